@@ -1,0 +1,93 @@
+# `make help` explains each target.
+
+# The Go toolchain that go.mod names. Go 1.21 or newer fetches it by itself, but
+# only if GOTOOLCHAIN says so: some machines set it to "local".
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
+
+# Nothing of ours needs C. Only the race detector does.
+export CGO_ENABLED := 0
+
+GO   ?= go
+CC   ?= cc
+LINT := tool -modfile='$(CURDIR)/tools/go.mod' golangci-lint
+
+# Modules of their own beside the main one.
+MODULES := $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
+
+# Arguments.
+SEED     ?= 1
+SEEDS    ?= 1000
+FUZZTIME ?= 10s
+PKG      ?= ./...
+ARGS     ?=
+
+# The race detector, if this machine can compile C.
+RACE ?= $(shell printf '\043include <stdlib.h>\nint main(void){return 0;}\n' | $(CC) -x c -o /dev/null - 2>/dev/null && echo -race)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## Count the words of the Go toolchain's sources, as one durable pipeline
+	$(GO) run ./examples/wordcount $(ARGS)
+
+.PHONY: demo-crash
+demo-crash: ## The same, killed half-way and continued; checks that the answer is equal
+	$(GO) run ./examples/wordcount/crash $(ARGS)
+
+.PHONY: examples
+examples: ## Run each snippet of examples/pipelines, one line each
+	$(GO) run ./examples/pipelines $(ARGS)
+
+.PHONY: test
+test: ## Run all tests with the race detector (PKG=./internal/sim for one package)
+	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) $(PKG)
+	@set -e; for m in $(MODULES); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./...); done
+
+.PHONY: sim
+sim: ## Run simulated crashes and faults, SEEDS from SEED on (make sim SEED=17 SEEDS=1)
+	$(GO) test ./internal/sim -count=1 -timeout 30m -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED)
+
+.PHONY: mutants
+mutants: ## Plant known faults one at a time; each must be found
+	$(GO) test ./internal/sim -run TestMutants -count=1 -timeout 15m -mutants -v
+
+.PHONY: kill
+kill: ## Kill a program 20 times with SIGKILL, then compare what ran with its file (make kill SEED=17)
+	$(GO) test ./examples/kill -run TestKill -count=1 -v -timeout 5m -kills=20 $(if $(filter file,$(origin SEED)),,-seed=$(SEED))
+
+.PHONY: disk
+disk: ## Fill a real disk of 16 MB; fails if this user may not mount one
+	@out=$$($(GO) test . ./internal/store/sqlite -run 'TestFullDisk|TestDiskFull' -count=1 -v 2>&1) || { echo "$$out"; exit 1; }; \
+	echo "$$out" | grep -E '^(---|ok)'; ! echo "$$out" | grep -q -e '--- SKIP'
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
+	@set -e; targets=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort); \
+	test -n "$$targets" || { echo 'no fuzz target found' >&2; exit 1; }; \
+	echo "$$targets" | while IFS=: read -r file name; do \
+		name=$${name#func }; echo "$$(dirname $$file) $$name"; \
+		$(GO) test "$$(dirname $$file)" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
+	done
+
+.PHONY: bench
+bench: ## Measure; one JSON line per measurement (ARGS=… go to the program)
+	cd bench && $(GO) run . $(ARGS)
+
+.PHONY: lint
+lint: ## Run golangci-lint (version in tools/go.mod; the first run builds it)
+	$(GO) $(LINT) run
+	@set -e; for m in $(MODULES); do echo "module $$m"; (cd $$m && $(GO) $(LINT) run); done
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	$(GO) $(LINT) fmt
+
+.PHONY: cover
+cover: ## Show which share of the code the tests reach, per function
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out
