@@ -1,0 +1,59 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Job is one attempt of a task, given to a worker.
+type Job struct {
+	// Key names the attempt for the engine; the worker gives it back untouched.
+	Key  any
+	Run  string // the run's id
+	Task string // the registered name
+	Name string // shown
+	ID   string // the task run's id
+	// Attempt counts from 1.
+	Attempt    int
+	Generation int
+	Index      int // place in the group; -1 outside
+	// Input is what arrived, nil for nothing; Spread > 0 cuts it into as many
+	// arguments. Bound follow it.
+	Input  json.RawMessage
+	Spread int
+	Bound  Args
+	// State is the pipeline's state, nil for none.
+	State json.RawMessage
+	// TaskID names the instance, "" for none; Keyed is its state.
+	TaskID string
+	Keyed  json.RawMessage
+	// Timeout and HeartbeatTimeout are those of this attempt; 0 for none.
+	Timeout, HeartbeatTimeout time.Duration
+	Upstream                  []Upstream
+}
+
+// Answer is what became of a job.
+type Answer struct {
+	// Result is the value, nil for none. With Failure set it means nothing.
+	Result  json.RawMessage
+	Failure *Failure
+	// NoRetry refuses further attempts: arguments that don't decode, a result
+	// that doesn't encode, a RetryIf that said no.
+	NoRetry bool
+	// Pipeline takes the task's place if it is not nil.
+	Pipeline *Spec
+	// Pending leaves the task open until somebody answers its token.
+	Pending bool
+	// State replaces the pipeline's state if SetState; Merge says it is a map.
+	State    json.RawMessage
+	SetState bool
+	Merge    bool
+	// Keyed replaces the keyed state if SetKeyed.
+	Keyed    json.RawMessage
+	SetKeyed bool
+	// Pause pauses the run after the task.
+	Pause   bool
+	Started time.Time
+	Ended   time.Time
+	Parts   []Part
+}

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Duration is a time.Duration that is text in JSON, as in "1.5s".
+type Duration time.Duration
+
+// MarshalText gives text such as "1.5s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads text such as "1.5s".
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return Errorf(ErrInvalid, "", "%q is not a duration such as \"1.5s\"", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Options are the plain-data options of one call of a task. A nil pointer or
+// zero field leaves what the task itself was declared with.
+type Options struct {
+	// Name is shown instead of the task's name.
+	Name string `json:"name,omitempty"`
+	// Retry replaces the task's policy whole.
+	Retry *RetryPolicy `json:"retry,omitempty"`
+	// Timeout bounds one attempt, and the wait for an external answer. 0: none.
+	Timeout Duration `json:"timeout,omitempty"`
+	// HeartbeatTimeout bounds the time between two heartbeats. 0: none.
+	HeartbeatTimeout Duration `json:"heartbeat_timeout,omitempty"`
+	// TaskID names the instance: calls with the same id run one after the other
+	// and share keyed state.
+	TaskID string `json:"task_id,omitempty"`
+}
+
+// RetryPolicy says whether and when a failed attempt is followed by another.
+type RetryPolicy struct {
+	// Max is how many attempts may follow the first. 0: none.
+	Max int `json:"max,omitempty"`
+	// Delays are the waits before the second, third … attempt; the last one
+	// repeats. None: at once.
+	Delays []Duration `json:"delays,omitempty"`
+	// Exponential doubles the last delay each time it repeats.
+	Exponential bool `json:"exponential,omitempty"`
+	// Cap bounds a delay. 0: no bound.
+	Cap Duration `json:"cap,omitempty"`
+	// Jitter adds up to this share of the delay at random: 0.5 for up to half.
+	Jitter float64 `json:"jitter,omitempty"`
+	// On are names given to errors at Open; only those are retried. None: all.
+	On []string `json:"on,omitempty"`
+	// For bounds the time since the first attempt began; no attempt starts
+	// after it. 0: no bound.
+	For Duration `json:"for,omitempty"`
+}
+
+// Args are the bound arguments of a call, each of them JSON.
+type Args []json.RawMessage

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Run is what is known of one submitted pipeline.
+type Run struct {
+	// ID is a UUIDv7.
+	ID string `json:"id"`
+	// Name is that given at Submit, or the first task's.
+	Name       string    `json:"name"`
+	State      State     `json:"state"`
+	Generation int       `json:"generation"` // 0, and one more for each Retry
+	Created    time.Time `json:"created"`
+	Finished   time.Time `json:"finished,omitzero"`
+	// Failure is why it failed or was cancelled; nil otherwise.
+	Failure *Failure `json:"failure,omitempty"`
+	// Tasks counts the task runs by task name and state.
+	Tasks map[string]TaskCounts `json:"tasks,omitempty"`
+}
+
+// TaskCounts is how many task runs of one name ended how.
+type TaskCounts struct {
+	Completed int64 `json:"completed"`
+	Failed    int64 `json:"failed"`
+	Cancelled int64 `json:"cancelled"`
+	Retries   int64 `json:"retries"`
+}
+
+// TaskRun is what is known of one call of a task within a run: one record for
+// all its attempts.
+type TaskRun struct {
+	// ID is the run's id, a slash, and Seq. It is also the idempotency key.
+	ID  string `json:"id"`
+	Run string `json:"run"`
+	// Seq numbers the task runs of a run from 0, roughly in order of creation.
+	Seq int64 `json:"seq"`
+	// Task is the name it is registered under; Name is what is shown.
+	Task string `json:"task"`
+	Name string `json:"name"`
+	// Index is its place in the group or each that it stands in; -1 outside.
+	Index      int   `json:"index"`
+	State      State `json:"state"`
+	Attempt    int   `json:"attempt"` // from 1; 0 before the first
+	Generation int   `json:"generation"`
+	// Reason is what it waits for, empty if it does not wait.
+	Reason   string          `json:"reason,omitempty"`
+	Started  time.Time       `json:"started,omitzero"`
+	Finished time.Time       `json:"finished,omitzero"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Failure  *Failure        `json:"failure,omitempty"`
+	// Upstream are the task runs whose results it was given, where that is one
+	// task run; a group's are not listed.
+	Upstream []Upstream   `json:"upstream,omitempty"`
+	Parts    []Part       `json:"parts,omitempty"`
+	History  []Transition `json:"history,omitempty"`
+}
+
+// Upstream is a task run that another depends on.
+type Upstream struct {
+	TaskRun string `json:"task_run"`
+	State   State  `json:"state"`
+}
+
+// Part is one part of a combined task.
+type Part struct {
+	Task    string    `json:"task"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended"`
+	State   State     `json:"state"`
+}
+
+// Transition is one line of a task run's history.
+type Transition struct {
+	State   State     `json:"state"`
+	Name    string    `json:"name,omitempty"` // such as "AwaitingRetry"
+	Time    time.Time `json:"time"`
+	Attempt int       `json:"attempt"`
+	Message string    `json:"message,omitempty"`
+}
+
+// LogLine is one line that a body wrote with its logger.
+type LogLine struct {
+	TaskRun string    `json:"task_run"`
+	Task    string    `json:"task"`
+	Attempt int       `json:"attempt"`
+	Time    time.Time `json:"time"`
+	Level   string    `json:"level"`
+	Text    string    `json:"text"`
+}
+
+// RunFilter chooses runs; the zero value chooses all. Newest first.
+type RunFilter struct {
+	States []State
+	Name   string    // exact; "" for any
+	Since  time.Time // created at or after
+	Until  time.Time // created before
+	Limit  int       // 0: no limit
+}
+
+// TaskRunFilter chooses task runs; the zero value chooses all.
+type TaskRunFilter struct {
+	Run    string // a run's id; "" for all runs
+	States []State
+	Task   string // exact; "" for any
+	Limit  int    // 0: no limit
+}
