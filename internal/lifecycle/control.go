@@ -1,0 +1,32 @@
+package lifecycle
+
+import "github.com/runnel-dev/runnel/api"
+
+// Action is an act of control on a run.
+type Action string
+
+// The actions.
+const (
+	Pause   Action = "pause"
+	Resume  Action = "resume"
+	Cancel  Action = "cancel"
+	Retried Action = "retry"
+)
+
+// controls says from which states an action is allowed and what it leads to.
+// An action that leads to the state the run is in changes nothing.
+var controls = map[Action]map[api.State]api.State{
+	Pause:   {api.Pending: api.Paused, api.Running: api.Paused, api.Paused: api.Paused},
+	Resume:  {api.Pending: api.Pending, api.Running: api.Running, api.Paused: api.Running},
+	Cancel:  {api.Pending: api.Cancelling, api.Running: api.Cancelling, api.Paused: api.Cancelling},
+	Retried: {api.Failed: api.Running},
+}
+
+// Control gives the state that an action leads to, or an api.ErrConflict.
+func Control(action Action, from api.State) (api.State, error) {
+	to, ok := controls[action][from]
+	if !ok {
+		return from, api.Errorf(api.ErrConflict, "", "can't %s a run that is %s", action, from)
+	}
+	return to, nil
+}
