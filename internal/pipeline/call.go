@@ -1,0 +1,145 @@
+package pipeline
+
+import "github.com/runnel-dev/runnel/api"
+
+// kind is the JSON kind of a value as far as it is known before the run.
+type kind string
+
+const (
+	none     kind = "none"
+	anything kind = "any"
+	array    kind = "array"
+	object   kind = "object"
+)
+
+// kindOf tells the kind of JSON by its first byte.
+func kindOf(data []byte) kind {
+	for _, c := range data {
+		switch c {
+		case ' ', '\t', '\n', '\r':
+			continue
+		case '[':
+			return array
+		case '{':
+			return object
+		case '"':
+			return "string"
+		case 't', 'f':
+			return "boolean"
+		case 'n':
+			return anything
+		}
+		return "number"
+	}
+	return anything
+}
+
+// fits reports whether a value of the kind may be an argument of kind want.
+func (k kind) fits(want kind) bool {
+	return k == want || k == anything || want == anything || k.numeric() && want.numeric()
+}
+
+func (k kind) numeric() bool { return k == "integer" || k == "number" }
+
+// call compiles a task that is given a value of the kind.
+func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, error) {
+	sig := c.tasks(spec.Task)
+	if sig == nil {
+		return nil, none, api.Errorf(api.ErrUnknownTask, at.String(), "task %q is not registered", spec.Task)
+	}
+	if err := checkArgs(sig, spec, at, given); err != nil {
+		return nil, none, err
+	}
+	options, err := effective(sig, spec.Options, at)
+	if err != nil {
+		return nil, none, err
+	}
+	return &Task{
+		Name:     spec.Task,
+		Args:     spec.Args,
+		Spread:   spec.Spread,
+		Options:  options,
+		NoResult: kind(sig.Result) == none,
+	}, kind(sig.Result), nil
+}
+
+// checkArgs checks number and kinds: what arrives first, then the bound ones.
+func checkArgs(sig *Signature, spec *api.Call, at *place, given kind) error {
+	arriving, spread := 1, spec.Spread
+	switch {
+	case given == none:
+		arriving = 0
+	case spread < 0 || spread > 3:
+		return at.invalid("task %q: spread is %d; want 2 or 3", sig.Name, spread)
+	case spread > 0 && given != array && given != anything:
+		return at.invalid("task %q: spread wants an array, got %s", sig.Name, given)
+	case spread > 0:
+		arriving = spread
+	}
+	params := sig.Params
+	if given == none && len(params) > 0 && kind(params[0]) == none {
+		params = params[1:]
+	}
+	if got := arriving + len(spec.Args); got != len(params) {
+		return at.invalid("task %q wants %d arguments, got %d", sig.Name, len(params), got)
+	}
+	if arriving == 1 && spread == 0 && !given.fits(kind(params[0])) {
+		return at.invalid("task %q wants %s, got %s", sig.Name, params[0], given)
+	}
+	skipped := len(sig.Params) - len(params)
+	for i, arg := range spec.Args {
+		param := skipped + arriving + i
+		if err := sig.Check(param, arg); err != nil {
+			return at.invalid("task %q %w", sig.Name, err)
+		}
+	}
+	return nil
+}
+
+// effective gives the call's options over the declared ones; a retry policy
+// replaces the other whole.
+func effective(sig *Signature, call *api.Options, at *place) (*api.Options, error) {
+	if call == nil {
+		return &sig.Options, nil
+	}
+	o := sig.Options
+	if call.Name != "" {
+		o.Name = call.Name
+	}
+	if call.Retry != nil {
+		o.Retry = call.Retry
+	}
+	if call.Timeout != 0 {
+		o.Timeout = call.Timeout
+	}
+	if call.HeartbeatTimeout != 0 {
+		o.HeartbeatTimeout = call.HeartbeatTimeout
+	}
+	if call.TaskID != "" {
+		o.TaskID = call.TaskID
+	}
+	return &o, checkOptions(&o, sig.Name, at)
+}
+
+func checkOptions(o *api.Options, task string, at *place) error {
+	switch {
+	case o.Timeout < 0:
+		return at.invalid("task %q: timeout is negative", task)
+	case o.HeartbeatTimeout < 0:
+		return at.invalid("task %q: heartbeat timeout is negative", task)
+	case o.Retry == nil:
+		return nil
+	case o.Retry.Max < 0:
+		return at.invalid("task %q: retries is %d; want 0 for none, or more", task, o.Retry.Max)
+	case o.Retry.Jitter < 0:
+		return at.invalid("task %q: retry jitter is negative", task)
+	case o.Retry.Cap < 0 || o.Retry.For < 0:
+		return at.invalid("task %q: retry cap or total time is negative", task)
+	}
+	for _, d := range o.Retry.Delays {
+		if d < 0 {
+			return at.invalid("task %q: retry delay is negative", task)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package pipeline
+
+import (
+	"fmt"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Compile checks a pipeline against the registered tasks and makes a plan of
+// it. What is refused is an api.ErrInvalid or api.ErrUnknownTask that names the
+// place, as in "steps[0].children[3].steps[1]".
+func Compile(spec *api.Spec, tasks Registry) (*Plan, error) {
+	c := compiler{tasks: tasks}
+	root, err := c.chain(spec, place{}, none, outermost)
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{Root: root}, nil
+}
+
+type compiler struct {
+	tasks Registry
+	depth int
+}
+
+// role says where a chain stands, which decides what it may have.
+type role uint8
+
+const (
+	outermost role = iota
+	child          // of a group or each
+	nested         // a step of the chain above, whose keys it shares
+)
+
+// place is a path in the pipeline, made into text only for an error.
+type place struct {
+	up    *place
+	part  string
+	index int
+}
+
+func (p *place) sub(part string, index int) place { return place{up: p, part: part, index: index} }
+
+func (p *place) String() string {
+	if p.part == "" {
+		return ""
+	}
+	text := p.part
+	if p.index >= 0 {
+		text = fmt.Sprintf("%s[%d]", p.part, p.index)
+	}
+	if above := p.up.String(); above != "" {
+		return above + "." + text
+	}
+	return text
+}
+
+func (p *place) invalid(format string, args ...any) error {
+	return api.Errorf(api.ErrInvalid, p.String(), format, args...)
+}
+
+// chain compiles a chain that is given a value of kind in.
+func (c *compiler) chain(spec *api.Spec, at place, in kind, as role) (*Chain, error) {
+	out := &Chain{Inline: spec.Inline}
+	_, err := c.into(out, spec, at, in, as)
+	return out, err
+}
+
+// into compiles the steps of a chain, and gives the kind of its result.
+func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, as role) (kind, error) {
+	if c.depth > api.MaxDepth {
+		// It could be stored, but not read again.
+		return in, at.invalid("nested deeper than %d levels", api.MaxDepth)
+	}
+	c.depth++
+	defer func() { c.depth-- }()
+	if len(spec.Steps) == 0 {
+		return in, at.invalid("has no steps")
+	}
+	if spec.State != nil {
+		if as != outermost {
+			return in, at.invalid("has an initial state: only a whole pipeline may have one")
+		}
+		out.State = State{Data: spec.State.Value, Merge: spec.State.Merge, Set: true}
+	}
+	if spec.Finally != nil && as != outermost {
+		return in, at.invalid("has a finally: only a whole pipeline may have one")
+	}
+	if spec.Steps[0].OnError {
+		sub := at.sub("steps", 0)
+		return in, sub.invalid("a chain can't begin with a handler: nothing before it can fail")
+	}
+	out.Steps = make([]Step, len(spec.Steps))
+	result := in
+	for i := range spec.Steps {
+		given := result
+		if spec.Steps[i].OnError {
+			given = object
+		}
+		sub := at.sub("steps", i)
+		kind, err := c.step(out, &out.Steps[i], &spec.Steps[i], &sub, given)
+		if err != nil {
+			return in, err
+		}
+		if spec.Steps[i].OnError && kind != result {
+			kind = anything
+		}
+		result = kind
+	}
+	if spec.Finally == nil {
+		return result, nil
+	}
+	sub := at.sub("finally", -1)
+	if spec.Finally.OnError {
+		return in, sub.invalid("finally can't be a handler as well")
+	}
+	out.Finally = new(Step)
+	_, err := c.step(out, out.Finally, spec.Finally, &sub, none)
+	if out.Finally.Kind == ValueStep {
+		out.Finally = nil // it runs nothing
+	}
+	return result, err
+}
+
+func (c *compiler) step(in *Chain, out *Step, spec *api.Step, at *place, given kind) (kind, error) {
+	out.OnError, out.Wait, out.Ignore = spec.OnError, spec.Wait, spec.Ignore
+	if spec.Ignore {
+		given = none
+	}
+	switch {
+	case spec.Call != nil:
+		out.Kind, out.Slot = TaskStep, in.Slots
+		in.Slots++
+		task, kind, err := c.call(spec.Call, at, given)
+		out.Task = task
+		return kind, err
+	case spec.Group != nil:
+		out.Kind = GroupStep
+		return c.group(out, spec, at, given)
+	case spec.Each != nil:
+		return c.each(out, spec, at, given)
+	case spec.Chain != nil:
+		return c.nested(in, out, spec, at, given)
+	}
+	out.Kind, out.Value = ValueStep, Value{Data: spec.Value}
+	return kindOf(spec.Value), nil
+}
+
+// nested compiles a chain that is a step: its tasks take keys of the chain that
+// it stands in, and it takes one itself, never the first, to be known by.
+func (c *compiler) nested(in *Chain, out *Step, spec *api.Step, at *place, given kind) (kind, error) {
+	out.Kind = ChainStep
+	out.Slot = max(in.Slots, 1)
+	out.Chain = &Chain{Slots: out.Slot + 1}
+	kind, err := c.into(out.Chain, spec.Chain, at.sub("chain", -1), given, nested)
+	in.Slots = out.Chain.Slots
+	return kind, err
+}
+
+func (c *compiler) group(out *Step, spec *api.Step, at *place, given kind) (kind, error) {
+	g := &Group{GroupOptions: spec.Group.GroupOptions}
+	out.Group = g
+	if err := checkGroup(at, &g.GroupOptions); err != nil {
+		return given, err
+	}
+	g.Empty = !(&api.Spec{Steps: []api.Step{*spec}}).HasTask() && !spec.OnError
+	g.Children = make([]*Chain, len(spec.Group.Children))
+	for i := range spec.Group.Children {
+		chain, err := c.chain(&spec.Group.Children[i], at.sub("children", i), given, child)
+		if err != nil {
+			return given, err
+		}
+		g.Children[i] = chain
+	}
+	g.setKeys()
+	return array, nil
+}
+
+func (c *compiler) each(out *Step, spec *api.Step, at *place, given kind) (kind, error) {
+	out.Kind = EachStep
+	g := &Group{GroupOptions: spec.Each.GroupOptions}
+	out.Group = g
+	if err := checkGroup(at, &g.GroupOptions); err != nil {
+		return given, err
+	}
+	if given != array && given != anything {
+		return given, at.invalid("each wants an array, got %s", given)
+	}
+	chain, err := c.chain(&spec.Each.Do, at.sub("each", -1), anything, child)
+	g.Each = chain
+	if err == nil {
+		g.setKeys()
+	}
+	return array, err
+}
+
+func checkGroup(at *place, o *api.GroupOptions) error {
+	switch {
+	case o.MaxParallelism < 0:
+		return at.invalid("max_parallelism is %d; want 0 for no limit, or more", o.MaxParallelism)
+	case o.NumStages < 0:
+		return at.invalid("num_stages is %d; want 1 or more", o.NumStages)
+	case o.FailFast && o.Settle:
+		return at.invalid("fail_fast and settle contradict each other")
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package pipeline_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+)
+
+// tasks is a registry whose signatures stand in the names: as many arguments as
+// the digit says, and "l" for a list, "n" for no result: "sum2", "list0l".
+func tasks(name string) *pipeline.Signature {
+	s := &pipeline.Signature{Name: name, Result: "any", Check: func(int, []byte) error { return nil }}
+	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz_")
+	if rest == "" || rest[0] < '0' || rest[0] > '4' {
+		return nil
+	}
+	for range rest[0] - '0' {
+		s.Params = append(s.Params, "any")
+	}
+	switch rest[1:] {
+	case "":
+	case "l":
+		s.Result = "array"
+	case "n":
+		s.Result = "none"
+	default:
+		return nil
+	}
+	return s
+}
+
+// machine drives the pure functions as an engine would, without limits: all
+// children of a group start at once.
+type machine struct {
+	root   *pipeline.Frame
+	ready  []*started // tasks in flight, in order of their start
+	groups map[*pipeline.Frame]*ends
+	names  map[*pipeline.Frame]string
+	log    []string
+	over   bool
+	most   int // tasks that may be started; 0: no bound
+	count  int
+}
+
+type started struct {
+	number int
+	effect pipeline.Effect
+}
+
+// ends is how the children of a group ended.
+type ends struct {
+	pending  int
+	values   []string
+	causes   []*api.Failure
+	outcomes []pipeline.Outcome
+	state    pipeline.State
+	stopped  bool
+}
+
+func begin(spec *api.Spec) (*machine, error) {
+	plan, err := pipeline.Compile(spec, tasks)
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{
+		root: &pipeline.Frame{Chain: plan.Root}, groups: map[*pipeline.Frame]*ends{},
+		names: map[*pipeline.Frame]string{},
+	}
+	m.names[m.root] = "root"
+	return m, nil
+}
+
+func (m *machine) say(format string, args ...any) {
+	m.log = append(m.log, fmt.Sprintf(format, args...))
+}
+
+// do carries out effects.
+func (m *machine) do(effects []pipeline.Effect) {
+	for i := 0; i < len(effects); i++ {
+		eff := effects[i]
+		switch eff.Kind {
+		case pipeline.Start:
+			m.count++
+			m.ready = append(m.ready, &started{m.count, eff})
+			m.say("start #%d %s at %s.%d given %s, state %s", m.count, eff.Task.Name, m.names[eff.Frame], eff.Place, show(eff.Input), orDash(eff.Frame.State.Data))
+		case pipeline.Open:
+			m.names[eff.Frame] = fmt.Sprintf("%s.%d", m.names[eff.Frame.Parent], eff.Frame.Place)
+			m.say("open %s", m.names[eff.Frame])
+			if eff.Frame.Group != nil {
+				effects = append(effects, m.children(eff.Frame)...)
+			}
+		case pipeline.Tail:
+			m.say("tail %s", m.names[eff.Frame])
+		case pipeline.Close:
+			m.say("close %s: %s, state %s", m.names[eff.Frame], outcome(eff.Outcome), orDash(eff.State.Data))
+		case pipeline.Join:
+			m.say("join %s.%d: %s", m.names[eff.Frame], eff.Place, outcome(eff.Outcome))
+			effects = append(effects, m.join(eff.Frame, eff.Place, eff.Outcome, eff.State)...)
+		case pipeline.Pause:
+			m.say("pause")
+		case pipeline.Finish:
+			m.say("finish: %s, state %s", outcome(eff.Outcome), orDash(eff.State.Data))
+			m.over = true
+		}
+	}
+}
+
+// children starts the children of a group.
+func (m *machine) children(g *pipeline.Frame) []pipeline.Effect {
+	var list []json.RawMessage
+	if g.Group.Each != nil {
+		if err := json.Unmarshal(g.In.Data, &list); err != nil || g.In.Failure != nil {
+			return pipeline.GroupEnded(nil, g, pipeline.Outcome{Status: pipeline.Failed, Failure: &api.Failure{Message: "no list"}}, g.State)
+		}
+		g.Count = len(list)
+	}
+	e := &ends{pending: g.Count, outcomes: make([]pipeline.Outcome, g.Count)}
+	m.groups[g] = e
+	if g.Count == 0 {
+		return m.closed(g, e)
+	}
+	var effects []pipeline.Effect
+	for i := range g.Count {
+		in := g.In
+		if g.Group.Each != nil {
+			in = pipeline.Value{Data: list[i]}
+		}
+		if out, ok := g.Group.Child(i).Immediate(in); ok {
+			effects = append(effects, m.join(g, i, out, g.State)...)
+			continue
+		}
+		if m.most > 0 && m.count+len(effects) > m.most {
+			e.stopped = true
+			break
+		}
+		effects = pipeline.Child(effects, g, i, in)
+	}
+	return effects
+}
+
+func (m *machine) join(g *pipeline.Frame, i int, out pipeline.Outcome, state pipeline.State) []pipeline.Effect {
+	e := m.groups[g]
+	e.outcomes[i] = out
+	if state.Set && !e.state.Set {
+		e.state = state
+	}
+	if e.pending--; e.pending > 0 {
+		return nil
+	}
+	return m.closed(g, e)
+}
+
+// closed puts a group's outcomes together, as far as scripts need it.
+func (m *machine) closed(g *pipeline.Frame, e *ends) []pipeline.Effect {
+	for _, out := range e.outcomes {
+		switch {
+		case out.Status == pipeline.Failed:
+			e.causes = append(e.causes, out.Failure)
+		case out.Value.Data == nil:
+			e.values = append(e.values, "null")
+		default:
+			e.values = append(e.values, string(out.Value.Data))
+		}
+	}
+	out := pipeline.Outcome{Value: pipeline.Value{Data: []byte("[" + strings.Join(e.values, ",") + "]")}}
+	switch {
+	case g.Cancelled:
+		out = pipeline.Outcome{Status: pipeline.Cancelled}
+	case len(e.causes) > 0:
+		out = pipeline.Outcome{Status: pipeline.Failed, Failure: pipeline.GroupFailure(e.causes, len(e.causes), g.Count)}
+	}
+	state := g.State
+	if e.state.Set {
+		state = e.state
+	}
+	return pipeline.GroupEnded(nil, g, out, state)
+}
+
+// end answers task number n.
+func (m *machine) end(n int, end pipeline.End) error {
+	for i, s := range m.ready {
+		if s.number == n {
+			m.ready = append(m.ready[:i:i], m.ready[i+1:]...)
+			m.do(pipeline.Ended(nil, s.effect.Frame, s.effect.Place, end))
+			return nil
+		}
+	}
+	return fmt.Errorf("task #%d is not in flight", n)
+}
+
+// cancel marks the run as cancelled; what is in flight ends as such.
+func (m *machine) cancel() {
+	m.root.Cancelled = true
+	for _, s := range m.ready {
+		for f := s.effect.Frame; f.Parent != nil; f = f.Parent {
+			f.Cancelled = f.Cancelled || f.Parent.Chain == nil || f.Place < len(f.Parent.Chain.Steps)
+		}
+	}
+}
+
+func show(v pipeline.Value) string {
+	if v.Failure != nil {
+		return "failure(" + v.Failure.Error() + ")"
+	}
+	return orDash(v.Data)
+}
+
+func outcome(out pipeline.Outcome) string {
+	switch out.Status {
+	case pipeline.Failed:
+		return "failure(" + out.Failure.Error() + ")"
+	case pipeline.Cancelled:
+		return "cancelled"
+	case pipeline.Done:
+	}
+	return show(out.Value)
+}
+
+func orDash(data []byte) string {
+	if data == nil {
+		return "-"
+	}
+	return string(data)
+}

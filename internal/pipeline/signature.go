@@ -1,0 +1,21 @@
+package pipeline
+
+import "github.com/runnel-dev/runnel/api"
+
+// Signature is what compiling needs to know of a registered task.
+type Signature struct {
+	Name string
+	// Params and Result are JSON kinds: "integer", "number", "string", "boolean",
+	// "array", "object", "any", or "none" for no value. A pointer or interface is
+	// "any".
+	Params []string
+	Result string
+	// Options are those that the task was declared with.
+	Options api.Options
+	// Check reports why JSON can't be the i-th argument, in words such as
+	// "wants number, got string"; nil if it can.
+	Check func(i int, arg []byte) error
+}
+
+// Registry finds the signature of a task by its name, nil if it has none.
+type Registry func(task string) *Signature
