@@ -1,0 +1,328 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Cells hold what is never searched for: a list of fields, each a tag, and
+// either a varint (odd tags) or a length and bytes (even tags). Unknown tags
+// are skipped, so that an older program reads what a newer one wrote.
+
+// TaskCell is the content of TaskRow.Cell.
+type TaskCell struct {
+	Result   Payload
+	Failure  []byte // JSON of api.Failure
+	State    []byte // pipeline state after the step, nil for none
+	SetState bool   // the task changed the state
+	Merge    bool   // the state is a map
+	Child    []byte // JSON of the pipeline that it returned, or a blob (EncodeRef)
+	Next     int64  // base of the keys of Child's chain
+	Tail     bool   // Child took the place of the chain that the task stood in
+	Pause    bool   // the run pauses after the task
+	Waiting  bool   // the body returned Pending
+	Token    []byte // nonce of the token that was given out
+	Answer   []byte // JSON of an external answer that came before Pending
+	Due      int64  // when the next attempt may start
+	Started  int64  // start of the first attempt
+	Begun    int64  // start of the latest attempt
+	Ended    int64
+	Parts    []byte // JSON of []api.Part
+	History  []byte // see AppendHistory
+}
+
+const (
+	tagResult     = 2
+	tagResultBlob = 4
+	tagFailure    = 6
+	tagState      = 8
+	tagChild      = 10
+	tagToken      = 12
+	tagAnswer     = 14
+	tagParts      = 16
+	tagHistory    = 18
+	tagInput      = 22
+	tagInputBlob  = 24
+	tagCounts     = 26
+
+	tagFlags   = 1
+	tagNext    = 3
+	tagDue     = 5
+	tagStarted = 7
+	tagBegun   = 9
+	tagEnded   = 11
+)
+
+const (
+	flagSetState = 1 << iota
+	flagMerge
+	flagTail
+	flagPause
+	flagWaiting
+	flagCancelled
+	flagInline
+)
+
+func appendInt(b []byte, tag byte, v int64) []byte {
+	if v == 0 {
+		return b
+	}
+	return binary.AppendVarint(append(b, tag), v)
+}
+
+func appendBytes(b []byte, tag byte, v []byte) []byte {
+	if v == nil {
+		return b
+	}
+	b = binary.AppendUvarint(append(b, tag), uint64(len(v)))
+	return append(b, v...)
+}
+
+func appendPayload(b []byte, tag byte, p Payload) []byte {
+	if p.Blob.ID == 0 {
+		return appendBytes(b, tag, p.Data)
+	}
+	ref := binary.AppendVarint(binary.AppendVarint(nil, p.Blob.ID), p.Blob.Size)
+	return appendBytes(b, tag+2, ref)
+}
+
+func flag(on bool, f int64) int64 {
+	if on {
+		return f
+	}
+	return 0
+}
+
+// Append appends the encoded cell to b.
+func (c *TaskCell) Append(b []byte) []byte {
+	b = appendPayload(b, tagResult, c.Result)
+	b = appendInt(b, tagFlags, flag(c.SetState, flagSetState)|flag(c.Merge, flagMerge)|
+		flag(c.Tail, flagTail)|flag(c.Pause, flagPause)|flag(c.Waiting, flagWaiting))
+	b = appendInt(b, tagStarted, c.Started)
+	if c.Begun != c.Started {
+		b = appendInt(b, tagBegun, c.Begun)
+	}
+	b = appendInt(b, tagEnded, c.Ended)
+	b = appendBytes(b, tagFailure, c.Failure)
+	b = appendBytes(b, tagState, c.State)
+	b = appendBytes(b, tagChild, c.Child)
+	b = appendInt(b, tagNext, c.Next)
+	b = appendInt(b, tagDue, c.Due)
+	b = appendBytes(b, tagToken, c.Token)
+	b = appendBytes(b, tagAnswer, c.Answer)
+	b = appendBytes(b, tagParts, c.Parts)
+	return appendBytes(b, tagHistory, c.History)
+}
+
+// Decode reads a cell. The result shares b's memory.
+func (c *TaskCell) Decode(b []byte) error {
+	*c = TaskCell{}
+	err := fields(b, func(tag byte, n int64, v []byte) {
+		switch tag {
+		case tagResult:
+			c.Result.Data = v
+		case tagResultBlob:
+			c.Result.Blob = blobRef(v)
+		case tagFlags:
+			c.SetState, c.Merge = n&flagSetState != 0, n&flagMerge != 0
+			c.Tail, c.Pause, c.Waiting = n&flagTail != 0, n&flagPause != 0, n&flagWaiting != 0
+		case tagStarted:
+			c.Started = n
+			if c.Begun == 0 {
+				c.Begun = n
+			}
+		case tagBegun:
+			c.Begun = n
+		case tagEnded:
+			c.Ended = n
+		case tagFailure:
+			c.Failure = v
+		case tagState:
+			c.State = v
+		case tagChild:
+			c.Child = v
+		case tagNext:
+			c.Next = n
+		case tagDue:
+			c.Due = n
+		case tagToken:
+			c.Token = v
+		case tagAnswer:
+			c.Answer = v
+		case tagParts:
+			c.Parts = v
+		case tagHistory:
+			c.History = v
+		}
+	})
+	return err
+}
+
+// FrameCell is the content of FrameRow.Cell.
+type FrameCell struct {
+	Input   Payload // what each child is given, or the list of an each
+	State   []byte  // state at the start; of a closed frame: at its end
+	Merge   bool    // State is a map
+	Inline  bool    // chains: gives its state to the frame above
+	Pause   bool    // the run pauses when the frame closes
+	Result  Payload // of a closed frame
+	Failure []byte  // of a closed frame that failed: JSON of api.Failure
+	// Cancelled: a closed frame that was cancelled.
+	Cancelled bool
+}
+
+// Append appends the encoded cell to b.
+func (c *FrameCell) Append(b []byte) []byte {
+	b = appendPayload(b, tagResult, c.Result)
+	b = appendInt(b, tagFlags, flag(c.Merge, flagMerge)|flag(c.Inline, flagInline)|
+		flag(c.Pause, flagPause)|flag(c.Cancelled, flagCancelled))
+	b = appendPayload(b, tagInput, c.Input)
+	b = appendBytes(b, tagState, c.State)
+	return appendBytes(b, tagFailure, c.Failure)
+}
+
+// Decode reads a cell. The result shares b's memory.
+func (c *FrameCell) Decode(b []byte) error {
+	*c = FrameCell{}
+	return fields(b, func(tag byte, n int64, v []byte) {
+		switch tag {
+		case tagResult:
+			c.Result.Data = v
+		case tagResultBlob:
+			c.Result.Blob = blobRef(v)
+		case tagInput:
+			c.Input.Data = v
+		case tagInputBlob:
+			c.Input.Blob = blobRef(v)
+		case tagFlags:
+			c.Merge, c.Inline = n&flagMerge != 0, n&flagInline != 0
+			c.Pause, c.Cancelled = n&flagPause != 0, n&flagCancelled != 0
+		case tagState:
+			c.State = v
+		case tagFailure:
+			c.Failure = v
+		}
+	})
+}
+
+// RunCell is the content of RunRow.Cell.
+type RunCell struct {
+	Result  Payload
+	Failure []byte // JSON of api.Failure
+	State   []byte // final state
+	Counts  []byte // JSON of map[string]api.TaskCounts
+}
+
+// Append appends the encoded cell to b.
+func (c *RunCell) Append(b []byte) []byte {
+	b = appendPayload(b, tagResult, c.Result)
+	b = appendBytes(b, tagFailure, c.Failure)
+	b = appendBytes(b, tagState, c.State)
+	return appendBytes(b, tagCounts, c.Counts)
+}
+
+// Decode reads a cell. The result shares b's memory.
+func (c *RunCell) Decode(b []byte) error {
+	*c = RunCell{}
+	return fields(b, func(tag byte, _ int64, v []byte) {
+		switch tag {
+		case tagResult:
+			c.Result.Data = v
+		case tagResultBlob:
+			c.Result.Blob = blobRef(v)
+		case tagFailure:
+			c.Failure = v
+		case tagState:
+			c.State = v
+		case tagCounts:
+			c.Counts = v
+		}
+	})
+}
+
+// EncodeRef gives what stands in a cell or column for p: JSON as it is, or a
+// reference that can't be mistaken for JSON since it begins with a zero byte.
+func EncodeRef(p Payload) []byte {
+	if p.Blob.ID == 0 {
+		return p.Data
+	}
+	return binary.AppendVarint(binary.AppendVarint([]byte{0}, p.Blob.ID), p.Blob.Size)
+}
+
+// DecodeRef reverses EncodeRef.
+func DecodeRef(b []byte) Payload {
+	if len(b) > 0 && b[0] == 0 {
+		return Payload{Blob: blobRef(b[1:])}
+	}
+	return Payload{Data: b}
+}
+
+// AppendHistory appends one transition to an encoded history.
+func AppendHistory(b []byte, state api.State, attempt int32, at int64, message string) []byte {
+	b = append(b, byte(state))
+	b = binary.AppendUvarint(b, uint64(attempt))
+	b = binary.AppendVarint(b, at)
+	b = binary.AppendUvarint(b, uint64(len(message)))
+	return append(b, message...)
+}
+
+// History walks an encoded history.
+func History(b []byte, yield func(state api.State, attempt int32, at int64, message string)) error {
+	for len(b) > 0 {
+		state := api.State(b[0])
+		attempt, w := binary.Uvarint(b[1:])
+		if w <= 0 {
+			return errCell
+		}
+		b = b[1+w:]
+		at, w := binary.Varint(b)
+		if w <= 0 {
+			return errCell
+		}
+		b = b[w:]
+		n, w := binary.Uvarint(b)
+		if w <= 0 || uint64(len(b)-w) < n {
+			return errCell
+		}
+		yield(state, int32(attempt), at, string(b[w:w+int(n)]))
+		b = b[w+int(n):]
+	}
+	return nil
+}
+
+var errCell = errors.New("store: damaged cell")
+
+// fields calls yield for each field of a cell.
+func fields(b []byte, yield func(tag byte, n int64, v []byte)) error {
+	for len(b) > 0 {
+		tag := b[0]
+		b = b[1:]
+		if tag%2 == 1 {
+			n, w := binary.Varint(b)
+			if w <= 0 {
+				return errCell
+			}
+			yield(tag, n, nil)
+			b = b[w:]
+			continue
+		}
+		n, w := binary.Uvarint(b)
+		if w <= 0 || uint64(len(b)-w) < n {
+			return errCell
+		}
+		yield(tag, 0, b[w:w+int(n):w+int(n)])
+		b = b[w+int(n):]
+	}
+	return nil
+}
+
+func blobRef(v []byte) Blob {
+	id, w := binary.Varint(v)
+	if w <= 0 {
+		return Blob{}
+	}
+	size, _ := binary.Varint(v[w:])
+	return Blob{ID: id, Size: size}
+}

@@ -1,0 +1,273 @@
+// Package store says what Runnel asks of a database: one interface, its rows,
+// and what it promises. The implementations are memory, sqlite and (later)
+// postgres; storetest holds all of them to the same promises.
+//
+// A store must not know why: it applies transitions and reads rows. Which
+// transition comes next is decided by the packages pipeline and engine.
+//
+// # Keys
+//
+// Task runs and frames are known by integer keys out of ranges that ReserveKeys
+// gives out. A key is decided before the row exists: the keys of a chain's
+// steps and of a group's children are offsets from a base that is itself
+// committed before the first of them starts. So an attempt that ran before a
+// crash and its repetition after it have the same key.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// ErrFenced is the error of a batch with a transition that does not fit what is
+// stored: another epoch of the run, another attempt, a final state, a key that
+// exists. Nothing of the batch was applied.
+var ErrFenced = errors.New("store: fenced")
+
+// ErrRetry is the error of a batch that was not applied for a reason that may
+// pass by itself, such as a full disk or a lock.
+var ErrRetry = errors.New("store: try again")
+
+// Store is a database of runs. Methods may be called from several goroutines;
+// Commit and PutBlob are serialised by the store itself. Errors wrap one of the
+// errors of package api, ErrFenced or ErrRetry.
+type Store interface {
+	// Commit applies all transitions or none, durably: when it returns without
+	// error they survive what the store promises to survive. It returns the
+	// frames that one of the joins brought to zero; these are Closing now, and
+	// no other Commit returns them. A frame may occur in many joins of a batch.
+	Commit(ctx context.Context, batch []*Transition) (closed []FrameRef, err error)
+	// ReserveKeys gives out n keys that were never given out before, durably:
+	// first, first+1, … Keys start at 1.
+	ReserveKeys(ctx context.Context, n int64) (first int64, err error)
+	// LastRun is the highest run number stored, 0 for none.
+	LastRun(ctx context.Context) (int64, error)
+	// Run reads one run, or fails with api.ErrNotFound.
+	Run(ctx context.Context, id int64) (RunRow, error)
+	// LiveRuns reads up to limit runs that are not final, by number, after the
+	// given one.
+	LiveRuns(ctx context.Context, after int64, limit int) ([]RunRow, error)
+	// Runs reads up to limit runs below the given number (0: from the newest),
+	// newest first, that the filter chooses. The filter's Limit is not looked at.
+	Runs(ctx context.Context, filter api.RunFilter, below int64, limit int) ([]RunRow, error)
+	// Blocks reads the key ranges of a run, ordered by Seq.
+	Blocks(ctx context.Context, run int64) ([]Block, error)
+	// Frames calls yield for each frame of a run with from <= ID < to, ordered by
+	// ID, until yield fails, and returns yield's error as it is. Row and cell are
+	// valid during the call only. Yield must not write to the store.
+	Frames(ctx context.Context, run, from, to int64, yield func(*FrameRow) error) error
+	// Tasks calls yield for each task run row with from <= ID < to, ordered by
+	// ID, until yield fails, and returns yield's error as it is. Row and cell are
+	// valid during the call only. Yield must not write to the store.
+	Tasks(ctx context.Context, from, to int64, yield func(*TaskRow) error) error
+	// Logs calls yield for the lines of a run in the order they were committed.
+	Logs(ctx context.Context, run int64, yield func(api.LogLine) error) error
+	// Keyed reads the state kept under a task id, nil for none.
+	Keyed(ctx context.Context, taskID string) ([]byte, error)
+	// PutBlob stores what r gives, durably, as part of the run, and gives a
+	// reference to it. It never holds all of it in memory.
+	PutBlob(ctx context.Context, run int64, r io.Reader) (Blob, error)
+	// OpenBlob reads a blob, or fails with api.ErrNotFound.
+	OpenBlob(ctx context.Context, b Blob) (io.ReadCloser, error)
+	// Location says where the data is, for people.
+	Location() string
+	// Close releases the store. The engine has stopped committing.
+	Close() error
+}
+
+// Blob refers to a large value; the zero Blob is none.
+type Blob struct{ ID, Size int64 }
+
+// Payload is a value: JSON in place, or a blob. Both zero is no value, which is
+// not the same as null.
+type Payload struct {
+	Data []byte
+	Blob Blob
+}
+
+// None reports whether there is no value.
+func (p Payload) None() bool { return p.Data == nil && p.Blob.ID == 0 }
+
+// RunRow is a run as stored. Times are microseconds since 1970, 0 for none.
+type RunRow struct {
+	ID       int64
+	UID      [16]byte // UUIDv7 with the run's number in it
+	Name     string
+	State    api.State
+	Gen      int32 // generation, from 0
+	Epoch    int32 // rises with each act of control
+	Base     int64 // first key of the outermost chain's block
+	Created  int64
+	Finished int64
+	Plan     []byte // the pipeline's JSON, or an encoded blob reference (cell.go)
+	Cell     []byte // outcome, final state, counters: see RunCell
+}
+
+// RunSet changes a run.
+type RunSet struct {
+	State    api.State
+	Gen      int32
+	Epoch    int32 // the new one
+	Finished int64
+	Cell     []byte
+}
+
+// TaskRow is a task run as stored.
+type TaskRow struct {
+	ID      int64
+	Run     int64
+	Frame   int64 // 0: the outermost chain
+	Place   int32 // step of the chain, child of the group
+	Task    string
+	State   api.State
+	Attempt int32
+	Gen     int32
+	Cell    []byte // see TaskCell
+}
+
+// TaskOp is what a TaskWrite does.
+type TaskOp uint8
+
+// The writes of a task row.
+const (
+	// InsertTask adds the row; a row with that ID fences.
+	InsertTask TaskOp = iota
+	// UpdateTask changes state, attempt, generation and cell of a row that is
+	// not final and whose attempt and generation are WasAttempt and WasGen.
+	UpdateTask
+	// ReopenTask does the same to a row that is final: a retry of the run.
+	ReopenTask
+)
+
+// TaskWrite writes one task row. Run, Frame, Place and Task of an existing row
+// do not change.
+type TaskWrite struct {
+	TaskRow
+	Op                 TaskOp
+	WasAttempt, WasGen int32
+}
+
+// FrameState is where a frame stands.
+type FrameState uint8
+
+// The states of a frame.
+const (
+	FrameOpen    FrameState = iota + 1
+	FrameClosing            // all children ended; what follows is not yet committed
+	FrameDone
+	FrameVoid // superseded by a retry of the run
+)
+
+// FrameKind is what a frame executes.
+type FrameKind uint8
+
+// The kinds of a frame.
+const (
+	ChainFrame FrameKind = iota + 1
+	GroupFrame
+)
+
+// FrameRow is a composite in execution.
+type FrameRow struct {
+	Run     int64
+	ID      int64 // a key
+	Parent  int64 // 0: the outermost chain
+	Place   int32 // in the parent
+	Kind    FrameKind
+	State   FrameState
+	Base    int64  // first key of its children or steps
+	Source  int64  // groups: first key of the chain it stands in, which may have taken another's place
+	Count   int64  // groups: children
+	Pending int64  // groups: children that have not ended
+	Failed  int64  // groups: children that failed
+	Low     int64  // groups: all children below have ended
+	Cell    []byte // see FrameCell
+}
+
+// FrameOp is what a FrameWrite does.
+type FrameOp uint8
+
+// The writes of a frame row.
+const (
+	// InsertFrame adds the row; a row with that run and ID fences.
+	InsertFrame FrameOp = iota
+	// UpdateFrame changes State and Cell of a row that is not FrameDone.
+	UpdateFrame
+	// ReopenFrame changes State, Pending, Failed, Low and Cell whatever they
+	// are, or inserts the row: a retry of the run.
+	ReopenFrame
+)
+
+// FrameWrite writes one frame row.
+type FrameWrite struct {
+	FrameRow
+	Op FrameOp
+}
+
+// Join takes ended children off a group's frame, which must be FrameOpen with
+// at least that many pending; it fences otherwise.
+type Join struct {
+	Frame  int64
+	Ended  int64
+	Failed int64
+	Low    int64 // the new Low; ignored if lower than the stored one
+}
+
+// FrameRef names a frame.
+type FrameRef struct{ Run, Frame int64 }
+
+// Block is a range of keys that belongs to a run. Seq is that of its first key:
+// a task run's public number is Seq + key - First.
+type Block struct {
+	Run, First, Count, Seq int64
+	Frame                  int64
+}
+
+// KeyedWrite keeps state under a task id; nil deletes it.
+type KeyedWrite struct {
+	TaskID string
+	Value  []byte
+}
+
+// LogWrite is one line of a body.
+type LogWrite struct{ api.LogLine }
+
+// Transition is the unit of all or nothing: what one event changes. All of it
+// is about one run.
+type Transition struct {
+	Run int64
+	// Epoch must be the run's, or the batch is fenced. Not looked at with NewRun.
+	Epoch  int32
+	NewRun *RunRow
+	SetRun *RunSet
+	Tasks  []TaskWrite
+	Joins  []Join
+	Frames []FrameWrite
+	Blocks []Block
+	Keyed  []KeyedWrite
+	Logs   []LogWrite
+
+	// Most transitions write one task and join one frame.
+	oneTask [1]TaskWrite
+	oneJoin [1]Join
+}
+
+// AddTask appends a task write and returns it to be filled in.
+func (t *Transition) AddTask() *TaskWrite {
+	if t.Tasks == nil {
+		t.Tasks = t.oneTask[:0]
+	}
+	t.Tasks = append(t.Tasks, TaskWrite{})
+	return &t.Tasks[len(t.Tasks)-1]
+}
+
+// AddJoin appends a join.
+func (t *Transition) AddJoin(j Join) {
+	if t.Joins == nil {
+		t.Joins = t.oneJoin[:0]
+	}
+	t.Joins = append(t.Joins, j)
+}
