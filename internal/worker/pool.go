@@ -1,0 +1,101 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// DefaultConcurrency is how many bodies a pool runs at the same time unless
+// told otherwise.
+const DefaultConcurrency = 256
+
+// Pool runs jobs of one source with goroutines of its own. One more is started
+// whenever all are busy, so an idle pool has one.
+type Pool struct {
+	registry *Registry
+	source   Source
+	limit    int
+	claims   context.Context //nolint:containedctx // it ends with the pool, not with a call.
+	stop     context.CancelFunc
+
+	mu      sync.Mutex
+	running int           // goroutines
+	busy    int           // of them, those with a job
+	idle    chan struct{} // closed when the last goroutine has ended
+}
+
+// Start makes a pool of at most limit goroutines (0: DefaultConcurrency) that
+// claims from src until Stop.
+func Start(r *Registry, src Source, limit int) *Pool {
+	if limit <= 0 {
+		limit = DefaultConcurrency
+	}
+	p := &Pool{registry: r, source: src, limit: limit, running: 1, idle: make(chan struct{})}
+	p.claims, p.stop = context.WithCancel(context.Background()) //nolint:forbidigo // it ends by Stop
+	go p.loop()
+	return p
+}
+
+// Stop ends the claiming and waits for the bodies in progress, until ctx ends;
+// then its error is returned and the bodies go on.
+func (p *Pool) Stop(ctx context.Context) error {
+	p.stop()
+	select {
+	case <-p.idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// loop claims and runs jobs, one after the other. A body that calls
+// runtime.Goexit ends it; another takes its place.
+func (p *Pool) loop() {
+	var job *api.Job
+	defer func() {
+		p.ended(job != nil)
+	}()
+	for {
+		next, err := p.source.Claim(p.claims)
+		if err != nil {
+			return
+		}
+		job = next
+		p.begun()
+		p.registry.Execute(p.source, job)
+		job = nil
+		p.mu.Lock()
+		p.busy--
+		p.mu.Unlock()
+	}
+}
+
+// begun counts a job, and starts another goroutine if nobody is left to claim.
+func (p *Pool) begun() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy++
+	if p.busy == p.running && p.running < p.limit && p.claims.Err() == nil {
+		p.running++
+		go p.loop()
+	}
+}
+
+// ended counts a goroutine out. If it died in a job it is replaced.
+func (p *Pool) ended(inJob bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running--
+	if inJob {
+		p.busy--
+		if p.claims.Err() == nil {
+			p.running++
+			go p.loop()
+		}
+	}
+	if p.running == 0 {
+		close(p.idle)
+	}
+}

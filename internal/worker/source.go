@@ -1,0 +1,28 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Source gives jobs and takes answers. The engine is one; a client of a remote
+// engine will be another.
+type Source interface {
+	// Claim blocks until there is a job, or fails: with api.ErrClosed when there
+	// will be no more, or with the context's error.
+	Claim(ctx context.Context) (*api.Job, error)
+	// Begin says that the body is about to start; cancel ends its context, and
+	// may be called from any goroutine, also after the body has ended.
+	Begin(job *api.Job, cancel func(cause error))
+	// Finish reports the answer. An answer that comes too late is ignored.
+	Finish(job *api.Job, answer api.Answer)
+	// Heartbeat says that the body makes progress; it fails if the job is no
+	// longer wanted.
+	Heartbeat(job *api.Job) error
+	// Token gives the token by which the job may be answered from outside, once
+	// that is durable.
+	Token(ctx context.Context, job *api.Job) (string, error)
+	// Log keeps a line with the run.
+	Log(job *api.Job, line api.LogLine)
+}
