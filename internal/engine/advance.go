@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// committed is a batch that is durable, with the frames it brought to zero.
+type committed struct {
+	batch  []*change
+	closed []store.FrameRef
+}
+
+// commitLog hands committed batches from the committer to the advancer, so that
+// the next commit runs while the last one is told.
+type commitLog struct {
+	mu     sync.Mutex
+	more   *sync.Cond
+	room   *sync.Cond
+	list   []committed
+	closed bool
+	// unbounded: the same goroutine commits and advances.
+	unbounded bool
+}
+
+// commitLogCap bounds how many batches may be told late.
+const commitLogCap = 2
+
+func (l *commitLog) init() { l.more, l.room = sync.NewCond(&l.mu), sync.NewCond(&l.mu) }
+
+func (l *commitLog) push(c committed) {
+	l.mu.Lock()
+	l.list = append(l.list, c)
+	l.more.Signal()
+	for len(l.list) > commitLogCap && !l.closed && !l.unbounded {
+		l.room.Wait()
+	}
+	l.mu.Unlock()
+}
+
+func (l *commitLog) take(wait bool) (committed, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for wait && len(l.list) == 0 && !l.closed {
+		l.more.Wait()
+	}
+	if len(l.list) == 0 {
+		return committed{}, false
+	}
+	c := l.list[0]
+	l.list = slices.Delete(l.list, 0, 1)
+	l.room.Signal()
+	return c, true
+}
+
+func (l *commitLog) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.more.Broadcast()
+	l.room.Broadcast()
+	l.mu.Unlock()
+}
+
+func (e *Engine) advanceLoop() {
+	for e.advanceBatch(true) {
+	}
+}
+
+// AdvanceStep goes on from one committed batch and reports whether there was
+// one.
+func (e *Engine) AdvanceStep() bool { return e.advanceBatch(false) }
+
+func (e *Engine) advanceBatch(wait bool) bool {
+	done, ok := e.commits.take(wait)
+	if !ok {
+		return false
+	}
+	for batch := done.batch; len(batch) > 0; {
+		n := 1
+		for n < len(batch) && batch[n].run == batch[0].run {
+			n++
+		}
+		e.advance(batch[:n])
+		batch = batch[n:]
+	}
+	for _, ref := range done.closed {
+		e.groupClosed(ref)
+	}
+	return true
+}
+
+// advance does what changes of one run allowed once they were durable. The run's
+// lock is taken once for all of them: of a wide run they are many, and a run
+// beside it waits until they are done.
+func (e *Engine) advance(batch []*change) {
+	r := batch[0].run
+	r.mu.Lock()
+	for _, c := range batch {
+		if c.counted != nil {
+			r.tally(c)
+		}
+		c.starts = slices.DeleteFunc(c.starts, func(t *task) bool { return t.phase == over })
+	}
+	r.joined(batch)
+	r.mu.Unlock()
+	for _, c := range batch {
+		e.follow(c)
+	}
+}
+
+// follow starts what a durable change lets start, and tells who waits for it.
+func (e *Engine) follow(c *change) {
+	if len(c.starts) > 0 {
+		e.enqueue(c.run, c.starts)
+	}
+	for _, g := range c.opened {
+		e.dispatch.add(g)
+	}
+	if c.settled != nil {
+		e.forget(c.run)
+		c.run.handle.settle(c.SetRun.State, c.settled)
+	}
+	if c.after != nil {
+		c.after()
+	}
+}
+
+// enqueue makes tasks claimable, those with a task id one at a time.
+func (e *Engine) enqueue(r *run, tasks []*task) {
+	for i, t := range tasks {
+		if t.job.TaskID == "" {
+			continue
+		}
+		plain := slices.Clone(tasks[:i])
+		for _, t := range tasks[i:] {
+			if t.job.TaskID == "" || e.keyed.enter(t) {
+				plain = append(plain, t)
+			}
+		}
+		tasks = plain
+		break
+	}
+	if len(tasks) > 0 {
+		e.dispatch.push(r, tasks...)
+	}
+}
+
+// tally counts a task's end. Called with r.mu.
+func (r *run) tally(c *change) {
+	n := r.count(c.counted.call.Name)
+	switch {
+	case c.retried:
+		n.Retries++
+	case c.last == api.Completed:
+		n.Completed++
+	case c.last == api.Failed:
+		n.Failed++
+	case c.last == api.Cancelled:
+		n.Cancelled++
+	}
+}
+
+// joined takes note that children of groups have durably ended. Called with r.mu.
+func (r *run) joined(batch []*change) {
+	var g *group // of the children at hand
+	ended := 0
+	release := func() {
+		if ended > 0 {
+			r.e.dispatch.release(g, ended)
+		}
+	}
+	for _, c := range batch {
+		for i := range c.joined {
+			j := &c.joined[i]
+			if j.group != g {
+				release()
+				g, ended = j.group, 0
+			}
+			g.ended(j.index)
+			g.keep(j.index, j.out, j.state)
+			ended++
+		}
+	}
+	release()
+}
+
+// forget drops a run that has ended.
+func (e *Engine) forget(r *run) {
+	e.mu.Lock()
+	delete(e.runs, r.id)
+	e.mu.Unlock()
+}

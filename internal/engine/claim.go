@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// Claim gives the next job to a worker. See worker.Source.
+func (e *Engine) Claim(ctx context.Context) (*api.Job, error) { return e.claim(ctx, true) }
+
+// TryClaim is Claim that gives nil instead of blocking.
+func (e *Engine) TryClaim(ctx context.Context) (*api.Job, error) {
+	job, err := e.claim(ctx, false)
+	if err == api.ErrNotFound { //nolint:errorlint // the dispatcher's own value
+		return nil, nil
+	}
+	return job, err
+}
+
+func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
+	e.queue.throttle()
+	for {
+		it, err := e.dispatch.next(ctx, wait)
+		if err != nil {
+			return nil, err
+		}
+		t := it.task
+		if t == nil {
+			if t = e.startChild(it); t == nil || t.job.TaskID != "" && !e.keyed.enter(t) {
+				continue
+			}
+		}
+		if e.prepare(t) {
+			return t.job, nil
+		}
+		if t.job.TaskID != "" {
+			e.keyed.leave(t, &api.Answer{})
+		}
+	}
+}
+
+// startChild makes the task of a group's child, nil if there is none to run yet.
+func (e *Engine) startChild(it item) *task {
+	g := it.group
+	r := g.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broken {
+		return nil
+	}
+	if g.frame.Cancelled {
+		c := r.newChange()
+		r.joinUnstarted(c, g, 1)
+		e.queue.push(c)
+		return nil
+	}
+	if it.revive != nil {
+		it.revive()
+		return nil
+	}
+	in := g.frame.In
+	if g.list != nil {
+		in = pipeline.Value{Data: it.element}
+	}
+	c := r.newChange()
+	if it.err != nil {
+		failure := systemFailure(it.err)
+		r.apply(c, []pipeline.Effect{{Kind: pipeline.Join, Frame: g.frame, Place: it.index, Outcome: failed(failure), State: g.frame.State}})
+		e.queue.push(c)
+		return nil
+	}
+	r.apply(c, pipeline.Child(r.effects[:0], g.frame, it.index, in))
+	// The group's frame is durable, so a child that is a task may start before
+	// anything more is. What opens a frame of its own waits for that.
+	if len(c.Frames)+len(c.Blocks)+len(c.opened) == 0 && c.SetRun == nil && len(c.starts) == 1 {
+		t := c.starts[0]
+		r.unused(c)
+		return t
+	}
+	e.queue.push(c)
+	return nil
+}
+
+// prepare fills in what a job needs beside its task, and marks it as given out;
+// false if it is not to run any more.
+func (e *Engine) prepare(t *task) bool {
+	input, err := text(t.input), error(nil)
+	if input == nil && t.input.Blob != 0 {
+		input, err = e.load(context.Background(), store.Payload{Blob: store.Blob{ID: t.input.Blob, Size: t.input.Size}}) //nolint:forbidigo // a claim's context is its worker's
+	}
+	if err == nil && t.job.TaskID != "" {
+		t.job.Keyed, err = e.keyed.load(e.store, t.job.TaskID)
+	}
+	r := t.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.phase != ready {
+		return false
+	}
+	if err != nil {
+		t.phase = claimed
+		t.cause = nil
+		t.ended(api.Answer{Failure: systemFailure(err)}, pipeline.Value{})
+		return false
+	}
+	if t.job.Key == nil {
+		t.job.Key = t
+	} else { // an earlier attempt may still hold its job
+		again := *t.job
+		t.job = &again
+	}
+	t.job.Input, t.job.Attempt, t.job.Generation = input, int(t.attempt), int(r.gen)
+	t.phase, t.cause, t.shown = claimed, nil, false
+	now := e.micros()
+	if t.cell.Started == 0 {
+		t.cell.Started = now
+	}
+	t.cell.Begun = now
+	e.claimed.Add(1)
+	return true
+}
+
+// Begin says that the job's body is about to start. See worker.Source.
+func (e *Engine) Begin(job *api.Job, cancel func(cause error)) {
+	t := job.Key.(*task)
+	r := t.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.cause != nil {
+		cancel(t.cause)
+		return
+	}
+	t.cancel = cancel
+	if job.Timeout > 0 {
+		t.deadline = e.timers.after(e.now().Add(job.Timeout), func() { t.expire("timed out after " + job.Timeout.String()) })
+	}
+	if job.HeartbeatTimeout > 0 {
+		t.armHeartbeat()
+	}
+	e.sweep.begun(t)
+}
+
+func (t *task) armHeartbeat() {
+	e, every := t.run.e, t.job.HeartbeatTimeout
+	t.heartbeat.stop()
+	t.heartbeat = e.timers.after(e.now().Add(every), func() { t.expire("no heartbeat for " + every.String()) })
+}
+
+// Heartbeat says that the body makes progress. See worker.Source.
+func (e *Engine) Heartbeat(job *api.Job) error {
+	t := job.Key.(*task)
+	t.run.mu.Lock()
+	defer t.run.mu.Unlock()
+	switch {
+	case t.phase != claimed:
+		return api.Errorf(api.ErrConflict, "", "task run %s is not running any more", job.ID)
+	case t.cause != nil:
+		return t.cause
+	case job.HeartbeatTimeout > 0:
+		t.armHeartbeat()
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+// Package engine makes pipelines happen: it gives work to workers, decides with
+// package pipeline what follows each answer, makes that durable, and only then
+// lets anybody see it.
+//
+// An event goes through four hands:
+//
+//	worker    Finish    takes the run's lock, decides, and queues a change
+//	committer commit.go takes all changes that are queued into one transaction
+//	advancer  advance.go after the commit: starts what follows, tells who waits
+//	closer    close.go  puts a group's results together once its last child ended
+//
+// Each of them is a step that a single goroutine can drive: the simulation calls
+// CommitStep, AdvanceStep, CloseStep and Tick itself (Config.Manual).
+//
+// Locks, in the order in which they may be taken: run.mu, then sweep.mu, then
+// one of Engine.mu, dispatcher.mu, keyed.mu, timers.mu, queue.mu and keyring.mu,
+// none of which is held while another is taken.
+//
+// It must not know SQL, HTTP or users' functions.
+package engine

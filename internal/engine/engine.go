@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// Config is what an engine is made of.
+type Config struct {
+	Store    store.Store
+	Registry pipeline.Registry
+	Logger   *slog.Logger     // default: discards
+	Now      func() time.Time // default: time.Now
+	Random   func() uint64    // default: math/rand
+	// Grace is how long a body whose context was cancelled may take to return
+	// before the engine goes on without it. Default: 5 s.
+	Grace time.Duration
+	// Manual starts no goroutine: somebody drives the steps.
+	Manual bool
+}
+
+// Engine runs pipelines. Make one with New.
+type Engine struct {
+	store    store.Store
+	registry pipeline.Registry
+	log      *slog.Logger
+	now      func() time.Time
+	random   func() uint64
+	grace    time.Duration
+	manual   bool
+
+	keys     keyring
+	queue    queue      // changes to commit
+	commits  commitLog  // committed changes to advance
+	dispatch dispatcher // what can start
+	timers   timers
+	keyed    keyedState
+	sweep    sweep
+	closers  closers
+
+	mu      sync.Mutex
+	runs    map[int64]*run
+	lastRun int64
+	closed  bool
+	claimed atomic.Int64 // jobs given out and not finished
+
+	committer, loops sync.WaitGroup
+	idle             *sync.Cond // on mu: the last job was finished, while closing
+}
+
+// New recovers the live runs of the store and goes on with them.
+func New(ctx context.Context, cfg Config) (*Engine, error) {
+	e := &Engine{
+		store: cfg.Store, registry: cfg.Registry, log: cfg.Logger, now: cfg.Now,
+		random: cfg.Random, grace: cfg.Grace, manual: cfg.Manual,
+		runs: make(map[int64]*run),
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.random == nil {
+		e.random = rand.Uint64
+	}
+	if e.grace == 0 {
+		e.grace = 5 * time.Second
+	}
+	e.idle = sync.NewCond(&e.mu)
+	e.keys.store = cfg.Store
+	e.queue.init()
+	e.commits.init()
+	e.commits.unbounded = e.manual
+	e.dispatch.init()
+	e.timers.init()
+	e.closers.init()
+	e.keyed.tasks = make(map[string]*keyedTask)
+	last, err := e.store.LastRun(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.lastRun = last
+	if err := e.recover(ctx); err != nil {
+		return nil, err
+	}
+	if !e.manual {
+		e.committer.Go(e.commitLoop)
+		e.loops.Go(e.advanceLoop)
+		e.loops.Go(e.timerLoop)
+	}
+	return e, nil
+}
+
+// Close gives out no more jobs, waits for the bodies that run until ctx ends,
+// commits what they answered, and stops. Bodies that run then are cancelled; the
+// next engine on the same store runs them again. The store stays open.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	stop := context.AfterFunc(ctx, func() {
+		e.mu.Lock()
+		e.idle.Broadcast()
+		e.mu.Unlock()
+	})
+	e.mu.Unlock()
+	e.dispatch.close()
+	e.mu.Lock()
+	for e.claimed.Load() > 0 && ctx.Err() == nil && !e.manual {
+		e.idle.Wait()
+	}
+	left := e.claimed.Load()
+	e.mu.Unlock()
+	stop()
+	e.cancelBodies()
+	e.closers.stop()
+	e.timers.close()
+	e.queue.close()
+	e.committer.Wait()
+	e.commits.close()
+	e.loops.Wait()
+	e.abandonWaiters()
+	if left > 0 && !e.manual {
+		return api.Errorf(api.ErrTimeout, "", "closed with %d bodies still running; they will run again", left)
+	}
+	return nil
+}
+
+// cancelBodies ends the contexts of the bodies that still run.
+func (e *Engine) cancelBodies() {
+	for _, r := range e.liveRuns() {
+		r.mu.Lock()
+		for t := range r.live.all() {
+			if t.cancel != nil {
+				t.cancel(api.ErrClosed)
+			}
+		}
+		r.mu.Unlock()
+	}
+}
+
+// abandonWaiters tells those who wait for a run that this engine won't end it.
+func (e *Engine) abandonWaiters() {
+	for _, r := range e.liveRuns() {
+		r.handle.abandon()
+	}
+}
+
+func (e *Engine) liveRuns() []*run {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	runs := make([]*run, 0, len(e.runs))
+	for _, r := range e.runs {
+		runs = append(runs, r)
+	}
+	return runs
+}
+
+func (e *Engine) isClosed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
+func (e *Engine) micros() int64 { return e.now().UnixMicro() }

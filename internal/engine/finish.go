@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// Finish takes what became of a job. See worker.Source.
+func (e *Engine) Finish(job *api.Job, a api.Answer) {
+	t := job.Key.(*task)
+	result, err := t.run.keep(a.Result)
+	if err != nil {
+		a.Failure = systemFailure(err)
+	}
+	t.run.mu.Lock()
+	if t.phase == claimed && job == t.job {
+		t.cancel = nil
+		t.ended(t.override(a), result)
+	}
+	t.run.mu.Unlock()
+	if e.claimed.Add(-1) == 0 && e.isClosed() {
+		e.mu.Lock()
+		e.idle.Broadcast()
+		e.mu.Unlock()
+	}
+}
+
+// override replaces the answer of a body that was told to end by why it was.
+func (t *task) override(a api.Answer) api.Answer {
+	if t.cause == nil || errors.Is(t.cause, api.ErrCancelled) {
+		return a
+	}
+	return api.Answer{
+		Failure: &api.Failure{Type: "*api.Error", Code: api.ErrTimeout.Code, Message: t.cause.Error()},
+		Started: a.Started, Ended: a.Ended, Parts: a.Parts, Keyed: a.Keyed, SetKeyed: a.SetKeyed,
+	}
+}
+
+// ended decides what follows an answer and queues it. Called with run.mu, in
+// phase claimed or waiting.
+func (t *task) ended(a api.Answer, result pipeline.Value) {
+	t.stopTimers()
+	r := t.run
+	c := r.newChange()
+	t.flushLogs(c)
+	if a.SetKeyed {
+		c.Keyed = append(c.Keyed, store.KeyedWrite{TaskID: t.job.TaskID, Value: a.Keyed})
+	}
+	if len(a.Parts) > 0 {
+		t.cell.Parts, _ = json.Marshal(a.Parts) //nolint:errchkjson // times and words always encode
+	}
+	if a.Pending && t.cause == nil { // what the body left counts once it is answered
+		t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = a.State, a.SetState, a.Merge, a.Pause
+	}
+	switch {
+	case a.Pending && t.cause == nil && t.cell.Answer == nil:
+		t.park(c)
+	case a.Pending && t.cause == nil:
+		t.answered(c)
+	case a.Failure != nil && t.again(c, &a):
+	default:
+		t.complete(c, &a, result)
+	}
+	if t.job.TaskID != "" {
+		c.first(func() { r.e.keyed.leave(t, &a) })
+	}
+	r.e.queue.push(c)
+}
+
+// again schedules another attempt if the policy wants one.
+func (t *task) again(c *change, a *api.Answer) bool {
+	r := t.run
+	if !t.shielded() {
+		return false
+	}
+	t.identify(a.Failure)
+	now := r.e.now()
+	delay, again := lifecycle.Retry(lifecycle.Failed{
+		Policy: t.call.Options.Retry, Attempt: int(t.attempt), Names: a.Failure.Names, NoRetry: a.NoRetry,
+		Since:  now.Sub(time.UnixMicro(t.cell.Started)),
+		Random: float64(r.e.random()>>11) / (1 << 53),
+	})
+	if !again {
+		return false
+	}
+	due := now.Add(delay)
+	t.note(api.Failed, now.UnixMicro(), a.Failure.Message)
+	t.attempt++
+	t.phase = scheduled
+	t.cell.Due, t.cell.Token, t.cell.Answer, t.cell.Waiting = due.UnixMicro(), nil, nil, false
+	t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = nil, false, false, false
+	t.cell.Failure = encodeFailure(a.Failure)
+	t.write(c, api.Scheduled, &t.cell)
+	c.counted, c.retried = t, true
+	c.then(func() { t.wait(due) })
+	return true
+}
+
+// wait makes the task claimable when it is due.
+func (t *task) wait(due time.Time) {
+	e := t.run.e
+	if !due.After(e.now()) {
+		t.rise()
+		return
+	}
+	t.run.mu.Lock()
+	if t.phase == scheduled {
+		t.deadline = e.timers.after(due, t.rise)
+	}
+	t.run.mu.Unlock()
+}
+
+// rise makes a scheduled task claimable.
+func (t *task) rise() {
+	t.run.mu.Lock()
+	up := t.phase == scheduled
+	if up {
+		t.phase = ready
+	}
+	t.run.mu.Unlock()
+	if up {
+		t.run.e.enqueue(t.run, []*task{t})
+	}
+}
+
+// complete ends the task with an answer, as part of change c.
+func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
+	r := t.run
+	t.phase = over
+	r.live.remove(t)
+	end := pipeline.End{Pause: a.Pause}
+	state := api.Completed
+	switch {
+	case !t.shielded():
+		state, end.Status, end.Pause = api.Cancelled, pipeline.Cancelled, false
+	case a.Failure != nil:
+		state = api.Failed
+		t.identify(a.Failure)
+		end.Outcome = failed(a.Failure)
+	default:
+		end.Value = result
+		if a.SetState {
+			end.SetState, end.State = true, pipeline.State{Data: a.State, Merge: a.Merge, Set: true}
+		}
+		if a.Pipeline != nil {
+			if failure := t.child(c, &end, a.Pipeline); failure != nil {
+				t.identify(failure)
+				state, end = api.Failed, pipeline.End{Outcome: failed(failure)}
+			}
+		}
+	}
+	t.remember(state)
+	effects := pipeline.Ended(r.effects[:0], t.frame, t.place, end)
+	c.counted, c.last = t, state
+	t.record(c, state, &end, effects)
+	r.apply(c, effects)
+}
+
+// remember tells the steps that follow in the chain what they depend on.
+func (t *task) remember(state api.State) {
+	if t.frame.Group == nil {
+		s := spaceOf(t.frame)
+		_, seq, _ := s.at(t.frame.Chain.Step(t.place).Slot)
+		s.last, s.lastOK = seq+1, state == api.Completed
+	}
+}
+
+// record writes the row of the ended task.
+func (t *task) record(c *change, state api.State, end *pipeline.End, effects []pipeline.Effect) {
+	cell := &t.cell
+	cell.Due, cell.Waiting, cell.Answer, cell.Token, cell.Failure = 0, false, nil, nil, nil
+	cell.Ended = t.run.e.micros()
+	switch end.Status {
+	case pipeline.Failed:
+		cell.Failure = encodeFailure(end.Failure)
+	case pipeline.Done:
+		cell.Result = payload(end.Value)
+	}
+	cell.SetState, cell.State, cell.Merge = end.SetState, nil, false
+	if end.SetState {
+		cell.State, cell.Merge = end.State.Data, end.State.Merge
+	}
+	cell.Pause = end.Pause
+	cell.Next = c.base
+	for i := range effects {
+		cell.Tail = cell.Tail || effects[i].Kind == pipeline.Tail
+	}
+	t.write(c, state, cell)
+}
+
+// child compiles the pipeline that the body returned and gives it keys.
+func (t *task) child(c *change, end *pipeline.End, spec *api.Spec) *api.Failure {
+	plan, err := pipeline.Compile(spec, t.run.e.registry)
+	if err != nil {
+		f := systemFailure(err)
+		f.Message = "returned pipeline: " + f.Message
+		return f
+	}
+	text, err := spec.AppendJSON(nil)
+	if err != nil {
+		return systemFailure(err)
+	}
+	kept, err := t.run.keep(text)
+	if err != nil {
+		return systemFailure(err)
+	}
+	b, err := t.run.newBlock(c, plan.Root.Width(), 0)
+	if err != nil {
+		return systemFailure(err)
+	}
+	t.cell.Child = store.EncodeRef(payload(kept))
+	c.base, c.baseSeq = b.first, b.seq
+	end.Child = plan.Root
+	return nil
+}
+
+// identify fills in whose failure it is.
+func (t *task) identify(f *api.Failure) {
+	f.Task, f.TaskRun, f.Attempt = t.job.Task, t.job.ID, int(t.attempt)
+}

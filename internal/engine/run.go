@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// run is a live run. All but the first fields are guarded by mu.
+type run struct {
+	e       *Engine
+	id      int64
+	uid     uuid.UUID
+	text    string // uid as text
+	name    string
+	base    int64
+	created int64
+	handle  *Handle
+	lane    lane // the dispatcher's
+
+	mu       sync.Mutex
+	state    api.State
+	gen      int32
+	epoch    int32
+	acts     int   // of control, counted
+	seq      int64 // number of the next block
+	root     *pipeline.Frame
+	live     taskList // started, or about to, and not ended
+	groups   map[int64]*group
+	rows     map[int64]stand // task rows of an earlier attempt that start anew
+	reopened map[int64]bool  // chain frames that a retry of the run made a row for
+	counts   map[string]*api.TaskCounts
+	finish   *pipeline.Effect  // the run's end, held back while it is paused
+	wide     bool              // its changes go into the queue for wide runs
+	spare    *change           // for newChange
+	effects  []pipeline.Effect // room for the next event's
+	broken   bool              // no longer in step with the store
+}
+
+// stand is the attempt and generation that a row has.
+type stand struct{ attempt, gen int32 }
+
+func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
+	r := &run{e: e, id: id, uid: uid, text: uid.String(), name: name, state: api.Running}
+	r.handle = &Handle{e: e, id: r.text, done: make(chan struct{})}
+	r.lane.run = r
+	return r
+}
+
+// newUID makes a UUIDv7 that carries the run's number in 42 of its random bits,
+// so that the number is found without an index. 32 bits stay random.
+func newUID(at time.Time, number int64, random uint64) uuid.UUID {
+	var u uuid.UUID
+	ms := at.UnixMilli()
+	for i := range 6 {
+		u[i] = byte(ms >> (40 - 8*i))
+	}
+	n := uint64(number)
+	u[6] = 0x70 | byte(n>>38)&0x0f
+	u[7] = byte(n >> 30)
+	u[8] = 0x80 | byte(n>>24)&0x3f
+	u[9], u[10], u[11] = byte(n>>16), byte(n>>8), byte(n)
+	u[12], u[13], u[14], u[15] = byte(random>>24), byte(random>>16), byte(random>>8), byte(random)
+	return u
+}
+
+// numberOf reads the run's number out of its id.
+func numberOf(u uuid.UUID) int64 {
+	return int64(u[6]&0x0f)<<38 | int64(u[7])<<30 | int64(u[8]&0x3f)<<24 |
+		int64(u[9])<<16 | int64(u[10])<<8 | int64(u[11])
+}
+
+func parseID(id string) (uuid.UUID, error) {
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return u, api.Errorf(api.ErrNotFound, "", "no run %q: not an id", id)
+	}
+	return u, nil
+}
+
+func (r *run) taskID(seq int64) string {
+	var buf [64]byte
+	return string(strconv.AppendInt(append(append(buf[:0], r.text...), '/'), seq, 10))
+}
+
+// count adds to the run's counters.
+func (r *run) count(task string) *api.TaskCounts {
+	if r.counts == nil {
+		r.counts = make(map[string]*api.TaskCounts)
+	}
+	c := r.counts[task]
+	if c == nil {
+		c = new(api.TaskCounts)
+		r.counts[task] = c
+	}
+	return c
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	State      api.State
+	Result     []byte // JSON, nil for no value
+	Failure    *api.Failure
+	FinalState []byte // JSON, nil for none
+}
+
+// Handle is a run to wait for.
+type Handle struct {
+	e    *Engine
+	id   string
+	done chan struct{}
+	once sync.Once
+
+	err   error
+	state api.State
+	cell  store.RunCell
+}
+
+// ID is the run's id.
+func (h *Handle) ID() string { return h.id }
+
+// Wait blocks until the run has ended durably, or ctx ends.
+func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
+	select {
+	case <-h.done:
+	case <-ctx.Done():
+		return Outcome{}, context.Cause(ctx)
+	}
+	if h.err != nil {
+		return Outcome{}, h.err
+	}
+	return h.e.outcome(ctx, h.state, &h.cell)
+}
+
+func (h *Handle) settle(state api.State, cell *store.RunCell) {
+	h.once.Do(func() {
+		h.state, h.cell = state, *cell
+		close(h.done)
+	})
+}
+
+func (h *Handle) abandon() {
+	h.fail(api.Errorf(api.ErrClosed, "", "engine closed before run %s ended", h.id))
+}
+
+func (h *Handle) fail(err error) {
+	h.once.Do(func() {
+		h.err = err
+		close(h.done)
+	})
+}
+
+// outcome reads what a run's cell says.
+func (e *Engine) outcome(ctx context.Context, state api.State, cell *store.RunCell) (Outcome, error) {
+	out := Outcome{State: state, FinalState: cell.State}
+	var err error
+	if out.Result, err = e.load(ctx, cell.Result); err != nil {
+		return Outcome{}, err
+	}
+	if cell.Failure != nil {
+		out.Failure = new(api.Failure)
+		if err := json.Unmarshal(cell.Failure, out.Failure); err != nil {
+			return Outcome{}, api.Errorf(api.ErrStore, "", "stored failure: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// taskList is the live tasks of a run, linked so that adding and removing cost
+// no memory.
+type taskList struct{ first *task }
+
+func (l *taskList) add(t *task) {
+	t.next = l.first
+	if l.first != nil {
+		l.first.prev = t
+	}
+	l.first = t
+}
+
+func (l *taskList) remove(t *task) {
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else if l.first == t {
+		l.first = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+}
+
+// all walks the tasks; the one at hand may be removed.
+func (l *taskList) all() iter.Seq[*task] {
+	return func(yield func(*task) bool) {
+		for t := l.first; t != nil; {
+			next := t.next
+			if !yield(t) {
+				return
+			}
+			t = next
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"context"
+	"iter"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// submitAhead is how many submissions of one SubmitAll may wait for their
+// commit at a time.
+const submitAhead = 4096
+
+// Submit makes a run of a pipeline and returns once that is durable.
+func (e *Engine) Submit(ctx context.Context, spec *api.Spec, name string) (*Handle, error) {
+	done := make(chan error, 1)
+	r, err := e.submit(ctx, spec, name, func(err error) { done <- err })
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, err
+		}
+		return r.handle, nil
+	case <-ctx.Done():
+		// The commit goes on: the run may exist. Its id tells.
+		return r.handle, context.Cause(ctx)
+	}
+}
+
+// Enqueue makes a run without waiting until it is durable, for who drives the
+// engine by hand. It gives the run's id.
+func (e *Engine) Enqueue(ctx context.Context, spec *api.Spec, name string) (string, error) {
+	r, err := e.submit(ctx, spec, name, func(error) {})
+	if err != nil {
+		return "", err
+	}
+	return r.text, nil
+}
+
+// SubmitAll makes runs of many pipelines, many to a commit, and calls each for
+// every run in order once it is durable. It ends at the first error; the runs
+// before it exist.
+func (e *Engine) SubmitAll(ctx context.Context, specs iter.Seq2[*api.Spec, error], name string, each func(*Handle) error) error {
+	type pending struct {
+		r    *run
+		done chan error
+	}
+	var ahead []pending
+	settle := func(upTo int) error {
+		for len(ahead) > upTo {
+			p := ahead[0]
+			ahead = ahead[1:]
+			select {
+			case err := <-p.done:
+				if err == nil {
+					err = each(p.r.handle)
+				}
+				if err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	}
+	for spec, err := range specs {
+		done := make(chan error, 1)
+		var r *run
+		if err == nil {
+			r, err = e.submit(ctx, spec, name, func(err error) { done <- err })
+		}
+		if err != nil {
+			if late := settle(0); late != nil {
+				return late // it is about a run before
+			}
+			return err
+		}
+		ahead = append(ahead, pending{r, done})
+		if err := settle(submitAhead); err != nil {
+			return err
+		}
+	}
+	return settle(0)
+}
+
+// submit queues a new run; done is called once it is durable, or refused.
+func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, done func(error)) (*run, error) {
+	if err := e.checkStore(); err != nil {
+		return nil, err
+	}
+	plan, err := pipeline.Compile(spec, e.registry)
+	if err != nil {
+		return nil, err
+	}
+	text, err := spec.AppendJSON(make([]byte, 0, 128))
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = nameOf(spec)
+	}
+	base, err := e.keys.take(ctx, plan.Root.Width())
+	if err != nil {
+		return nil, err
+	}
+	r, err := e.admit(name)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := e.keep(ctx, r.id, text)
+	if err != nil {
+		e.forget(r)
+		return nil, err
+	}
+	r.base, r.seq = base, plan.Root.Width()
+	r.root = &pipeline.Frame{Chain: plan.Root, Data: newSpace(base, 0)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.newChange()
+	c.NewRun = &store.RunRow{
+		ID: r.id, UID: r.uid, Name: name, State: api.Running, Base: base, Created: r.created,
+		Plan: store.EncodeRef(payload(kept)),
+	}
+	r.apply(c, pipeline.Begin(r.effects[:0], r.root))
+	c.then(func() { done(nil) })
+	c.failed = func(err error) {
+		e.forget(r)
+		done(err)
+	}
+	e.queue.push(c)
+	return r, nil
+}
+
+// admit gives a new run its number and id.
+func (e *Engine) admit(name string) (*run, error) {
+	now := e.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, api.ErrClosed
+	}
+	e.lastRun++
+	r := e.newRun(e.lastRun, newUID(now, e.lastRun, e.random()), name)
+	r.created = now.UnixMicro()
+	e.runs[r.id] = r
+	return r, nil
+}
+
+// nameOf is the name of the first task.
+func nameOf(spec *api.Spec) string {
+	for i := range spec.Steps {
+		s := &spec.Steps[i]
+		switch {
+		case s.Call != nil:
+			return s.Call.Task
+		case s.Each != nil:
+			return nameOf(&s.Each.Do)
+		case s.Chain != nil:
+			return nameOf(s.Chain)
+		case s.Group != nil:
+			for j := range s.Group.Children {
+				if name := nameOf(&s.Group.Children[j]); name != "" {
+					return name
+				}
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// phase is where a task in flight stands.
+type phase uint8
+
+const (
+	ready     phase = iota + 1 // may be claimed
+	claimed                    // given to a worker
+	scheduled                  // waits for its next attempt
+	waiting                    // waits for an answer from outside
+	over                       // ended; later answers are ignored
+)
+
+// task is a task run that has started, or is about to. Guarded by its run's mu.
+type task struct {
+	job   *api.Job // what the worker sees; a new one for each attempt
+	first api.Job  // that of the first attempt
+	run   *run
+	frame *pipeline.Frame
+	place int
+	group *group // that it is a child of, nil outside
+	call  *pipeline.Task
+	key   int64
+	input pipeline.Value
+	state pipeline.State // the pipeline's, when it started
+
+	phase   phase
+	attempt int32
+	row     bool  // a row was queued or stored
+	was     stand // what that row says
+	shown   bool  // the row says that the attempt is running
+
+	cancel    func(cause error)
+	cause     error // why it was told to end: nil, or a cancellation or a time-out
+	deadline  *timer
+	heartbeat *timer
+	cell      store.TaskCell // what its row says, but for result and outcome
+	logs      []store.LogWrite
+	dropped   int // log lines over the bound
+
+	prev, next *task
+}
+
+// slotKey gives key and number of the task step at place of frame f, making its
+// block of keys exist.
+func (r *run) slotKey(c *change, f *pipeline.Frame, place int) (key, seq int64, err error) {
+	if g, ok := f.Data.(*group); ok {
+		off := f.Group.Offset(place)
+		return g.base + off, g.seq + off, nil
+	}
+	s := spaceOf(f)
+	slot := f.Chain.Step(place).Slot
+	if err := r.reach(c, s, slot); err != nil {
+		return 0, 0, err
+	}
+	key, seq, _ = s.at(slot)
+	return key, seq, nil
+}
+
+// newTask makes the task that an effect starts. It is dispatched by who commits
+// what lets it start.
+func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
+	key, seq, err := r.slotKey(c, eff.Frame, eff.Place)
+	if err != nil {
+		return nil, err
+	}
+	t := &task{
+		run: r, frame: eff.Frame, place: eff.Place, call: eff.Task, key: key,
+		input: eff.Input, state: eff.Frame.State, phase: ready, attempt: 1,
+	}
+	t.job = &t.first
+	t.first = api.Job{
+		Run: r.text, Task: eff.Task.Name, Name: eff.Task.Options.Name, ID: r.taskID(seq),
+		Attempt: 1, Generation: int(r.gen), Index: -1,
+		Spread: eff.Task.Spread, Bound: eff.Task.Args, State: t.state.Data,
+		TaskID:           eff.Task.Options.TaskID,
+		Timeout:          time.Duration(eff.Task.Options.Timeout),
+		HeartbeatTimeout: time.Duration(eff.Task.Options.HeartbeatTimeout),
+	}
+	if t.job.Name == "" {
+		t.job.Name = t.job.Task
+	}
+	t.locate()
+	if was, ok := r.rows[key]; ok {
+		delete(r.rows, key)
+		t.row, t.was = true, was
+	}
+	r.live.add(t)
+	return t, nil
+}
+
+// locate says which child of a group the task is, or is part of, and what
+// it depends on.
+func (t *task) locate() {
+	if g, ok := t.frame.Data.(*group); ok {
+		t.group, t.job.Index = g, t.place
+		return
+	}
+	if up := t.frame.Parent; up != nil && up.Group != nil {
+		t.job.Index = t.frame.Place
+	}
+	if s := spaceOf(t.frame); s.last != 0 && t.place < len(t.frame.Chain.Steps) {
+		state := api.Completed
+		if !s.lastOK {
+			state = api.Failed
+		}
+		t.job.Upstream = []api.Upstream{{TaskRun: t.run.taskID(s.last - 1), State: state}}
+	}
+}
+
+// shielded reports whether the task stands where a cancellation does not reach:
+// at Finally, or below it.
+func (t *task) shielded() bool {
+	if t.frame.Chain != nil && t.place == len(t.frame.Chain.Steps) {
+		return true
+	}
+	return !t.frame.Cancelled
+}
+
+// write adds the task's row to change c, as it is to be now.
+func (t *task) write(c *change, state api.State, cell *store.TaskCell) {
+	w := c.AddTask()
+	w.TaskRow = store.TaskRow{
+		ID: t.key, Run: t.run.id, Frame: frameID(t.frame), Place: int32(t.place), Task: t.call.Name,
+		State: state, Attempt: t.attempt, Gen: t.run.gen, Cell: cell.Append(make([]byte, 0, 64+len(cell.Result.Data)+len(cell.History))),
+	}
+	w.Op = store.InsertTask
+	if t.row {
+		w.Op, w.WasAttempt, w.WasGen = store.UpdateTask, t.was.attempt, t.was.gen
+	}
+	t.row, t.was = true, stand{t.attempt, t.run.gen}
+}
+
+// note adds a line to the task's history.
+func (t *task) note(state api.State, at int64, message string) {
+	t.cell.History = store.AppendHistory(t.cell.History, state, t.attempt, at, message)
+}
+
+// stopTimers ends what could still happen to the attempt by time.
+func (t *task) stopTimers() {
+	t.deadline.stop()
+	t.heartbeat.stop()
+	t.deadline, t.heartbeat = nil, nil
+}
+
+func frameID(f *pipeline.Frame) int64 {
+	if f.Parent == nil {
+		return 0
+	}
+	return f.ID
+}

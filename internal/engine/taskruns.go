@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// TaskRuns lists the task runs that the filter chooses: of one run by number,
+// of all runs newest run first.
+func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
+	return func(yield func(api.TaskRun, error) bool) {
+		left := filter.Limit
+		list := func(row *store.RunRow) error {
+			return e.taskRuns(ctx, row, func(t api.TaskRun) error {
+				if len(filter.States) > 0 && !slices.Contains(filter.States, t.State) || filter.Task != "" && filter.Task != t.Task {
+					return nil
+				}
+				if left--; !yield(t, nil) || left == 0 {
+					return errStop
+				}
+				return nil
+			})
+		}
+		err := e.eachRun(ctx, filter.Run, list)
+		if err != nil && !errors.Is(err, errStop) {
+			yield(api.TaskRun{}, err)
+		}
+	}
+}
+
+func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow) error) error {
+	if id != "" {
+		r, row, err := e.find(ctx, id)
+		if err == nil && r != nil {
+			row, err = e.store.Run(ctx, r.id)
+		}
+		if err != nil {
+			return err
+		}
+		return list(&row)
+	}
+	for below := int64(0); ; {
+		rows, err := e.store.Runs(ctx, api.RunFilter{}, below, listPage)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for i := range rows {
+			below = rows[i].ID
+			if err := list(&rows[i]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// taskRuns calls yield for the task runs of a run, by number.
+func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api.TaskRun) error) error {
+	blocks, err := e.store.Blocks(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	// The first block is not among them. It is of 16 keys or less: no further
+	// than where the next one of the run begins.
+	end := row.Base + firstWidth
+	for _, b := range blocks {
+		if b.First > row.Base {
+			end = min(end, b.First)
+		}
+	}
+	blocks = append([]store.Block{{First: row.Base, Count: end - row.Base}}, blocks...)
+	groups, err := e.groupsOf(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	id := uuid.UUID(row.UID).String()
+	for _, b := range blocks {
+		err := e.store.Tasks(ctx, b.First, b.First+b.Count, func(t *store.TaskRow) error {
+			if t.Run != row.ID {
+				return nil
+			}
+			out, err := taskRun(id, b.Seq+t.ID-b.First, t, groups[t.Frame])
+			if err != nil {
+				return err
+			}
+			return yield(out)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groupsOf gives the ids of the run's group frames.
+func (e *Engine) groupsOf(ctx context.Context, run int64) (map[int64]bool, error) {
+	groups := make(map[int64]bool)
+	err := e.store.Frames(ctx, run, 0, maxKey, func(row *store.FrameRow) error {
+		if row.Kind == store.GroupFrame {
+			groups[row.ID] = true
+		}
+		return nil
+	})
+	return groups, err
+}
+
+// taskRun gives a stored task run for people.
+func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskRun, error) {
+	var cell store.TaskCell
+	if err := cell.Decode(row.Cell); err != nil {
+		return api.TaskRun{}, err
+	}
+	out := api.TaskRun{
+		ID: run + "/" + itoa(seq), Run: run, Seq: seq, Task: row.Task, Name: row.Task, Index: -1,
+		State: row.State, Attempt: int(row.Attempt), Generation: int(row.Gen),
+		Started: at(cell.Started), Finished: at(cell.Ended), Result: clone(cell.Result.Data),
+	}
+	if grouped {
+		out.Index = int(row.Place)
+	}
+	switch {
+	case cell.Waiting:
+		out.Reason = "external answer"
+	case row.State == api.Scheduled:
+		out.Reason = "backoff until " + at(cell.Due).Format(time.RFC3339)
+	}
+	if cell.Failure != nil {
+		f, err := decodeFailure(cell.Failure)
+		if err != nil {
+			return out, err
+		}
+		out.Failure = f
+	}
+	if cell.Parts != nil {
+		if err := json.Unmarshal(cell.Parts, &out.Parts); err != nil {
+			return out, err
+		}
+	}
+	return out, addHistory(&out, &cell)
+}
+
+// addHistory gives the transitions that the row holds. The end of an attempt
+// that needed no line of its own follows from its times.
+func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
+	add := func(state api.State, attempt int, micros int64, message string) {
+		tr := api.Transition{State: state, Time: at(micros), Attempt: attempt, Message: message}
+		out.History = append(out.History, tr)
+	}
+	err := store.History(cell.History, func(state api.State, attempt int32, micros int64, message string) {
+		add(state, int(attempt), micros, message)
+	})
+	if n := len(out.History); cell.Begun != 0 && (n == 0 || out.History[n-1].Attempt != out.Attempt) && out.State != api.Scheduled {
+		add(api.Running, out.Attempt, cell.Begun, "")
+	}
+	switch {
+	case out.State == api.Scheduled:
+		out.History = append(out.History, api.Transition{State: api.Scheduled, Name: "AwaitingRetry", Time: at(cell.Due), Attempt: out.Attempt})
+	case out.State.Final():
+		add(out.State, out.Attempt, cell.Ended, "")
+	}
+	return err
+}
+
+// firstWidth is the most keys that the first block of a run can have.
+const firstWidth = pipeline.BlockSize
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
