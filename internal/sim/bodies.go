@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"context"
+	"errors"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/worker"
+)
+
+// taskNames are the tasks that scripts run as: given something or nothing (their
+// script apart), with a result or none.
+var taskNames = []string{"do", "start", "doN", "startN"}
+
+// signatures is what the compiler is told of them.
+func signatures(name string) *pipeline.Signature {
+	s := &pipeline.Signature{Name: name, Params: []string{"object"}, Result: "any", Check: func(int, []byte) error { return nil }}
+	switch name {
+	case "do", "doN":
+		s.Params = []string{"any", "object"}
+	case "start", "startN":
+	default:
+		return nil
+	}
+	if suffix(name) != "" {
+		s.Result = "none"
+	}
+	return s
+}
+
+// registry makes a worker's registry of the tasks.
+func registry(token func(*worker.Body) error) *worker.Registry {
+	r := worker.NewRegistry()
+	for _, name := range taskNames {
+		err := r.Add(&worker.Task{Name: name, Run: func(b *worker.Body) (worker.Result, error) { return body(b, token) }})
+		if err != nil {
+			panic(err)
+		}
+	}
+	return r
+}
+
+// body runs a script.
+func body(b *worker.Body, token func(*worker.Body) error) (worker.Result, error) {
+	job := b.Job()
+	s := scriptOf(job.Bound)
+	if err := b.Start(); err != nil {
+		return worker.Result{}, err
+	}
+	if s.Pend {
+		if err := token(b); err != nil {
+			return worker.Result{}, err
+		}
+		return worker.Result{}, worker.ErrPending
+	}
+	m := s.act(canon(job.Input), canon(job.State), job.Attempt, job.Generation)
+	if m.fail != "" && s.State != "" {
+		m.state = quote("of an attempt that failed")
+	}
+	if m.state != nil {
+		if err := b.SetState(m.state, m.merge); err != nil {
+			return worker.Result{}, err
+		}
+	}
+	if s.Pause {
+		if err := b.PauseAfter(); err != nil {
+			return worker.Result{}, err
+		}
+	}
+	if m.fail != "" {
+		return worker.Result{}, errors.New(m.fail)
+	}
+	r := worker.Result{Value: m.value, Pipeline: m.child}
+	if suffix(job.Task) != "" {
+		r.Value = nil
+	}
+	return r, nil
+}
+
+// source is the engine as a worker sees it, with the answers held back.
+type source struct {
+	w   *world
+	job *held
+}
+
+// Claim is not used: the world claims.
+func (s source) Claim(context.Context) (*api.Job, error) { return nil, api.ErrClosed }
+
+// Begin goes to the engine.
+func (s source) Begin(job *api.Job, cancel func(error)) { s.w.e.Begin(job, cancel) }
+
+// Finish keeps the answer for later.
+func (s source) Finish(_ *api.Job, a api.Answer) { s.job.answer = a }
+
+// Heartbeat goes to the engine.
+func (s source) Heartbeat(job *api.Job) error { return s.w.e.Heartbeat(job) }
+
+// Token asks for the token without waiting for it: the world reads it from the
+// store once it is durable.
+func (s source) Token(_ context.Context, job *api.Job) (string, error) {
+	if _, err := s.w.e.Token(s.w.gone, job); err != nil && !errors.Is(err, context.Canceled) {
+		return "", err
+	}
+	return "", nil
+}
+
+// Log goes to the engine.
+func (s source) Log(job *api.Job, line api.LogLine) { s.w.e.Log(job, line) }

@@ -1,0 +1,230 @@
+package sim_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var plant = flag.Bool("mutants", false, "plant known faults one at a time; each must be found")
+
+// edit is a change of one place in one file; old must stand there exactly once.
+type edit struct{ file, old, new string }
+
+// mutant is a planted fault, and the tests that must find it.
+type mutant struct {
+	name  string
+	by    string // package; empty: the simulation
+	edits []edit
+}
+
+const memoryTests = "./internal/store/memory"
+
+var mutants = []mutant{
+	{"epoch fence not checked", memoryTests, []edit{{
+		"internal/store/memory/commit.go",
+		"case r.row.Epoch != t.Epoch:", "case false:",
+	}}},
+	{"attempt fence not checked", memoryTests, []edit{{
+		"internal/store/memory/commit.go",
+		"case row.Attempt != w.WasAttempt || row.Gen != w.WasGen:", "case false:",
+	}}},
+	{"child counted twice on a doubled answer", "", []edit{{
+		"internal/engine/finish.go",
+		"if t.phase == claimed && job == t.job {", "if job == t.job {",
+	}}},
+	{"told before committed", "", []edit{{
+		"internal/engine/effects.go",
+		"\tc.settled = cell\n", "\tc.settled = cell\n\tr.handle.settle(r.state, cell)\n",
+	}}},
+	{"CLOSING frame never swept at recovery", "", []edit{{
+		"internal/engine/records.go",
+		"rec.ending = append(rec.ending, g)", "_ = rec.ending",
+	}}},
+	{"finally only on success", "", []edit{{
+		"internal/pipeline/machine.go",
+		"\t\tif f.Chain.Finally == nil {\n\t\t\treturn leave", "\t\tif f.Chain.Finally == nil || out.Status != Done {\n\t\t\treturn leave",
+	}}},
+	{"idempotency key from a counter", "", []edit{{
+		"internal/engine/task.go",
+		"ID: r.taskID(seq),", "ID: r.taskID(seq + r.e.claimed.Load()),",
+	}}},
+	{"wake-up lost when a child ends", "", []edit{{
+		"internal/engine/dispatch.go",
+		"if g.startable() && !g.enlisted {", "if g.startable() && !g.enlisted && n > 1 {",
+	}}},
+	{"second half of a halved batch lost", "", []edit{{
+		"internal/engine/commit.go",
+		"\te.commit(batch[half:], transitions[half:])\n", "",
+	}}},
+	{"cancelled run starts the next step", "", []edit{
+		{"internal/pipeline/machine.go", "if f.Cancelled && !final {", "if f.Cancelled && final {"},
+		{"internal/engine/finish.go", "case !t.wanted():", "case t.cause != nil && !t.wanted():"},
+	}},
+	{"paused run dispatches", "", []edit{{
+		"internal/engine/dispatch.go",
+		"r.lane.parked = parked", "r.lane.parked = false",
+	}}},
+	{"a crash forgets the pause", "", []edit{{
+		"internal/engine/recover.go",
+		"r.lane.parked = true", "r.lane.parked = false",
+	}}},
+	{"attempt forgotten after a crash", "", []edit{{
+		"internal/engine/recover.go",
+		"stand{row.Attempt, row.Gen}, row.Attempt, *cell", "stand{row.Attempt, row.Gen}, 1, *cell",
+	}}},
+	{"retry not scheduled again after a crash", "", []edit{{
+		"internal/engine/recover.go",
+		"t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Due), t.rise)", "_ = time.UnixMicro",
+	}}},
+	{"group results in completion order", "", []edit{{
+		"internal/engine/group.go",
+		"\tk.values[i], k.failures[i]", "\tfor i = 0; k.values[i].Data != nil || k.failures[i] != nil; i++ {\n\t}\n\tk.values[i], k.failures[i]",
+	}}},
+	{"state of a failed attempt kept", "", []edit{
+		{"internal/worker/execute.go", "answer.State, answer.SetState, answer.Merge, answer.Pause = nil, false, false, false", "answer.Pause = false"},
+		{"internal/engine/finish.go", "\t\tend.Outcome = failed(a.Failure)\n", "\t\tend.Outcome = failed(a.Failure)\n\t\tend.SetState, end.State = a.SetState, pipeline.State{Data: a.State, Set: true}\n"},
+	}},
+	{"tail call drops the state to report", "", []edit{{
+		"internal/pipeline/machine.go",
+		"f.Report, f.HasReport = outer, true", "f.HasReport = true",
+	}}},
+	{"handler not skipped on success", "", []edit{{
+		"internal/pipeline/machine.go",
+		"case s.OnError != (out.Status == Failed):", "case !s.OnError && out.Status == Failed:",
+	}}},
+	{"second token answer accepted", "", []edit{{
+		"internal/engine/token.go",
+		"case t.cell.Answer != nil:", "case t.cell.Answer != nil && t.attempt > 9:",
+	}}},
+	{"recovery starts children twice", "", []edit{{
+		"internal/engine/records.go",
+		"return g.skipped.has(i) }", "return i < 0 }",
+	}}},
+	{"limit forgotten after a crash", "", []edit{{
+		"internal/engine/records.go",
+		"g.active, g.owed, g.recovered = alive,", "g.active, g.owed, g.recovered = 0,",
+	}}},
+	{"body starts before its run is committed", "", []edit{{
+		"internal/engine/submit.go",
+		"\te.queue.push(c)\n\treturn r, nil", "\te.queue.push(c)\n\te.enqueue(r, c.starts)\n\treturn r, nil",
+	}}},
+	{"failure that finally replaces is lost", "", []edit{{
+		"internal/pipeline/machine.go",
+		"if f.Final.Status == Failed {", "if f.Final.Status == Cancelled {",
+	}}},
+}
+
+// TestMutants plants the faults, each in a tree of its own made by an overlay.
+func TestMutants(t *testing.T) {
+	if !*plant {
+		t.Skip("runs with -mutants")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []string{"", memoryTests} {
+		if out, err := child(t, root, by, "", 500); err != nil {
+			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
+		}
+	}
+	table := make([]string, len(mutants))
+	t.Run("planted", func(t *testing.T) {
+		for i, m := range mutants {
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				table[i] = fmt.Sprintf("%-42s %s", m.name, search(t, root, m))
+			})
+		}
+	})
+	t.Logf("%d faults planted:\n%s", len(mutants), strings.Join(table, "\n"))
+}
+
+// search runs the tests that must find a fault, and says how they did.
+func search(t *testing.T, root string, m mutant) string {
+	t.Helper()
+	out, err := child(t, root, m.by, overlay(t, root, m.edits), 2000)
+	var failed *exec.ExitError
+	switch {
+	case err == nil:
+		t.Error("not found")
+		return "NOT FOUND"
+	case !errors.As(err, &failed):
+		t.Fatal(err)
+	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
+		t.Fatalf("does not compile:\n%s", out)
+	}
+	return finding(m.by, out)
+}
+
+var found = regexp.MustCompile(`seed (\d+): ([^\n]*)`)
+
+// finding says who found a fault, from the output of the tests.
+func finding(by, out string) string {
+	if m := found.FindStringSubmatch(out); m != nil {
+		return fmt.Sprintf("simulation, seed %s: %.90s", m[1], m[2])
+	}
+	for line := range strings.Lines(out) {
+		if _, name, ok := strings.Cut(line, "--- FAIL: "); ok {
+			return by + ": " + strings.TrimSpace(name)
+		}
+	}
+	return by + ": panic or time-out"
+}
+
+// child runs the tests of a package in another process.
+func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
+	t.Helper()
+	args := []string{"test", "-count=1", "-timeout=5m"}
+	if overlay != "" {
+		args = append(args, "-overlay="+overlay)
+	}
+	if by == "" {
+		args = append(args, "./internal/sim", "-run", "TestSeeds", fmt.Sprintf("-seeds=%d", seeds))
+	} else {
+		args = append(args, by)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// overlay writes the changed files and says where they stand for the others.
+func overlay(t *testing.T, root string, edits []edit) string {
+	t.Helper()
+	dir := t.TempDir()
+	replace := map[string]string{}
+	for i, e := range edits {
+		path := filepath.Join(root, filepath.FromSlash(e.file))
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), e.old); n != 1 {
+			t.Fatalf("%s has %q %d times; adapt the mutant", e.file, e.old, n)
+		}
+		changed := filepath.Join(dir, fmt.Sprintf("%d.go", i))
+		if err := os.WriteFile(changed, []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replace[path] = changed
+	}
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

@@ -1,0 +1,348 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// failure is why something failed, as far as it can be foretold.
+type failure struct {
+	Message string     `json:"message"`
+	Attempt int        `json:"attempt,omitempty"`
+	Causes  []*failure `json:"causes,omitempty"`
+	Count   int        `json:"count,omitempty"`
+}
+
+// result is a value ("" for none) or a failure.
+type result struct {
+	value string
+	fail  *failure
+}
+
+func (r result) given() string {
+	if r.fail != nil {
+		return canon(encode(r.fail))
+	}
+	return r.value
+}
+
+// kept is a pipeline's state.
+type kept struct {
+	set, merge bool
+	data       string
+}
+
+// node is what became of a chain, step, group or task, kept so that a retry of
+// the run can go on from it.
+type node struct {
+	res   result
+	state kept
+	after []string      // calls that must have ended for what follows
+	core  result        // of a chain: before its finally
+	steps map[int]*node // of a chain, those that ran
+	kids  []*node       // of a group
+	child *node         // of a task that returned a pipeline
+}
+
+// call is one logical call that must happen.
+type call struct {
+	sig      string
+	count    int      // how often, with the same body, input and state
+	attempts int      // how many attempts it takes
+	before   []string // calls that must have ended
+	groups   []member // the groups that it is in
+}
+
+// member says which child of which group something belongs to.
+type member struct{ group, child int }
+
+// bounds are those of a group met on the way.
+type bounds struct {
+	limit    int
+	failFast bool
+	calls    map[int][]string // by child
+	failed   map[int]bool
+}
+
+// naive interprets a pipeline from the specification.
+type naive struct {
+	gen    int
+	calls  map[string]*call
+	groups []*bounds
+	within []member
+	// fuzzy: what comes out depends on the order of things, since a FailFast
+	// group failed.
+	fuzzy bool
+	// labels that may run under a finally.
+}
+
+// interpret foretells a run; old is what became of its previous generation.
+func interpret(spec *api.Spec, gen int, old *node) (*naive, *node) {
+	n := &naive{gen: gen, calls: map[string]*call{}}
+	return n, n.chain(spec, "", first(spec, kept{}), nil, old)
+}
+
+// first is the state that a pipeline starts with.
+func first(spec *api.Spec, outer kept) kept {
+	switch {
+	case spec.State != nil:
+		return kept{true, spec.State.Merge, canon(spec.State.Value)}
+	case spec.Inline:
+		return outer
+	}
+	return kept{}
+}
+
+// chain runs steps one after the other, and finally. With old it goes on from
+// the step whose failure nothing mended.
+func (n *naive) chain(spec *api.Spec, in string, state kept, before []string, old *node) *node {
+	me := &node{steps: map[int]*node{}, state: state, after: before}
+	cur, again := result{value: in}, -1
+	if old != nil && old.core.fail != nil {
+		again = len(spec.Steps) - 1
+		for old.steps[again] == nil || spec.Steps[again].OnError {
+			again--
+		}
+	}
+	for i := range spec.Steps {
+		s := &spec.Steps[i]
+		if s.OnError != (cur.fail != nil) {
+			continue
+		}
+		var k *node
+		switch {
+		case old != nil && (again < 0 || i < again):
+			k = old.steps[i]
+		case old != nil && i == again:
+			k = n.step(s, cur.given(), me.state, me.after, old.steps[i])
+		default:
+			k = n.step(s, cur.given(), me.state, me.after, nil)
+		}
+		me.steps[i], cur, me.state, me.after = k, k.res, k.state, k.after
+	}
+	me.core, me.res = cur, cur
+	if spec.Finally == nil {
+		return me
+	}
+	var last *node
+	if old != nil && again < 0 {
+		last = old.steps[len(spec.Steps)]
+	}
+	k := n.step(spec.Finally, "", me.state, me.after, last)
+	me.steps[len(spec.Steps)], me.after = k, k.after
+	if f := k.res.fail; f != nil {
+		both := *f
+		if cur.fail != nil {
+			both.Causes = append(slices.Clone(f.Causes), cur.fail)
+			both.Count++
+		}
+		me.res = result{fail: &both}
+	}
+	return me
+}
+
+func (n *naive) step(s *api.Step, in string, state kept, before []string, old *node) *node {
+	if s.Ignore {
+		in = ""
+	}
+	switch {
+	case s.Call != nil:
+		return n.call(s.Call, in, state, before, old)
+	case s.Chain != nil:
+		return n.chain(s.Chain, in, state, before, old)
+	case s.Group != nil:
+		if empty(s.Group) {
+			return &node{res: result{value: "[]"}, state: state, after: before}
+		}
+		given := slices.Repeat([]string{in}, len(s.Group.Children))
+		return n.group(&s.Group.GroupOptions, given, func(i int) *api.Spec { return &s.Group.Children[i] }, state, before, old)
+	case s.Each != nil:
+		var list []json.RawMessage
+		if err := json.Unmarshal([]byte(in), &list); err != nil {
+			panic(fmt.Sprintf("the generator gave an each %q", in))
+		}
+		given := make([]string, len(list))
+		for i := range list {
+			given[i] = canon(list[i])
+		}
+		return n.group(&s.Each.GroupOptions, given, func(int) *api.Spec { return &s.Each.Do }, state, before, old)
+	}
+	return &node{res: result{value: canon(s.Value)}, state: state, after: before}
+}
+
+// empty: a group in which there is nothing to do but handlers.
+func empty(g *api.Group) bool {
+	var runs func(spec *api.Spec) bool
+	runs = func(spec *api.Spec) bool {
+		return slices.ContainsFunc(spec.Steps, func(s api.Step) bool {
+			switch {
+			case s.OnError:
+				return false
+			case s.Group != nil:
+				return !empty(s.Group)
+			case s.Chain != nil:
+				return runs(s.Chain)
+			}
+			return true
+		})
+	}
+	for i := range g.Children {
+		if runs(&g.Children[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *naive) group(o *api.GroupOptions, given []string, child func(int) *api.Spec, state kept, before []string, old *node) *node {
+	if len(given) == 0 {
+		return &node{res: result{value: "[]"}, state: state, after: before}
+	}
+	me := &node{kids: make([]*node, len(given))}
+	b := &bounds{limit: o.MaxParallelism, failFast: o.FailFast, calls: map[int][]string{}, failed: map[int]bool{}}
+	n.groups = append(n.groups, b)
+	id := len(n.groups) - 1
+	var values []string
+	var causes []*failure
+	for i, in := range given {
+		var was *node
+		if old != nil {
+			was = old.kids[i]
+		}
+		k := was
+		if was == nil || was.res.fail != nil {
+			n.within = append(n.within, member{id, i})
+			k = n.chain(child(i), in, state, before, was)
+			n.within = n.within[:len(n.within)-1]
+		}
+		me.kids[i] = k
+		me.after = append(me.after, k.after...)
+		value := k.res.value
+		if value == "" {
+			value = "null"
+		}
+		switch {
+		case k.res.fail != nil && o.Settle:
+			value = `{"failure":` + k.res.given() + `}`
+		case k.res.fail != nil:
+			causes, b.failed[i] = append(causes, k.res.fail), true
+		case o.Settle:
+			value = `{"value":` + value + `}`
+		}
+		values = append(values, value)
+	}
+	me.state = merged(state, me.kids)
+	me.res.value = canon([]byte("[" + strings.Join(values, ",") + "]"))
+	if len(causes) > 0 {
+		me.res = result{fail: &failure{
+			Message: fmt.Sprintf("%d of %d failed", len(causes), len(given)), Causes: causes, Count: len(causes),
+		}}
+		n.fuzzy = n.fuzzy || o.FailFast && len(given) > 1
+	}
+	return me
+}
+
+// merged is the state after a group: the first that is not a map, or all maps
+// with the first one to have a key winning.
+func merged(start kept, kids []*node) kept {
+	union := map[string]json.RawMessage{}
+	some := false
+	for _, k := range kids {
+		switch {
+		case !k.state.set:
+			continue
+		case !k.state.merge:
+			return k.state
+		}
+		some = true
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(k.state.data), &keys); err != nil {
+			panic(err)
+		}
+		for key, v := range keys {
+			if _, have := union[key]; !have {
+				union[key] = v
+			}
+		}
+	}
+	if !some {
+		return start
+	}
+	return kept{true, true, canon(encode(union))}
+}
+
+// call runs a task with its attempts, and the pipeline that it returns.
+func (n *naive) call(c *api.Call, in string, state kept, before []string, old *node) *node {
+	s := scriptOf(c.Args)
+	if old != nil && old.child == nil {
+		old = nil // it failed itself: it runs again
+	}
+	sig := s.signature(in, state.data)
+	me := &node{state: state, after: []string{sig}}
+	most := 0
+	if c.Options != nil && c.Options.Retry != nil {
+		most = c.Options.Retry.Max
+	}
+	gen, attempt := n.gen, 1
+	var m made
+	for ; ; attempt++ {
+		m = s.act(in, state.data, attempt, gen)
+		if old != nil || m.fail == "" || attempt > most {
+			break
+		}
+	}
+	if old == nil {
+		n.note(sig, attempt, before)
+	}
+	if m.fail != "" && old == nil {
+		me.res.fail = &failure{Message: m.fail, Attempt: attempt}
+		return me
+	}
+	if old != nil { // it returned a pipeline in an earlier generation
+		m = s.act(in, state.data, 1<<30, gen)
+	}
+	if m.setState {
+		me.state = kept{true, m.merge, canon(m.state)}
+	}
+	me.res.value = canon(m.value)
+	if m.child != nil {
+		var was *node
+		if old != nil {
+			was = old.child
+		}
+		me.child = n.chain(m.child, "", first(m.child, me.state), me.after, was)
+		me.res, me.after = me.child.res, me.child.after
+		if m.child.Inline {
+			me.state = me.child.state
+		}
+	}
+	if strings.HasSuffix(c.Task, "N") {
+		me.res.value = ""
+	}
+	return me
+}
+
+func (n *naive) note(sig string, attempts int, before []string) {
+	c := n.calls[sig]
+	if c == nil {
+		c = &call{sig: sig, attempts: attempts, before: before, groups: slices.Clone(n.within)}
+		n.calls[sig] = c
+	}
+	c.count++
+	for _, m := range n.within {
+		b := n.groups[m.group]
+		b.calls[m.child] = append(b.calls[m.child], sig)
+	}
+}
+
+func scriptOf(args api.Args) *script {
+	s := new(script)
+	if err := json.Unmarshal(args[len(args)-1], s); err != nil {
+		panic(err)
+	}
+	return s
+}
