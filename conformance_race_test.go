@@ -1,0 +1,7 @@
+//go:build race
+
+package runnel_test
+
+// raceDetector: the widest cases are cut to a tenth, which is as good a sieve for
+// races.
+const raceDetector = true

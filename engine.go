@@ -1,0 +1,227 @@
+package runnel
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/url"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/engine"
+	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/memory"
+	"github.com/runnel-dev/runnel/internal/store/sqlite"
+	"github.com/runnel-dev/runnel/internal/worker"
+)
+
+// Engine runs pipelines and keeps them. Its methods may be called from several
+// goroutines.
+type Engine struct {
+	engine *engine.Engine
+	pool   *worker.Pool
+	store  store.Store
+	work   *worker.Registry
+	named  map[string]error
+}
+
+// Open opens a database and goes on with every run in it that has not ended.
+//
+// The dsn is "memory:" for a database that ends with the engine, or
+// "sqlite:FILE" for a file, made if there is none. A file can be open in one
+// process at a time. "sqlite:FILE?sync=normal" is faster, but what was
+// acknowledged within the last seconds may be lost when the machine, not only
+// the process, fails.
+func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
+	cfg := opening{work: worker.NewRegistry(), declared: map[string]*declaration{}}
+	var problems []error
+	for _, o := range opts {
+		if o != nil {
+			problems = append(problems, o.open(&cfg))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	db, err := openStore(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := engine.New(ctx, engine.Config{Store: db, Registry: cfg.registry(), Logger: cfg.work.Log})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &Engine{
+		engine: inner,
+		pool:   worker.Start(cfg.work, inner, cfg.concurrency), //nolint:contextcheck // it outlives the call
+		store:  db,
+		work:   cfg.work,
+		named:  cfg.work.Errors(),
+	}, nil
+}
+
+func openStore(ctx context.Context, dsn string) (store.Store, error) {
+	kind, rest, found := strings.Cut(dsn, ":")
+	path, query, _ := strings.Cut(rest, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, api.Errorf(ErrInvalid, "", "dsn %q: %w", dsn, err)
+	}
+	switch {
+	case found && kind == "memory" && rest == "":
+		return memory.Open(), nil
+	case kind == "sqlite" && path != "":
+		return openSQLite(ctx, dsn, path, params)
+	}
+	return nil, api.Errorf(ErrInvalid, "", `dsn %q: want "memory:" or "sqlite:FILE"`, dsn)
+}
+
+func openSQLite(ctx context.Context, dsn, path string, params url.Values) (store.Store, error) {
+	var opts sqlite.Options
+	for name, values := range params {
+		if name != "sync" || len(values) != 1 || values[0] != "full" && values[0] != "normal" {
+			return nil, api.Errorf(ErrInvalid, "", "dsn %q: the only parameter is sync=full or sync=normal", dsn)
+		}
+		opts.Sync = values[0]
+	}
+	return sqlite.Open(ctx, path, opts)
+}
+
+// Close starts no more bodies, waits for those in progress until ctx ends, and
+// closes the database. What has not ended goes on when it is opened again; a
+// body that was not waited for has its context cancelled, and runs again then.
+func (e *Engine) Close(ctx context.Context) error {
+	err := e.engine.Close(ctx)
+	if stopped := e.pool.Stop(ctx); stopped != nil && err == nil {
+		err = stopped
+	}
+	return errors.Join(err, e.store.Close())
+}
+
+// Run submits a pipeline and waits for its result. When ctx ends it stops
+// waiting; the run goes on.
+func (e *Engine) Run[R any](ctx context.Context, p Runnable[R], opts ...SubmitOption) (R, error) {
+	run, err := e.Submit(ctx, p, opts...)
+	if err != nil {
+		var zero R
+		return zero, err
+	}
+	return run.Wait(ctx)
+}
+
+// Submit hands over a pipeline and returns once it is durable.
+func (e *Engine) Submit[R any](ctx context.Context, p Runnable[R], opts ...SubmitOption) (*Run[R], error) {
+	plan := runnablePlan(p)
+	if err := plan.problem(); err != nil {
+		return nil, err
+	}
+	h, err := e.engine.Submit(ctx, plan.spec(), submitted(opts).name)
+	if err != nil {
+		return nil, err
+	}
+	return newRun[R](e, h), nil
+}
+
+// SubmitAll hands over many pipelines, far faster than one by one, and returns
+// once all are durable. On an error it gives the runs that were submitted
+// before it as well.
+func (e *Engine) SubmitAll[R any](ctx context.Context, pipelines iter.Seq[Runnable[R]], opts ...SubmitOption) ([]*Run[R], error) {
+	specs := func(yield func(*api.Spec, error) bool) {
+		for p := range pipelines {
+			plan := runnablePlan(p)
+			if err := plan.problem(); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(plan.spec(), nil) {
+				return
+			}
+		}
+	}
+	var runs []*Run[R]
+	err := e.engine.SubmitAll(ctx, specs, submitted(opts).name, func(h *engine.Handle) error {
+		runs = append(runs, newRun[R](e, h))
+		return nil
+	})
+	return runs, err
+}
+
+func submitted(opts []SubmitOption) (s submission) {
+	for _, o := range opts {
+		if o != nil {
+			o.submit(&s)
+		}
+	}
+	return s
+}
+
+// Attach gives a run by its id, also one submitted by another process. R is
+// what its result is decoded to; json.RawMessage fits any.
+func (e *Engine) Attach[R any](ctx context.Context, id string) (*Run[R], error) {
+	h, err := e.engine.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return newRun[R](e, h), nil
+}
+
+// Pause starts nothing new of a run, its child pipelines included, until it is
+// resumed. Bodies in progress go on to their end.
+func (e *Engine) Pause(ctx context.Context, run string) error { return e.engine.Pause(ctx, run) }
+
+// Resume goes on with a paused run.
+func (e *Engine) Resume(ctx context.Context, run string) error { return e.engine.Resume(ctx, run) }
+
+// Cancel stops a run: the contexts of its bodies are cancelled, nothing new is
+// started but what FinallyDo asks for.
+func (e *Engine) Cancel(ctx context.Context, run string) error { return e.engine.Cancel(ctx, run) }
+
+// Retry goes on with a failed run from where it failed: what has completed
+// stays, what has failed or never ran runs.
+func (e *Engine) Retry(ctx context.Context, run string) error { return e.engine.Retry(ctx, run) }
+
+// Complete answers a task that waits, or will, with [Pending].
+func (e *Engine) Complete[R any](ctx context.Context, token string, result R) error {
+	data, err := encode(result)
+	if err != nil {
+		return err
+	}
+	return e.engine.Complete(ctx, token, data)
+}
+
+// Fail fails a task that waits, or will, with [Pending]. Its retries follow.
+func (e *Engine) Fail(ctx context.Context, token string, cause error) error {
+	if cause == nil {
+		return api.Errorf(ErrInvalid, "", "Fail without an error")
+	}
+	return e.engine.Fail(ctx, token, e.work.Failure(cause))
+}
+
+// Runs lists runs, newest first.
+func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error] {
+	return func(yield func(api.Run, error) bool) {
+		for run, err := range e.engine.Runs(ctx, filter) {
+			run.Failure.Resolve(e.named)
+			if !yield(run, err) {
+				return
+			}
+		}
+	}
+}
+
+// TaskRuns lists task runs, those of one run in the order of their creation.
+func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
+	return func(yield func(api.TaskRun, error) bool) {
+		for task, err := range e.engine.TaskRuns(ctx, filter) {
+			task.Failure.Resolve(e.named)
+			if !yield(task, err) {
+				return
+			}
+		}
+	}
+}
+
+// Logs lists the lines that the bodies of a run wrote with [Logger], in order.
+func (e *Engine) Logs(ctx context.Context, run string) iter.Seq2[api.LogLine, error] {
+	return e.engine.Logs(ctx, run)
+}

@@ -1,0 +1,235 @@
+package runnel_test
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// This file holds the rules of the repository's layout and one test for each;
+// layout_source_test.go reads the sources. To change a rule, change a table
+// here and say why in docs/decisions.
+
+const module = "github.com/runnel-dev/runnel"
+
+// mayImport says which packages of this module each of its packages may
+// import. Tests are free.
+var mayImport = map[string]string{
+	".":                        "api internal/engine internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
+	"api":                      "",
+	"internal/engine":          "api internal/lifecycle internal/pipeline internal/store",
+	"internal/lifecycle":       "api",
+	"internal/pipeline":        "api internal/lifecycle",
+	"internal/sim":             "api internal/engine internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
+	"internal/store":           "api internal/pipeline",
+	"internal/store/memory":    "api internal/pipeline internal/store",
+	"internal/store/sqlite":    "api internal/pipeline internal/store",
+	"internal/store/storetest": "api internal/pipeline internal/store",
+	"internal/worker":          "api",
+	"runneltest":               ". api",
+}
+
+// exampleImports is what every package below examples/ may import of ours.
+const exampleImports = ". api examples/kill examples/ledger"
+
+// The pure packages decide and do nothing else: this is all of the standard
+// library that they may use, and what of it they may not call.
+const (
+	pure       = "internal/lifecycle internal/pipeline"
+	pureStd    = "cmp errors fmt iter maps slices strconv strings time"
+	impureTime = "Now Since Until Sleep After AfterFunc Tick NewTimer NewTicker"
+)
+
+// The bars.
+const (
+	maxLines        = 400 // of a production file
+	maxTestLines    = 800
+	maxFuncLines    = 80
+	maxStoreMethods = 20
+)
+
+// maxExported is how many names a public package may export at its top level.
+var maxExported = map[string]int{".": 160, "api": 60}
+
+// bags are names that could hold anything.
+const bags = "base common core helper helpers misc util utils"
+
+func TestImports(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test {
+			continue
+		}
+		allowed, known := mayImport[f.pkg]
+		if f.example() {
+			allowed, known = exampleImports, true
+		}
+		if !known {
+			t.Errorf("%s: package %s is not in the layout", f.path, f.pkg)
+			continue
+		}
+		for _, imp := range f.imports() {
+			if ours, ok := within(imp); ok && !contains(allowed, ours) {
+				t.Errorf("%s: %s may not import %s", f.path, f.pkg, imp)
+			}
+		}
+	}
+}
+
+func TestPurePackages(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test || !contains(pure, f.pkg) {
+			continue
+		}
+		for _, imp := range f.imports() {
+			if _, ours := within(imp); !ours && !contains(pureStd, imp) {
+				t.Errorf("%s: %s is pure and may not import %s", f.path, f.pkg, imp)
+			}
+		}
+		for name, line := range f.uses("time") {
+			if contains(impureTime, name) {
+				t.Errorf("%s:%d: %s is pure and may not use time.%s", f.path, line, f.pkg, name)
+			}
+		}
+	}
+}
+
+func TestNoSleep(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.example() && !f.test {
+			continue
+		}
+		if line, found := f.uses("time")["Sleep"]; found {
+			t.Errorf("%s:%d: time.Sleep; use a signal, a timer with a context, or fake time", f.path, line)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, f := range sources(t) {
+		limit := maxLines
+		if f.test {
+			limit = maxTestLines
+		}
+		if f.lines > limit {
+			t.Errorf("%s has %d lines, %d are allowed; split it", f.path, f.lines, limit)
+		}
+		if f.test {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.length(fn) > maxFuncLines {
+				t.Errorf("%s: %s has %d lines, %d are allowed", f.path, fn.Name.Name, f.length(fn), maxFuncLines)
+			}
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, f := range sources(t) {
+		for part := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSuffix(f.path, ".go"), "_test"), "/") {
+			if contains(bags, part) {
+				t.Errorf("%s: %q could hold anything; say what it holds", f.path, part)
+			}
+		}
+	}
+}
+
+func TestPackageComments(t *testing.T) {
+	documented := map[string]bool{}
+	for _, f := range sources(t) {
+		if !f.test {
+			documented[f.pkg] = documented[f.pkg] || f.ast.Doc != nil
+		}
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package comment", pkg)
+		}
+	}
+}
+
+func TestExportedNames(t *testing.T) {
+	count := map[string]int{}
+	for _, f := range sources(t) {
+		if _, public := maxExported[f.pkg]; !public || f.test {
+			continue
+		}
+		for _, e := range f.exported() {
+			if e.top {
+				count[f.pkg]++
+			}
+			if !e.documented {
+				t.Errorf("%s: %s has no comment", f.path, e.name)
+			}
+		}
+	}
+	for pkg, n := range count {
+		if n > maxExported[pkg] {
+			t.Errorf("package %s exports %d names, %d are allowed", pkg, n, maxExported[pkg])
+		}
+	}
+}
+
+// TestNoInternalTypes holds for what a reader of the documentation sees:
+// nothing exported names a type that the reader can't look up.
+func TestNoInternalTypes(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test || strings.HasPrefix(f.pkg, "internal/") || f.example() {
+			continue
+		}
+		internal := map[string]bool{}
+		for _, imp := range f.imports() {
+			if ours, ok := within(imp); ok && strings.HasPrefix(ours, "internal/") {
+				internal[f.nameOf(imp)] = true
+			}
+		}
+		for _, e := range f.exported() {
+			for _, name := range e.qualifiers() {
+				if internal[name] {
+					t.Errorf("%s: exported %s names a type of the internal package %s", f.path, e.name, name)
+				}
+			}
+		}
+	}
+}
+
+func TestStoreInterface(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.pkg != "internal/store" || f.test {
+			continue
+		}
+		if n := f.methods("Store"); n > maxStoreMethods {
+			t.Errorf("%s: the store has %d methods, %d are allowed", f.path, n, maxStoreMethods)
+		}
+	}
+}
+
+// TestDependencies wants a word on each direct dependency.
+func TestDependencies(t *testing.T) {
+	doc, err := os.ReadFile(filepath.FromSlash("docs/dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mod)) {
+		m := regexp.MustCompile(`^(?:require)?\s+(\S+\.\S+/\S+) v\S+$`).FindStringSubmatch(strings.TrimRight(line, "\n"))
+		if m != nil && !strings.Contains(string(doc), m[1]) {
+			t.Errorf("docs/dependencies.md says nothing of %s", m[1])
+		}
+	}
+}
+
+// within reports whether imp is a package of this module, and which.
+func within(imp string) (string, bool) {
+	rest, ours := strings.CutPrefix(imp+"/", module+"/")
+	return filepath.ToSlash(filepath.Clean(rest)), ours
+}
+
+func contains(words, word string) bool { return slices.Contains(strings.Fields(words), word) }

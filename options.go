@@ -1,0 +1,200 @@
+package runnel
+
+import (
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// TaskOption is an option of a task's declaration. Those that hold functions
+// are nothing else; those that are plain data are a [CallOption] as well.
+type TaskOption interface{ declare(*declaration) error }
+
+// CallOption is an option that is plain data: it may be given where a task is
+// declared, and by WithOptions and Set for single calls, where it travels with
+// the pipeline.
+type CallOption interface {
+	TaskOption
+	call(*api.Options) error
+}
+
+// GroupOption bounds a group or an [Each].
+type GroupOption interface{ group(*api.GroupOptions) error }
+
+// SubmitOption is an option of [Engine.Submit].
+type SubmitOption interface{ submit(*submission) }
+
+// NameOption is what [Name] gives: an option of a call and of a submission.
+type NameOption interface {
+	CallOption
+	SubmitOption
+}
+
+// callOption is data that is applied to the options of a call, or to those
+// that a task is declared with.
+type callOption func(*api.Options) error
+
+func (o callOption) call(into *api.Options) error { return o(into) }
+
+func (o callOption) declare(d *declaration) error { return o(&d.options) }
+
+// taskOption is applied to a declaration only.
+type taskOption func(*declaration)
+
+func (o taskOption) declare(d *declaration) error {
+	o(d)
+	return nil
+}
+
+type groupOption func(*api.GroupOptions) error
+
+func (o groupOption) group(into *api.GroupOptions) error { return o(into) }
+
+type nameOption string
+
+func (o nameOption) call(into *api.Options) error {
+	into.Name = string(o)
+	return nil
+}
+
+func (o nameOption) declare(d *declaration) error { return o.call(&d.options) }
+
+func (o nameOption) submit(s *submission) { s.name = string(o) }
+
+// submission is what the options of Submit say.
+type submission struct{ name string }
+
+// Name is what is shown instead of a task's name, or given to Submit, the name
+// of the run. Default: the task's name; the first task's for a run.
+func Name(name string) NameOption { return nameOption(name) }
+
+// Timeout bounds one attempt, and the wait for an answer from outside. The
+// body's context is cancelled then. Default 0: no bound.
+func Timeout(d time.Duration) CallOption {
+	return callOption(func(o *api.Options) error {
+		o.Timeout = api.Duration(d)
+		return notNegative("Timeout", d)
+	})
+}
+
+// HeartbeatTimeout bounds the time between two calls of [Heartbeat], and that
+// before the first. Default 0: no bound.
+func HeartbeatTimeout(d time.Duration) CallOption {
+	return callOption(func(o *api.Options) error {
+		o.HeartbeatTimeout = api.Duration(d)
+		return notNegative("HeartbeatTimeout", d)
+	})
+}
+
+// TaskID names an instance. Calls with the same id run one after the other,
+// whichever tasks and runs they belong to, and share the state of [Keyed].
+// Default "": none.
+func TaskID(id string) CallOption {
+	return callOption(func(o *api.Options) error {
+		o.TaskID = id
+		return nil
+	})
+}
+
+// MaxParallelism is how many branches of a group may be in flight, each from
+// its first task to its last. Default 0: no limit.
+func MaxParallelism(n int) GroupOption {
+	return groupOption(func(o *api.GroupOptions) error {
+		o.MaxParallelism = n
+		if n < 0 {
+			return api.Errorf(ErrInvalid, "", "MaxParallelism(%d): want 0 for no limit, or more", n)
+		}
+		return nil
+	})
+}
+
+// NumStages cuts the branches of a group into that many stages. Seed 001 has it
+// since its engine gathers a wide group in one place; Runnel does not, so it is
+// checked and kept with the pipeline, and changes neither results, limits nor
+// speed. Default 1.
+func NumStages(n int) GroupOption {
+	return groupOption(func(o *api.GroupOptions) error {
+		o.NumStages = n
+		if n < 1 {
+			return api.Errorf(ErrInvalid, "", "NumStages(%d): want 1 or more", n)
+		}
+		return nil
+	})
+}
+
+// FailFast cancels the other branches of a group once one has failed. Default:
+// they run to their end.
+func FailFast() GroupOption {
+	return groupOption(func(o *api.GroupOptions) error {
+		o.FailFast = true
+		return nil
+	})
+}
+
+var settled GroupOption = groupOption(func(o *api.GroupOptions) error {
+	o.Settle = true
+	return nil
+})
+
+func notNegative(option string, d time.Duration) error {
+	if d < 0 {
+		return api.Errorf(ErrInvalid, "", "%s(%s): want 0 or more", option, d)
+	}
+	return nil
+}
+
+// applyCall gives what the options say; the first error counts.
+func applyCall(opts []CallOption) (o api.Options, err error) {
+	for _, option := range opts {
+		if option == nil {
+			continue
+		}
+		if wrong := option.call(&o); wrong != nil && err == nil {
+			err = wrong
+		}
+	}
+	return o, err
+}
+
+func applyGroup(opts []GroupOption) (o api.GroupOptions, err error) {
+	for _, option := range opts {
+		if option == nil {
+			continue
+		}
+		if wrong := option.group(&o); wrong != nil && err == nil {
+			err = wrong
+		}
+	}
+	if o.FailFast && o.Settle && err == nil {
+		err = api.Errorf(ErrInvalid, "", "Settle waits for every branch; FailFast does not")
+	}
+	return o, err
+}
+
+// merged gives a copy of options with what is set in changed; nil if both say
+// nothing.
+func merged(options *api.Options, changed api.Options) *api.Options {
+	var out api.Options
+	if options != nil {
+		out = *options
+	}
+	if changed.Name != "" {
+		out.Name = changed.Name
+	}
+	if changed.Retry != nil {
+		out.Retry = changed.Retry
+	}
+	if changed.Timeout != 0 {
+		out.Timeout = changed.Timeout
+	}
+	if changed.HeartbeatTimeout != 0 {
+		out.HeartbeatTimeout = changed.HeartbeatTimeout
+	}
+	if changed.TaskID != "" {
+		out.TaskID = changed.TaskID
+	}
+	if out == (api.Options{}) {
+		return nil
+	}
+	return &out
+}
