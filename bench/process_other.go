@@ -1,0 +1,21 @@
+//go:build !linux
+
+package main
+
+import (
+	"os"
+	"time"
+)
+
+// cpuTime and peakRSS are known on Linux only.
+func cpuTime() time.Duration { return 0 }
+
+func peakRSS() int64 { return 0 }
+
+// onDisk gives a folder for the files.
+func onDisk(dir string) (string, error) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	return dir, nil
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/runnel-dev/runnel"
+)
+
+// workloads lists the measurements, each after its ceiling. In quick ones n is
+// a tenth.
+func workloads(quick bool, runs int) []*workload {
+	var all []*workload
+	add := func(store, name string, n int, do func(context.Context, *meter) error, ceiling string) string {
+		if quick {
+			n = max(n/10, 30)
+		}
+		w := &workload{name: name, store: store, n: n, runs: runs, ceiling: ceiling, do: do}
+		all = append(all, w)
+		return w.id()
+	}
+	add("sqlite", "W0", 300, bareCommit, "")
+	two := add("sqlite", "W4-ceiling", 300, ceilingOneByOne, "")
+	add("sqlite", "W4", 300, oneByOne, two)
+	for _, store := range []string{"sqlite", "memory"} {
+		runs := add(store, "W1-ceiling", 100_000, ceilingRuns, "")
+		add(store, "W1-bulk", 100_000, bulk, runs)
+		add(store, "W1-256", 100_000, from256, runs)
+	}
+	steps := add("sqlite", "W2-ceiling", 100_000, ceilingSteps, "")
+	add("sqlite", "W2-1000", 100_000, chains(1000), steps)
+	add("sqlite", "W2-20", 2000, chains(20), steps)
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		children := add("sqlite", "W3-ceiling", n, ceilingChildren, "")
+		add("sqlite", "W3-each", n, each, children)
+		if n == 100_000 {
+			add("sqlite", "W3-parallel", n, parallel, children)
+		}
+		if n == 1_000_000 {
+			add("sqlite", "W3-beside", n, beside, children)
+		}
+	}
+	for _, n := range []int{1000, 10_000, 100_000} {
+		add("sqlite", "count_to", n, recursion, "")
+	}
+	all[len(all)-1].runs = min(runs, 3) // a minute each
+	return all
+}
+
+func compact(n int) string { return strconv.Itoa(n) }
+
+// The tasks: next to nothing, so that what is measured is the engine.
+var (
+	inc     = runnel.NewTask1("inc", func(_ context.Context, x int) (int, error) { return x + 1, nil })
+	numbers = runnel.NewTask1("numbers", func(_ context.Context, n int) ([]int, error) {
+		xs := make([]int, n)
+		for i := range xs {
+			xs[i] = i
+		}
+		return xs, nil
+	})
+	sum = runnel.NewTask1("sum", func(_ context.Context, xs []int) (int, error) {
+		total := 0
+		for _, x := range xs {
+			total += x
+		}
+		return total, nil
+	})
+	add      = runnel.NewTask2("add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
+	countRef = runnel.Ref2[int, int, int]("count_to")
+	countTo  = runnel.NewOrchestrator2("count_to", func(_ context.Context, x, n int) (runnel.Runnable[int], error) {
+		return add.Send(x, 1).ContinueWith(check.With(n)), nil
+	})
+	check = runnel.NewOrchestrator2("check", func(_ context.Context, x, n int) (runnel.Runnable[int], error) {
+		if x == n {
+			return runnel.Value(x), nil
+		}
+		return countRef.Send(x, n), nil
+	})
+)
+
+// withEngine opens an engine on a fresh database and closes it again.
+func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error) error {
+	dsn := "memory:"
+	if m.w.store == "sqlite" {
+		dsn = "sqlite:" + m.file()
+	}
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, counted, numbers, sum, add, countTo, check))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(eng), eng.Close(ctx))
+}
+
+// timed measures f.
+func timed(m *meter, f func() error) error {
+	if err := m.start(); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return m.stop()
+}
+
+// bulk is W1 with SubmitAll: n runs of one task.
+func bulk(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		return timed(m, func() error {
+			runs, err := eng.SubmitAll(ctx, single(m.w.n))
+			if err != nil {
+				return err
+			}
+			for i, run := range runs {
+				got, err := run.Wait(ctx)
+				if err := expect(got, i+1, err); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func single(n int) iter.Seq[runnel.Runnable[int]] {
+	return func(yield func(runnel.Runnable[int]) bool) {
+		for i := range n {
+			if !yield(inc.Send(i)) {
+				return
+			}
+		}
+	}
+}
+
+// from256 is W1 from 256 goroutines, each of which waits for its task.
+func from256(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		const callers = 256
+		var next atomic.Int64
+		laps := make([][]time.Duration, callers)
+		errs := make([]error, callers)
+		return timed(m, func() error {
+			var all sync.WaitGroup
+			for c := range callers {
+				all.Go(func() {
+					for errs[c] == nil {
+						i := int(next.Add(1)) - 1
+						if i >= m.w.n {
+							return
+						}
+						began := time.Now()
+						got, err := eng.Run(ctx, inc.Send(i))
+						errs[c] = expect(got, i+1, err)
+						laps[c] = append(laps[c], time.Since(began))
+					}
+				})
+			}
+			all.Wait()
+			for _, own := range laps {
+				m.latencies = append(m.latencies, own...)
+			}
+			return errors.Join(errs...)
+		})
+	})
+}
+
+// oneByOne is W4: one task after the other, each from submitting to its result.
+func oneByOne(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		if _, err := eng.Run(ctx, inc.Send(0)); err != nil { // the first page of everything
+			return err
+		}
+		return timed(m, func() error { return laps(ctx, m, eng, func(i int) bool { return i < m.w.n }) })
+	})
+}
+
+// laps runs single tasks as long as more says so.
+func laps(ctx context.Context, m *meter, eng *runnel.Engine, more func(i int) bool) error {
+	for i := 0; more(i); i++ {
+		began := time.Now()
+		got, err := eng.Run(ctx, inc.Send(i))
+		if err := expect(got, i+1, err); err != nil {
+			return err
+		}
+		m.lap(time.Since(began))
+	}
+	return nil
+}
+
+// chains is W2: 100 pipelines of so many steps.
+func chains(steps int) func(ctx context.Context, m *meter) error {
+	return func(ctx context.Context, m *meter) error {
+		return withEngine(ctx, m, func(eng *runnel.Engine) error {
+			p := inc.Send(0)
+			for range steps - 1 {
+				p = p.ContinueWith(inc)
+			}
+			count := m.w.n / steps
+			return timed(m, func() error {
+				runs, err := eng.SubmitAll(ctx, func(yield func(runnel.Runnable[int]) bool) {
+					for range count {
+						if !yield(p) {
+							return
+						}
+					}
+				})
+				if err != nil {
+					return err
+				}
+				for _, run := range runs {
+					got, err := run.Wait(ctx)
+					if err := expect(got, steps, err); err != nil {
+						return err
+					}
+				}
+				m.w.n = count * steps
+				return nil
+			})
+		})
+	}
+}
+
+// each is W3 with Each: makes n numbers, runs a task for each, and sums up.
+func each(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		return timed(m, func() error {
+			got, err := eng.Run(ctx, numbers.Send(m.w.n).ContinueWith(runnel.Each(inc)).ContinueWith(sum))
+			return expect(got, m.w.n*(m.w.n+1)/2, err)
+		})
+	})
+}
+
+// parallel is W3 with InParallel: the children are in the pipeline.
+func parallel(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		return timed(m, func() error {
+			children := make([]runnel.Pipeline[int], m.w.n)
+			for i := range children {
+				children[i] = inc.Send(i)
+			}
+			got, err := eng.Run(ctx, runnel.InParallel(children).ContinueWith(sum))
+			return expect(got, m.w.n*(m.w.n+1)/2, err)
+		})
+	})
+}
+
+// beside runs single tasks, one after the other, from the first child of a
+// fan-out to its last. Rate and CPU are the fan-out's, the latencies those of
+// the single tasks.
+func beside(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		return timed(m, func() error {
+			children.Store(0)
+			p := numbers.Send(m.w.n).ContinueWith(runnel.Each(counted)).ContinueWith(sum)
+			run, err := eng.Submit(ctx, p)
+			if err != nil {
+				return err
+			}
+			<-firstChild
+			err = laps(ctx, m, eng, func(int) bool { return children.Load() < int64(m.w.n) })
+			got, failed := run.Wait(ctx)
+			return errors.Join(err, expect(got, m.w.n*(m.w.n+1)/2, failed))
+		})
+	})
+}
+
+// What the children of beside have come to.
+var (
+	children   atomic.Int64
+	firstChild = make(chan struct{}, 1)
+	counted    = runnel.NewTask1("counted", func(_ context.Context, x int) (int, error) {
+		if children.Add(1) == 1 {
+			firstChild <- struct{}{}
+		}
+		return x + 1, nil
+	})
+)
+
+// recursion counts to n: each round is a pipeline that an orchestrator returned.
+func recursion(ctx context.Context, m *meter) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		return timed(m, func() error {
+			got, err := eng.Run(ctx, countTo.Send(0, m.w.n))
+			return expect(got, m.w.n, err)
+		})
+	})
+}
+
+func expect(got, want int, err error) error {
+	if err == nil && got != want {
+		err = fmt.Errorf("got %d, want %d", got, want)
+	}
+	return err
+}
