@@ -66,7 +66,7 @@ var mutants = []mutant{
 	}}},
 	{"cancelled run starts the next step", "", []edit{
 		{"internal/pipeline/machine.go", "if f.Cancelled && !final {", "if f.Cancelled && final {"},
-		{"internal/engine/finish.go", "case !t.wanted():", "case t.cause != nil && !t.wanted():"},
+		{"internal/engine/finish.go", "case !t.shielded():", "case t.cause != nil && !t.shielded():"},
 	}},
 	{"paused run dispatches", "", []edit{{
 		"internal/engine/dispatch.go",

@@ -54,7 +54,7 @@ func (b *batch) bytes() int64 {
 
 // apply writes the batch.
 func (w *writer) apply() error {
-	for _, f := range []func() error{w.applyRuns, w.applyTasks, w.applyFrames, w.applyJoins, w.applyRest} {
+	for _, f := range []func() error{w.applyRuns, w.applyLive, w.applyTasks, w.applyFrames, w.applyJoins, w.applyRest} {
 		if err := f(); err != nil {
 			return err
 		}

@@ -89,15 +89,6 @@ func (s *Store) Run(ctx context.Context, id int64) (store.RunRow, error) {
 	return rows[0], nil
 }
 
-// LiveRuns reads runs that are not final.
-func (s *Store) LiveRuns(ctx context.Context, after int64, limit int) ([]store.RunRow, error) {
-	where := "INDEXED BY run_live WHERE id > ? AND state" + firstFinal("<") + " ORDER BY id LIMIT ?"
-	return s.runs(ctx, where, func(st *sqlite.Stmt) {
-		st.BindInt64(1, after)
-		st.BindInt64(2, int64(max(limit, 0)))
-	})
-}
-
 // Runs reads runs, newest first.
 func (s *Store) Runs(ctx context.Context, f api.RunFilter, below int64, limit int) ([]store.RunRow, error) {
 	const where = `WHERE id < ?1 AND (?2 >> state) & 1 AND (?3 = '' OR name = ?3) AND created >= ?4 AND created < ?5

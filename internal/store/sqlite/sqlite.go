@@ -169,10 +169,12 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	return sqlitex.Execute(conn, "SELECT value, (SELECT max(id) FROM blob) FROM meta WHERE key = 'keys'",
+	return sqlitex.Execute(conn, `SELECT k.value, f.value, (SELECT max(id) FROM blob) FROM meta k, meta f
+		WHERE k.key = 'keys' AND f.key = 'floor'`,
 		&sqlitex.ExecOptions{ResultFunc: func(st *sqlite.Stmt) error {
 			s.keys.next, s.keys.ceiling = st.ColumnInt64(0), st.ColumnInt64(0)
-			s.blobs.Store(st.ColumnInt64(1))
+			s.w.floor = st.ColumnInt64(1)
+			s.blobs.Store(st.ColumnInt64(2))
 			return nil
 		}})
 }

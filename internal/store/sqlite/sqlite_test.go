@@ -63,7 +63,13 @@ func TestReopen(t *testing.T) {
 }
 
 func TestRandom(t *testing.T) {
-	storetest.RunRandom(t, openNew, func(*testing.T) store.Store { return memory.Open() })
+	open := func(t *testing.T) store.Store {
+		t.Helper()
+		s := open(t, newPath(t), small)
+		s.SetLag(2)
+		return s
+	}
+	storetest.RunRandom(t, open, func(*testing.T) store.Store { return memory.Open() })
 }
 
 func commit(tb testing.TB, s store.Store, batch ...*store.Transition) {

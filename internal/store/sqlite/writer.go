@@ -19,6 +19,8 @@ type writer struct {
 
 	// live are the runs that are not final and were used since Open.
 	live map[int64]mark
+	// See live.go. nextFloor is the floor once the transaction is committed.
+	floor, nextFloor, lag int64
 	// nameIDs are the numbers of task names; those of the present transaction
 	// are in newNames too, and go if it fails. A number is not used twice, so
 	// that a reader never sees another name under it.
@@ -29,6 +31,7 @@ type writer struct {
 	selectMark, selectFrame                          *sqlite.Stmt
 	insertName, joinFrame                            *sqlite.Stmt
 	putKeyed, deleteKeyed                            *sqlite.Stmt
+	enterLive, leaveLive, outlived, setFloor         *sqlite.Stmt
 	setKeys, insertBlob, insertChunk, setBlob        *sqlite.Stmt
 	deleteBlob, deleteChunks                         *sqlite.Stmt
 	newRuns, setRuns, newTasks, setTasks, reopen     *bulk
@@ -36,7 +39,7 @@ type writer struct {
 }
 
 func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
-	w := &writer{conn: conn, names: &s.names, live: map[int64]mark{}, nameIDs: map[string]int64{}}
+	w := &writer{conn: conn, names: &s.names, live: map[int64]mark{}, lag: defaultLag, nameIDs: map[string]int64{}}
 	w.batch.runAt = map[int64]int{}
 	// A program beside the engine, such as a sqlite3 shell, may hold a lock.
 	conn.SetBusyTimeout(busyTimeout)
@@ -56,6 +59,10 @@ func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
 			store.FrameClosing, store.FrameOpen)},
 		{&w.putKeyed, "INSERT INTO keyed (task_id, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"},
 		{&w.deleteKeyed, "DELETE FROM keyed WHERE task_id = ?"},
+		{&w.enterLive, "INSERT OR IGNORE INTO live_run (id) VALUES (?)"},
+		{&w.leaveLive, "DELETE FROM live_run WHERE id = ?"},
+		{&w.outlived, "INSERT OR IGNORE INTO live_run (id) SELECT id FROM run WHERE id >= ? AND id < ? AND state" + firstFinal("<")},
+		{&w.setFloor, "UPDATE meta SET value = ? WHERE key = 'floor'"},
 		{&w.setKeys, "UPDATE meta SET value = ? WHERE key = 'keys'"},
 		{&w.insertBlob, "INSERT INTO blob (id, run, size) VALUES (?, ?, ?)"},
 		{&w.insertChunk, "INSERT INTO blob_chunk (id, data) VALUES (?, ?)"},
@@ -158,6 +165,7 @@ func (s *Store) Commit(_ context.Context, transitions []*store.Transition) ([]st
 		s.check.note(0) // on a full disk, there is room in a log that starts over
 		return nil, writeError(s.path, err)
 	}
+	w.floor = w.nextFloor
 	for i := range w.batch.runs {
 		if r := &w.batch.runs[i]; r.mark.state.Final() {
 			delete(w.live, r.id)

@@ -121,6 +121,7 @@ func (e env) frame(run, id int64) store.FrameRow {
 // content is all that a store holds, but for keyed state.
 type content struct {
 	Runs   []store.RunRow
+	Live   []int64 // the runs that LiveRuns gives
 	Tasks  []store.TaskRow
 	Frames []store.FrameRow
 	Blocks []store.Block
@@ -167,8 +168,25 @@ func readContent(ctx context.Context, s store.Store, after, from, to int64) (c c
 			return c, err
 		}
 	}
+	if c.Live, err = liveNumbers(ctx, s, after); err != nil {
+		return c, err
+	}
 	c.Tasks, err = taskRows(ctx, s, from, to)
 	return c, err
+}
+
+// liveNumbers reads the numbers of the live runs, a few at a time.
+func liveNumbers(ctx context.Context, s store.Store, after int64) (ids []int64, err error) {
+	for {
+		rows, err := s.LiveRuns(ctx, after, 7)
+		if err != nil || len(rows) == 0 {
+			return ids, err
+		}
+		for _, r := range rows {
+			ids = append(ids, r.ID)
+		}
+		after = ids[len(ids)-1]
+	}
 }
 
 func taskRows(ctx context.Context, s store.Store, from, to int64) (rows []store.TaskRow, err error) {

@@ -6,7 +6,9 @@ CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta VALUES ('keys', 1); -- the first key that was not reserved yet
+INSERT INTO meta VALUES
+    ('keys', 1),  -- the first key that was not reserved yet
+    ('floor', 1); -- runs below it are final, unless they are in live_run
 
 CREATE TABLE run (
     id       INTEGER PRIMARY KEY,
@@ -21,7 +23,8 @@ CREATE TABLE run (
     plan     BLOB,
     cell     BLOB
 );
-CREATE INDEX run_live ON run (id) WHERE state < 6;
+
+CREATE TABLE live_run (id INTEGER PRIMARY KEY);
 
 CREATE TABLE task_name (
     id   INTEGER PRIMARY KEY,
