@@ -108,6 +108,7 @@ func (e *Engine) advance(batch []*change) {
 	r.mu.Unlock()
 	for _, c := range batch {
 		e.follow(c)
+		c.free()
 	}
 }
 
@@ -125,6 +126,9 @@ func (e *Engine) follow(c *change) {
 	}
 	if c.after != nil {
 		c.after()
+	}
+	if c.told != nil {
+		c.told(nil)
 	}
 }
 
@@ -150,7 +154,7 @@ func (e *Engine) enqueue(r *run, tasks []*task) {
 
 // tally counts a task's end. Called with r.mu.
 func (r *run) tally(c *change) {
-	n := r.count(c.counted.call.Name)
+	n := r.counts.of(c.counted.call.Name)
 	switch {
 	case c.retried:
 		n.Retries++

@@ -72,12 +72,12 @@ func (e *Engine) startChild(it item) *task {
 		e.queue.push(c)
 		return nil
 	}
-	r.apply(c, pipeline.Child(r.effects[:0], g.frame, it.index, in))
+	r.apply(c, pipeline.Child(c.effects, g.frame, it.index, in))
 	// The group's frame is durable, so a child that is a task may start before
 	// anything more is. What opens a frame of its own waits for that.
 	if len(c.Frames)+len(c.Blocks)+len(c.opened) == 0 && c.SetRun == nil && len(c.starts) == 1 {
 		t := c.starts[0]
-		r.unused(c)
+		c.free()
 		return t
 	}
 	e.queue.push(c)

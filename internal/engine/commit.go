@@ -23,12 +23,13 @@ type change struct {
 	counted *task           // whose end to count
 	settled *store.RunCell  // the run ended
 	after   func()          // anything else; called without locks
-	failed  func(err error) // instead of all that, if it could not be committed
+	told    func(err error) // last, also if it could not be committed; nil: nobody asked
 	base    int64           // first key of the chain that a task returned
 	baseSeq int64
 	retried bool      // the counted task is to be tried again
 	last    api.State // of the counted task
 
+	effects []pipeline.Effect // empty, with room for the event's
 	// Most changes have one of each.
 	oneStart  [1]*task
 	oneJoined [1]joined
@@ -82,19 +83,19 @@ func (c *change) first(f func()) {
 	}
 }
 
+// changes are used again: each is large, and there is one for every event.
+var changes = sync.Pool{New: func() any { return new(change) }}
+
 func (r *run) newChange() *change {
-	c := r.spare
-	if r.spare = nil; c == nil {
-		c = new(change)
-	}
+	c := changes.Get().(*change) //nolint:forcetypeassert // see changes
 	c.run, c.Run, c.Epoch = r, r.id, r.epoch
 	return c
 }
 
-// unused takes back a change with nothing to commit.
-func (r *run) unused(c *change) {
-	*c = change{}
-	r.spare = c
+// free gives back a change that nobody knows any more, or that came to nothing.
+func (c *change) free() {
+	*c = change{effects: c.effects}
+	changes.Put(c)
 }
 
 // queue is what waits to be committed: what belongs to small runs first. A run
@@ -128,9 +129,7 @@ func (q *queue) push(c *change) {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
-		if c.failed != nil {
-			c.failed(api.ErrClosed)
-		}
+		c.refuse(api.ErrClosed)
 		return
 	}
 	if c.run.wide {
@@ -321,13 +320,25 @@ func (e *Engine) waitStore(delay time.Duration) bool {
 	return !e.queue.closed
 }
 
+// refuse tells who asked for the change that it was not committed; false if
+// nobody did.
+func (c *change) refuse(err error) bool {
+	if c.told == nil {
+		return false
+	}
+	if c.NewRun != nil {
+		c.run.e.forget(c.run)
+	}
+	c.told(err)
+	return true
+}
+
 // fail deals with changes that could not be committed. One that nobody answers
 // for means that memory and store differ: the run is left alone until the next
 // engine reads it from the store.
 func (e *Engine) fail(batch []*change, err error) {
 	for _, c := range batch {
-		if c.failed != nil {
-			c.failed(err)
+		if c.refuse(err) {
 			continue
 		}
 		e.log.Error("change refused; the run stands still until the engine is opened again", "run", c.run.text, "error", err)

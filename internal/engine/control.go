@@ -79,8 +79,7 @@ func (e *Engine) control(ctx context.Context, id string, action lifecycle.Action
 	c := r.newChange()
 	r.state = to
 	r.acts++
-	c.then(func() { done <- nil })
-	c.failed = func(err error) { done <- err }
+	c.told = func(err error) { done <- err }
 	act(r, c)
 	r.mu.Unlock()
 	if e.manual {

@@ -41,7 +41,7 @@ func (r *run) apply(c *change, effects []pipeline.Effect) {
 		}
 	}
 	clear(effects)
-	r.effects = effects[:0]
+	c.effects = effects[:0]
 }
 
 // open makes a frame exist: a group durably, with the keys of its children; a
@@ -236,9 +236,7 @@ func (r *run) settleCounts(c *change, cell *store.RunCell) {
 		r.tally(c)
 		c.counted = nil
 	}
-	if len(r.counts) > 0 {
-		cell.Counts = encodeCounts(r.counts)
-	}
+	cell.Counts = r.counts.encode()
 }
 
 // failed is the outcome of a failure.

@@ -68,7 +68,8 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 		t.complete(c, &a, result)
 	}
 	if t.job.TaskID != "" {
-		c.first(func() { r.e.keyed.leave(t, &a) })
+		last := a // a itself is not to be kept
+		c.first(func() { r.e.keyed.leave(t, &last) })
 	}
 	r.e.queue.push(c)
 }
@@ -156,7 +157,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 		}
 	}
 	t.remember(state)
-	effects := pipeline.Ended(r.effects[:0], t.frame, t.place, end)
+	effects := pipeline.Ended(c.effects, t.frame, t.place, end)
 	c.counted, c.last = t, state
 	t.record(c, state, &end, effects)
 	r.apply(c, effects)

@@ -48,7 +48,7 @@ func (e *Engine) Find(ctx context.Context, id string) (*Handle, error) {
 	if !row.State.Final() {
 		return nil, strayError(id)
 	}
-	h := &Handle{e: e, id: id, done: make(chan struct{})}
+	h := &Handle{e: e, id: id}
 	var cell store.RunCell
 	if err := cell.Decode(row.Cell); err != nil {
 		return nil, err
@@ -105,10 +105,7 @@ func (e *Engine) fromRow(row *store.RunRow) (api.Run, error) {
 	e.mu.Unlock()
 	if r != nil {
 		r.mu.Lock()
-		out.Tasks = make(map[string]api.TaskCounts, len(r.counts))
-		for name, n := range r.counts {
-			out.Tasks[name] = *n
-		}
+		out.Tasks = r.counts.byName()
 		r.mu.Unlock()
 	}
 	return out, nil

@@ -187,7 +187,7 @@ func (rec *recovery) countTasks(blocks []store.Block) error {
 	end := rec.r.base + rec.r.root.Chain.Width()
 	for _, b := range append([]store.Block{{First: rec.r.base, Count: end - rec.r.base}}, blocks...) {
 		err := rec.e.store.Tasks(rec.ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
-			n := rec.r.count(row.Task)
+			n := rec.r.counts.of(row.Task)
 			n.Retries += int64(max(row.Attempt-1, 0))
 			switch row.State {
 			case api.Completed:

@@ -42,8 +42,12 @@ func (e *Engine) Retry(ctx context.Context, id string) error {
 	r.setRun(again.c)
 	row.Gen, row.Epoch, row.Cell, row.Finished = r.gen, r.epoch, nil, 0
 	done := make(chan error, 1)
-	again.c.then(func() { done <- e.recoverRun(context.WithoutCancel(ctx), &row) })
-	again.c.failed = func(err error) { done <- err }
+	again.c.told = func(err error) {
+		if err == nil {
+			err = e.recoverRun(context.WithoutCancel(ctx), &row)
+		}
+		done <- err
+	}
 	e.queue.push(again.c)
 	if e.manual {
 		return nil

@@ -38,11 +38,9 @@ type run struct {
 	groups   map[int64]*group
 	rows     map[int64]stand // task rows of an earlier attempt that start anew
 	reopened map[int64]bool  // chain frames that a retry of the run made a row for
-	counts   map[string]*api.TaskCounts
+	counts   counts
 	finish   *pipeline.Effect  // the run's end, held back while it is paused
 	wide     bool              // its changes go into the queue for wide runs
-	spare    *change           // for newChange
-	effects  []pipeline.Effect // room for the next event's
 	broken   bool              // no longer in step with the store
 }
 
@@ -51,7 +49,7 @@ type stand struct{ attempt, gen int32 }
 
 func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
 	r := &run{e: e, id: id, uid: uid, text: uid.String(), name: name, state: api.Running}
-	r.handle = &Handle{e: e, id: r.text, done: make(chan struct{})}
+	r.handle = &Handle{e: e, id: r.text}
 	r.lane.run = r
 	return r
 }
@@ -92,19 +90,6 @@ func (r *run) taskID(seq int64) string {
 	return string(strconv.AppendInt(append(append(buf[:0], r.text...), '/'), seq, 10))
 }
 
-// count adds to the run's counters.
-func (r *run) count(task string) *api.TaskCounts {
-	if r.counts == nil {
-		r.counts = make(map[string]*api.TaskCounts)
-	}
-	c := r.counts[task]
-	if c == nil {
-		c = new(api.TaskCounts)
-		r.counts[task] = c
-	}
-	return c
-}
-
 // Outcome is how a run ended.
 type Outcome struct {
 	State      api.State
@@ -115,11 +100,14 @@ type Outcome struct {
 
 // Handle is a run to wait for.
 type Handle struct {
-	e    *Engine
-	id   string
-	done chan struct{}
-	once sync.Once
+	e  *Engine
+	id string
 
+	mu    sync.Mutex
+	ended bool
+	done  chan struct{} // made by the first who has to wait
+
+	// Once ended:
 	err   error
 	state api.State
 	cell  store.RunCell
@@ -131,7 +119,7 @@ func (h *Handle) ID() string { return h.id }
 // Wait blocks until the run has ended durably, or ctx ends.
 func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 	select {
-	case <-h.done:
+	case <-h.wait():
 	case <-ctx.Done():
 		return Outcome{}, context.Cause(ctx)
 	}
@@ -141,22 +129,44 @@ func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 	return h.e.outcome(ctx, h.state, &h.cell)
 }
 
-func (h *Handle) settle(state api.State, cell *store.RunCell) {
-	h.once.Do(func() {
-		h.state, h.cell = state, *cell
-		close(h.done)
-	})
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// wait gives what is closed when the run has ended.
+func (h *Handle) wait() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.ended:
+		return closedChannel
+	case h.done == nil:
+		h.done = make(chan struct{})
+	}
+	return h.done
 }
+
+// end says how the run ended, once.
+func (h *Handle) end(state api.State, cell store.RunCell, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return
+	}
+	h.ended, h.state, h.cell, h.err = true, state, cell, err
+	if h.done != nil {
+		close(h.done)
+	}
+}
+
+func (h *Handle) settle(state api.State, cell *store.RunCell) { h.end(state, *cell, nil) }
+
+func (h *Handle) fail(err error) { h.end(0, store.RunCell{}, err) }
 
 func (h *Handle) abandon() {
 	h.fail(api.Errorf(api.ErrClosed, "", "engine closed before run %s ended", h.id))
-}
-
-func (h *Handle) fail(err error) {
-	h.once.Do(func() {
-		h.err = err
-		close(h.done)
-	})
 }
 
 // outcome reads what a run's cell says.

@@ -46,51 +46,68 @@ func (e *Engine) Enqueue(ctx context.Context, spec *api.Spec, name string) (stri
 // every run in order once it is durable. It ends at the first error; the runs
 // before it exist.
 func (e *Engine) SubmitAll(ctx context.Context, specs iter.Seq2[*api.Spec, error], name string, each func(*Handle) error) error {
-	type pending struct {
-		r    *run
-		done chan error
-	}
-	var ahead []pending
-	settle := func(upTo int) error {
-		for len(ahead) > upTo {
-			p := ahead[0]
-			ahead = ahead[1:]
-			select {
-			case err := <-p.done:
-				if err == nil {
-					err = each(p.r.handle)
-				}
-				if err != nil {
-					return err
-				}
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		return nil
-	}
+	ahead := submissions{told: make(chan *submission, submitAhead+1), each: each}
 	for spec, err := range specs {
-		done := make(chan error, 1)
-		var r *run
+		s := new(submission)
 		if err == nil {
-			r, err = e.submit(ctx, spec, name, func(err error) { done <- err })
+			s.r, err = e.submit(ctx, spec, name, func(err error) {
+				s.err = err
+				ahead.told <- s
+			})
 		}
 		if err != nil {
-			if late := settle(0); late != nil {
+			if late := ahead.settle(ctx, 0); late != nil {
 				return late // it is about a run before
 			}
 			return err
 		}
-		ahead = append(ahead, pending{r, done})
-		if err := settle(submitAhead); err != nil {
+		ahead.list = append(ahead.list, s)
+		if err := ahead.settle(ctx, submitAhead); err != nil {
 			return err
 		}
 	}
-	return settle(0)
+	return ahead.settle(ctx, 0)
 }
 
-// submit queues a new run; done is called once it is durable, or refused.
-func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, done func(error)) (*run, error) {
+// submissions are the runs of a SubmitAll that nobody was told of yet, in order.
+type submissions struct {
+	list []*submission
+	told chan *submission // room for all of them
+	each func(*Handle) error
+}
+
+type submission struct {
+	r       *run
+	err     error
+	settled bool
+}
+
+// settle waits until at most so many are left.
+func (l *submissions) settle(ctx context.Context, upTo int) error {
+	for len(l.list) > upTo {
+		s := l.list[0]
+		for !s.settled { // one that was refused may be told before those before it
+			select {
+			case s := <-l.told:
+				s.settled = true
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		l.list[0], l.list = nil, l.list[1:]
+		err := s.err
+		if err == nil {
+			err = l.each(s.r.handle)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// submit queues a new run; told is called once it is durable, or refused.
+func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, told func(error)) (*run, error) {
 	if err := e.checkStore(); err != nil {
 		return nil, err
 	}
@@ -127,12 +144,8 @@ func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, done f
 		ID: r.id, UID: r.uid, Name: name, State: api.Running, Base: base, Created: r.created,
 		Plan: store.EncodeRef(payload(kept)),
 	}
-	r.apply(c, pipeline.Begin(r.effects[:0], r.root))
-	c.then(func() { done(nil) })
-	c.failed = func(err error) {
-		e.forget(r)
-		done(err)
-	}
+	r.apply(c, pipeline.Begin(c.effects, r.root))
+	c.told = told
 	e.queue.push(c)
 	return r, nil
 }

@@ -37,8 +37,7 @@ func (e *Engine) Token(ctx context.Context, job *api.Job) (string, error) {
 		t.recordRunning(c)
 	}
 	token := strings.Join([]string{r.text, hexInt(t.key), hexInt(int64(r.gen)), hexInt(int64(t.attempt)), hex.EncodeToString(t.cell.Token)}, ".")
-	c.then(func() { done <- nil })
-	c.failed = func(err error) { done <- err }
+	c.told = func(err error) { done <- err }
 	e.queue.push(c)
 	r.mu.Unlock()
 	if err := await(ctx, done); err != nil {
@@ -133,8 +132,7 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 	} else {
 		t.write(c, api.Running, &t.cell)
 	}
-	c.then(func() { done <- nil })
-	c.failed = func(err error) { done <- err }
+	c.told = func(err error) { done <- err }
 	e.queue.push(c)
 	r.mu.Unlock()
 	return await(ctx, done)

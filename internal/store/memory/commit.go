@@ -15,14 +15,29 @@ import (
 // ahead of all of them would have to apply them as well. Nobody sees the rows
 // between: the lock is held.
 type undo struct {
-	tasks []taskWas
-	rest  []func()
+	runs   []runWas
+	tasks  []taskWas
+	frames []frameWas
+	rest   []func()
+}
+
+// runWas is a run's row before it was written.
+type runWas struct {
+	run *run
+	row store.RunRow
+	had bool // false: there was none
 }
 
 // taskWas is a task row before it was written.
 type taskWas struct {
 	row store.TaskRow
 	had bool // false: there was none
+}
+
+// frameWas is a frame's row before it was written.
+type frameWas struct {
+	frame *store.FrameRow
+	row   store.FrameRow
 }
 
 func (u *undo) add(f func()) { u.rest = append(u.rest, f) }
@@ -48,6 +63,16 @@ func (s *Store) rollback() {
 	for _, v := range slices.Backward(s.undo.rest) {
 		v()
 	}
+	for i := len(s.undo.frames) - 1; i >= 0; i-- {
+		*s.undo.frames[i].frame = s.undo.frames[i].row
+	}
+	for i := len(s.undo.runs) - 1; i >= 0; i-- {
+		if was := &s.undo.runs[i]; was.had {
+			was.run.row = was.row
+		} else {
+			s.removeRun(was.run.row.ID)
+		}
+	}
 	for i := len(s.undo.tasks) - 1; i >= 0; i-- {
 		if was := &s.undo.tasks[i]; was.had {
 			*s.tasks.get(was.row.ID) = was.row
@@ -59,9 +84,12 @@ func (s *Store) rollback() {
 }
 
 func (s *Store) forget() {
-	clear(s.undo.tasks)
-	clear(s.undo.rest)
-	s.undo.tasks, s.undo.rest = s.undo.tasks[:0], s.undo.rest[:0]
+	u := &s.undo
+	clear(u.runs)
+	clear(u.tasks)
+	clear(u.frames)
+	clear(u.rest)
+	*u = undo{u.runs[:0], u.tasks[:0], u.frames[:0], u.rest[:0]}
 }
 
 func fence(t *store.Transition, format string, args ...any) error {
@@ -133,8 +161,7 @@ func (s *Store) enter(t *store.Transition) (*run, error) {
 		return nil, err
 	}
 	if set := t.SetRun; set != nil {
-		was := r.row
-		s.undo.add(func() { r.row = was })
+		s.undo.runs = append(s.undo.runs, runWas{r, r.row, true})
 		r.row.State, r.row.Gen, r.row.Epoch = set.State, set.Gen, set.Epoch
 		r.row.Finished, r.row.Cell = set.Finished, keep(set.Cell)
 	}
@@ -162,12 +189,14 @@ func (s *Store) addRun(row *store.RunRow) *run {
 		i, _ = slices.BinarySearch(s.order, row.ID)
 	}
 	s.order = slices.Insert(s.order, i, row.ID)
-	s.undo.add(func() {
-		delete(s.runs, row.ID)
-		i, _ := slices.BinarySearch(s.order, row.ID)
-		s.order = slices.Delete(s.order, i, i+1)
-	})
+	s.undo.runs = append(s.undo.runs, runWas{run: r})
 	return r
+}
+
+func (s *Store) removeRun(id int64) {
+	delete(s.runs, id)
+	i, _ := slices.BinarySearch(s.order, id)
+	s.order = slices.Delete(s.order, i, i+1)
 }
 
 func (s *Store) writeTask(t *store.Transition, w *store.TaskWrite) error {
@@ -219,8 +248,7 @@ func (s *Store) writeFrame(t *store.Transition, r *run, w *store.FrameWrite) err
 		})
 		return nil
 	}
-	was := *f
-	s.undo.add(func() { *f = was })
+	s.undo.frames = append(s.undo.frames, frameWas{f, *f})
 	f.State, f.Cell = w.State, keep(w.Cell)
 	if w.Op == store.ReopenFrame {
 		f.Pending, f.Failed, f.Low = w.Pending, w.Failed, w.Low
@@ -233,8 +261,7 @@ func (s *Store) join(t *store.Transition, r *run, j store.Join) (closed bool, er
 	if f == nil || f.State != store.FrameOpen || j.Ended < 0 || f.Pending < j.Ended {
 		return false, fence(t, "%d children can't end in frame %d", j.Ended, j.Frame)
 	}
-	was := *f
-	s.undo.add(func() { *f = was })
+	s.undo.frames = append(s.undo.frames, frameWas{f, *f})
 	f.Pending -= j.Ended
 	f.Failed += j.Failed
 	f.Low = max(f.Low, j.Low)
