@@ -91,19 +91,11 @@ func bareCommit(ctx context.Context, m *meter) error {
 		w := &writer{ctx: ctx, m: m, s: s}
 		now := time.Now().UnixMicro()
 		w.next(1).NewRun = newRun(1, 1, now, []byte("{}"))
-		if err := w.commit(); err != nil {
-			return err
+		one := func(i int) error {
+			w.task(w.next(1), int64(i)+1, i, i, now)
+			return w.commit()
 		}
-		m.latencies = m.latencies[:0]
-		return timed(m, func() error {
-			for i := range m.w.n {
-				w.task(w.next(1), int64(i)+1, i, i, now)
-				if err := w.commit(); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return warmed(m, warmUp, one)
 	})
 }
 
@@ -180,21 +172,19 @@ func ceilingOneByOne(ctx context.Context, m *meter) error {
 		if err != nil {
 			return err
 		}
-		return timed(m, func() error {
-			for i := range int64(m.w.n) {
-				now := time.Now().UnixMicro()
-				w.begin(i+1, 0, now)
-				if err := w.commit(); err != nil {
-					return err
-				}
-				w.end(i+1, 0, now)
-				if err := w.commit(); err != nil {
-					return err
-				}
-				last := len(m.latencies) - 1
-				m.latencies[last-1] += m.latencies[last]
-				m.latencies = m.latencies[:last]
+		return warmed(m, warmUp, func(i int) error {
+			number, now := int64(i)+1, time.Now().UnixMicro()
+			w.begin(number, 0, now)
+			if err := w.commit(); err != nil {
+				return err
 			}
+			w.end(number, 0, now)
+			if err := w.commit(); err != nil {
+				return err
+			}
+			last := len(m.latencies) - 1
+			m.latencies[last-1] += m.latencies[last]
+			m.latencies = m.latencies[:last]
 			return nil
 		})
 	})
@@ -238,9 +228,71 @@ func ceilingSteps(ctx context.Context, m *meter) error {
 	})
 }
 
-// ceilingChildren writes what W3 leaves behind: the rows of children that are
-// done, and in each group one join that takes them off their frame.
+// ceilingChildren is W3's: the rows of children inserted, and one group later
+// completed, with a join that takes them off their frame.
 func ceilingChildren(ctx context.Context, m *meter) error {
+	return withFrame(ctx, m, func(w *writer) error {
+		made, ended := 0, 0
+		for ended < m.w.n {
+			now := time.Now().UnixMicro()
+			from := made
+			for made < min(m.w.n, from+groupSize) {
+				w.child(made, now)
+				t := &w.batch[len(w.batch)-1].Tasks[0]
+				t.State, t.Cell = api.Running, nil
+				made++
+			}
+			if before := ended; from > before {
+				for ended < from {
+					w.child(ended, now)
+					t := &w.batch[len(w.batch)-1].Tasks[0]
+					t.Op, t.WasAttempt = store.UpdateTask, t.Attempt
+					ended++
+				}
+				w.join(ended-before, ended)
+			}
+			if err := w.commit(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// finishedChildren inserts the same rows as they are at the end, once: what the
+// engine comes to where each body is over before its row is written.
+func finishedChildren(ctx context.Context, m *meter) error {
+	return withFrame(ctx, m, func(w *writer) error {
+		for done := 0; done < m.w.n; {
+			now := time.Now().UnixMicro()
+			group := min(groupSize, m.w.n-done)
+			for range group {
+				w.child(done, now)
+				done++
+			}
+			w.join(group, done)
+			if err := w.commit(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// child writes the finished row of a child of the frame.
+func (w *writer) child(i int, now int64) {
+	t := w.next(1)
+	w.task(t, int64(i)+2, i, i, now)
+	t.Tasks[0].Frame = 1
+}
+
+// join takes children off the frame.
+func (w *writer) join(ended, low int) {
+	w.batch[len(w.batch)-1].AddJoin(store.Join{Frame: 1, Ended: int64(ended), Low: int64(low)})
+}
+
+// withFrame measures what f writes to a run with one open group.
+func withFrame(ctx context.Context, m *meter, f func(w *writer) error) error {
 	return withStore(ctx, m, func(s store.Store) error {
 		w := &writer{ctx: ctx, m: m, s: s}
 		t := w.next(1)
@@ -252,22 +304,6 @@ func ceilingChildren(ctx context.Context, m *meter) error {
 			return err
 		}
 		m.latencies = m.latencies[:0]
-		return timed(m, func() error {
-			for done := 0; done < m.w.n; {
-				now := time.Now().UnixMicro()
-				group := min(groupSize, m.w.n-done)
-				for range group {
-					t := w.next(1)
-					w.task(t, int64(done)+2, done, done, now)
-					t.Tasks[0].Frame = 1
-					done++
-				}
-				w.batch[group-1].AddJoin(store.Join{Frame: 1, Ended: int64(group), Low: int64(done)})
-				if err := w.commit(); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return timed(m, func() error { return f(w) })
 	})
 }

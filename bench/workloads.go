@@ -38,6 +38,7 @@ func workloads(quick bool, runs int) []*workload {
 	add("sqlite", "W2-20", 2000, chains(20), steps)
 	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		children := add("sqlite", "W3-ceiling", n, ceilingChildren, "")
+		add("sqlite", "W3-finished", n, finishedChildren, "")
 		add("sqlite", "W3-each", n, each, children)
 		if n == 100_000 {
 			add("sqlite", "W3-parallel", n, parallel, children)
@@ -96,6 +97,31 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 		return err
 	}
 	return errors.Join(f(eng), eng.Close(ctx))
+}
+
+// What comes before a measurement, so that a short one does not measure how a
+// process starts: so many tasks one after the other, or children of one fan-out.
+const (
+	warmUp     = 100
+	warmUpEach = 10_000
+)
+
+// warmed measures do for n numbers, after so many that are not counted.
+func warmed(m *meter, before int, do func(i int) error) error {
+	for i := range before {
+		if err := do(i); err != nil {
+			return err
+		}
+	}
+	m.latencies = m.latencies[:0]
+	return timed(m, func() error {
+		for i := range m.w.n {
+			if err := do(before + i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // timed measures f.
@@ -173,24 +199,26 @@ func from256(ctx context.Context, m *meter) error {
 // oneByOne is W4: one task after the other, each from submitting to its result.
 func oneByOne(ctx context.Context, m *meter) error {
 	return withEngine(ctx, m, func(eng *runnel.Engine) error {
-		if _, err := eng.Run(ctx, inc.Send(0)); err != nil { // the first page of everything
-			return err
-		}
-		return timed(m, func() error { return laps(ctx, m, eng, func(i int) bool { return i < m.w.n }) })
+		return warmed(m, warmUp, func(i int) error { return lap(ctx, m, eng, i) })
 	})
 }
 
 // laps runs single tasks as long as more says so.
 func laps(ctx context.Context, m *meter, eng *runnel.Engine, more func(i int) bool) error {
 	for i := 0; more(i); i++ {
-		began := time.Now()
-		got, err := eng.Run(ctx, inc.Send(i))
-		if err := expect(got, i+1, err); err != nil {
+		if err := lap(ctx, m, eng, i); err != nil {
 			return err
 		}
-		m.lap(time.Since(began))
 	}
 	return nil
+}
+
+// lap runs a single task.
+func lap(ctx context.Context, m *meter, eng *runnel.Engine, i int) error {
+	began := time.Now()
+	got, err := eng.Run(ctx, inc.Send(i))
+	m.lap(time.Since(began))
+	return expect(got, i+1, err)
 }
 
 // chains is W2: 100 pipelines of so many steps.
@@ -229,10 +257,14 @@ func chains(steps int) func(ctx context.Context, m *meter) error {
 // each is W3 with Each: makes n numbers, runs a task for each, and sums up.
 func each(ctx context.Context, m *meter) error {
 	return withEngine(ctx, m, func(eng *runnel.Engine) error {
-		return timed(m, func() error {
-			got, err := eng.Run(ctx, numbers.Send(m.w.n).ContinueWith(runnel.Each(inc)).ContinueWith(sum))
-			return expect(got, m.w.n*(m.w.n+1)/2, err)
-		})
+		run := func(n int) error {
+			got, err := eng.Run(ctx, numbers.Send(n).ContinueWith(runnel.Each(inc)).ContinueWith(sum))
+			return expect(got, n*(n+1)/2, err)
+		}
+		if err := run(warmUpEach); err != nil {
+			return err
+		}
+		return timed(m, func() error { return run(m.w.n) })
 	})
 }
 
