@@ -87,7 +87,7 @@ func (c *change) first(f func()) {
 var changes = sync.Pool{New: func() any { return new(change) }}
 
 func (r *run) newChange() *change {
-	c := changes.Get().(*change) //nolint:forcetypeassert // see changes
+	c := changes.Get().(*change)
 	c.run, c.Run, c.Epoch = r, r.id, r.epoch
 	return c
 }

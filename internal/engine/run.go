@@ -39,9 +39,9 @@ type run struct {
 	rows     map[int64]stand // task rows of an earlier attempt that start anew
 	reopened map[int64]bool  // chain frames that a retry of the run made a row for
 	counts   counts
-	finish   *pipeline.Effect  // the run's end, held back while it is paused
-	wide     bool              // its changes go into the queue for wide runs
-	broken   bool              // no longer in step with the store
+	finish   *pipeline.Effect // the run's end, held back while it is paused
+	wide     bool             // its changes go into the queue for wide runs
+	broken   bool             // no longer in step with the store
 }
 
 // stand is the attempt and generation that a row has.

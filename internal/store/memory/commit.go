@@ -63,11 +63,11 @@ func (s *Store) rollback() {
 	for _, v := range slices.Backward(s.undo.rest) {
 		v()
 	}
-	for i := len(s.undo.frames) - 1; i >= 0; i-- {
-		*s.undo.frames[i].frame = s.undo.frames[i].row
+	for _, was := range slices.Backward(s.undo.frames) {
+		*was.frame = was.row
 	}
-	for i := len(s.undo.runs) - 1; i >= 0; i-- {
-		if was := &s.undo.runs[i]; was.had {
+	for _, was := range slices.Backward(s.undo.runs) {
+		if was.had {
 			was.run.row = was.row
 		} else {
 			s.removeRun(was.run.row.ID)
