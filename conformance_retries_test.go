@@ -25,6 +25,7 @@ func TestConformRetries(t *testing.T) {
 		}
 		return []string{run.ID, run.Task, runnel.IdempotencyKey(ctx)}, nil
 	}, runnel.Retries(2))
+	plan := flakyPlan()
 	onStores(t, func(t *testing.T, s *suite) {
 		t.Run("R01", func(t *testing.T) { s.gives(t, "done on 2", s.flaky.Send(1)) })
 		t.Run("R02", func(t *testing.T) { s.gives(t, "done on 4", s.flaky.Send(3)) })
@@ -43,6 +44,7 @@ func TestConformRetries(t *testing.T) {
 			wants(t, "attempts", s.times("flaky"), 4)
 			s.gives(t, []string{"done on 2", "done on 4"}, runnel.InParallel(runnel.List(s.flaky.Send(1), child.Send(3)), runnel.MaxParallelism(1)))
 		})
+		retryChild(t, s, plan)
 		t.Run("R05", func(t *testing.T) {
 			s.gives(t, "done on 5", s.flaky.Send(4).Set(runnel.Retries(4)))
 			s.gives(t, "done on 5", s.flaky.WithOptions(runnel.Retries(4)).Send(4))
@@ -72,7 +74,54 @@ func TestConformRetries(t *testing.T) {
 			wants(t, "attempt", s.fails(t, p.Set(runnel.Retries(2))).Attempt, 3) // the last word counts
 		})
 		notRetried(t, s)
-	}, runnel.Register(child, facts))
+	}, runnel.Register(child, facts, plan))
+}
+
+// failures is how many pipelines of flakyPlan fail before it has a value.
+const failures = 2
+
+func flakyPlan() runnel.Task1[int, string] {
+	child := runnel.Ref1[int, string]("flaky").WithOptions(runnel.Retries(0)) // fails, whatever its orchestrator's attempt
+	return runnel.NewOrchestrator1("flaky_plan", func(ctx context.Context, in int) (runnel.Runnable[string], error) {
+		state := runnel.State[int](ctx)
+		before, err := state.Get()
+		if err != nil {
+			return nil, err
+		}
+		attempt := runnel.TaskRun(ctx).Attempt
+		if err := state.Set(before + attempt); err != nil {
+			return nil, err
+		}
+		if attempt <= failures {
+			return child.Send(in), nil
+		}
+		return runnel.Value(fmt.Sprintf("attempt %d saw state %d", attempt, before)), nil
+	}, runnel.Retries(failures), runnel.RetryChild())
+}
+
+// retryChild: decision 10, a policy that covers the returned pipeline too.
+func retryChild(t *testing.T, s *suite, flaky runnel.Task1[int, string]) {
+	t.Helper()
+	t.Run("RetryChild", func(t *testing.T) {
+		s.ledger()
+		s.gives(t, "attempt 3 saw state 7", flaky.Send(1).WithState(7))
+		wants(t, "the child's task runs", s.times("flaky"), failures)
+		wants(t, "message", s.fails(t, flaky.Send(1).Set(runnel.Retries(1), runnel.RetryChild())).Message, "attempt 1")
+		wants(t, "without it", s.fails(t, flaky.Send(1).Set(runnel.Retries(failures))).Message, "attempt 1")
+		s.gives(t, []string{"attempt 3 saw state 0", "attempt 3 saw state 0"},
+			runnel.InParallel(runnel.List(flaky.Send(1), flaky.Send(2)), runnel.MaxParallelism(1)))
+		s.gives(t, []string{"attempt 3 saw state 0"}, runnel.Value([]int{5}).ContinueWith(runnel.Each(flaky)))
+		run := s.submit(t, flaky.Send(1).WithState(7))
+		if _, err := run.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		state, err := run.FinalState[int](t.Context())
+		do(t, err)
+		wants(t, "final state", state, 10)
+		status, err := run.Status(t.Context())
+		do(t, err)
+		wants(t, "counts", status.Tasks["flaky_plan"], api.TaskCounts{Completed: 1, Retries: 2})
+	})
 }
 
 func notRetried(t *testing.T, s *suite) {

@@ -2,6 +2,7 @@ package runnel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -56,6 +57,25 @@ func ExampleNewOrchestrator1() {
 
 	fmt.Println(eng.Run(ctx, makePositive.Send(-5)))
 	// Output: 5 <nil>
+}
+
+func ExampleRetryChild() {
+	mirror := runnel.NewTask1("mirror", func(_ context.Context, host string) (string, error) {
+		if host == "near" {
+			return "", errors.New("no answer from " + host)
+		}
+		return "fetched from " + host, nil
+	})
+	// The pipeline that it returns may fail: then it returns another.
+	fetch := runnel.NewOrchestrator0("fetch", func(ctx context.Context) (runnel.Runnable[string], error) {
+		hosts := []string{"near", "far"}
+		return mirror.Send(hosts[runnel.TaskRun(ctx).Attempt-1]), nil
+	}, runnel.Retries(1), runnel.RetryChild())
+	eng := begin(mirror, fetch)
+	defer end(eng)
+
+	fmt.Println(eng.Run(ctx, fetch.Send()))
+	// Output: fetched from far <nil>
 }
 
 // Two orchestrators that call each other as package variables: one of them is

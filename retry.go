@@ -85,6 +85,18 @@ func RetryOn(names ...string) CallOption {
 	})
 }
 
+// RetryChild has the policy cover the pipeline that the task returns: if that
+// fails, the task's function runs again, as its next attempt, and may return
+// another. Each such pipeline starts as if it were the first, with task runs of
+// its own. [RetryIf] is not asked about it. Default: retries cover the function
+// only.
+func RetryChild() CallOption {
+	return retryOption(func(p *api.RetryPolicy) error {
+		p.Child = true
+		return nil
+	})
+}
+
 // RetryIf asks a function whether an error is worth another attempt, within
 // what the policy allows. It runs on the worker. Default: every error is.
 func RetryIf(worth func(error) bool) TaskOption {

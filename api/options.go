@@ -55,6 +55,9 @@ type RetryPolicy struct {
 	// For bounds the time since the first attempt began; no attempt starts
 	// after it. 0: no bound.
 	For Duration `json:"for,omitempty"`
+	// Child covers the pipeline that the task returns: if that fails, the task
+	// runs again.
+	Child bool `json:"child,omitempty"`
 }
 
 // Args are the bound arguments of a call, each of them JSON.

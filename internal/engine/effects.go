@@ -34,6 +34,8 @@ func (r *run) apply(c *change, effects []pipeline.Effect) {
 			r.pause(c)
 		case pipeline.Finish:
 			r.end(c, eff)
+		case pipeline.TryAgain:
+			effects = r.tryAgain(c, effects, *eff)
 		}
 		if err != nil {
 			r.e.log.Error("run stands still", "run", r.text, "error", err)
@@ -132,6 +134,25 @@ func (r *run) instant(ctx context.Context, f *pipeline.Frame) (end pipeline.End,
 	g = newGroup(r, f, block{}, f.Count)
 	out, state, err := r.e.gather(ctx, g, g.kept)
 	return pipeline.End{Outcome: out, State: state, SetState: true}, true, err
+}
+
+// tryAgain has the task run again whose pipeline failed, if its policy wants that.
+func (r *run) tryAgain(c *change, effects []pipeline.Effect, try pipeline.Effect) []pipeline.Effect {
+	t := try.Frame.Origin.(*task)
+	t.cell.Child, t.cell.Next = nil, 0
+	if !t.retry(c, try.Outcome.Failure, false) {
+		return pipeline.GiveUp(effects, try)
+	}
+	pipeline.Restore(t.frame, t.state)
+	r.live.add(t)
+	c.then(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		n := r.counts.of(t.call.Name)
+		n.Completed--
+		n.Retries++
+	})
+	return effects
 }
 
 // close records how a frame ended.

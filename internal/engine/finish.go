@@ -76,14 +76,23 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 
 // again schedules another attempt if the policy wants one.
 func (t *task) again(c *change, a *api.Answer) bool {
-	r := t.run
 	if !t.shielded() {
 		return false
 	}
 	t.identify(a.Failure)
+	if !t.retry(c, a.Failure, a.NoRetry) {
+		return false
+	}
+	c.counted, c.retried = t, true
+	return true
+}
+
+// retry schedules the next attempt if the policy wants one after the failure.
+func (t *task) retry(c *change, failure *api.Failure, refused bool) bool {
+	r := t.run
 	now := r.e.now()
 	delay, again := lifecycle.Retry(lifecycle.Failed{
-		Policy: t.call.Options.Retry, Attempt: int(t.attempt), Names: a.Failure.Names, NoRetry: a.NoRetry,
+		Policy: t.call.Options.Retry, Attempt: int(t.attempt), Names: failure.Names, NoRetry: refused,
 		Since:  now.Sub(time.UnixMicro(t.cell.Started)),
 		Random: float64(r.e.random()>>11) / (1 << 53),
 	})
@@ -91,14 +100,13 @@ func (t *task) again(c *change, a *api.Answer) bool {
 		return false
 	}
 	due := now.Add(delay)
-	t.note(api.Failed, now.UnixMicro(), a.Failure.Message)
+	t.note(api.Failed, now.UnixMicro(), failure.Message)
 	t.attempt++
 	t.phase = scheduled
 	t.cell.Due, t.cell.Token, t.cell.Answer, t.cell.Waiting = due.UnixMicro(), nil, nil, false
 	t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = nil, false, false, false
-	t.cell.Failure = encodeFailure(a.Failure)
+	t.cell.Failure, t.cell.Result = encodeFailure(failure), store.Payload{}
 	t.write(c, api.Scheduled, &t.cell)
-	c.counted, c.retried = t, true
 	c.then(func() { t.wait(due) })
 	return true
 }
@@ -189,8 +197,16 @@ func (t *task) record(c *change, state api.State, end *pipeline.End, effects []p
 	}
 	cell.Pause = end.Pause
 	cell.Next = c.base
+	cell.Tail = false
 	for i := range effects {
-		cell.Tail = cell.Tail || effects[i].Kind == pipeline.Tail
+		switch effects[i].Kind {
+		case pipeline.Tail:
+			cell.Tail = true
+		case pipeline.Open:
+			if f := effects[i].Frame; f.Again && f.Origin == nil {
+				f.Origin = t
+			}
+		}
 	}
 	t.write(c, state, cell)
 }

@@ -35,6 +35,7 @@ type task struct {
 	phase   phase
 	attempt int32
 	row     bool  // a row was queued or stored
+	final   bool  // and says that the task has ended
 	was     stand // what that row says
 	shown   bool  // the row says that the attempt is running
 
@@ -136,7 +137,10 @@ func (t *task) write(c *change, state api.State, cell *store.TaskCell) {
 	if t.row {
 		w.Op, w.WasAttempt, w.WasGen = store.UpdateTask, t.was.attempt, t.was.gen
 	}
-	t.row, t.was = true, stand{t.attempt, t.run.gen}
+	if t.final { // its pipeline failed, and it runs again
+		w.Op = store.ReopenTask
+	}
+	t.row, t.final, t.was = true, state.Final(), stand{t.attempt, t.run.gen}
 }
 
 // note adds a line to the task's history.

@@ -35,39 +35,6 @@ type End struct {
 	Pause bool
 }
 
-// Frame is a composite in execution: a chain or a group. The frames of a run
-// form a tree; only those in progress exist.
-type Frame struct {
-	ID     int64
-	Parent *Frame // nil: the outermost chain
-	Place  int    // step of the parent chain, child of the parent group
-	// Cancelled: what stands in it is being cancelled. Frames below Finally
-	// are not.
-	Cancelled bool
-
-	// Of a chain:
-	Chain *Chain
-	Pos   int     // the step in progress
-	State State   // the current one; of a group: that each child starts with
-	In    Value   // what the step in progress was given; of a group: each child, or the list
-	Final Outcome // of the chain, while Finally runs
-	// Report is the state to report at the end instead of State: that of the
-	// chain whose place this one took.
-	Report    State
-	HasReport bool
-	// Shares: a chain that gives its state to the chain above.
-	Shares bool
-	// PauseAfter pauses the run when the frame closes.
-	PauseAfter bool
-
-	// Of a group:
-	Group *Group
-	Count int // children; of an each filled in by the engine
-
-	// Data belongs to the engine.
-	Data any
-}
-
 // EffectKind is what the engine has to do.
 type EffectKind uint8
 
@@ -88,6 +55,10 @@ const (
 	Pause
 	// Finish says that the run ended with Outcome and State.
 	Finish
+	// TryAgain says that Frame, a chain with Again, failed with Outcome and would
+	// leave State: the task that returned it runs again, after Restore, or GiveUp
+	// says what follows.
+	TryAgain
 )
 
 // Effect is one answer to an event.
@@ -164,33 +135,9 @@ func GroupEnded(effects []Effect, g *Frame, out Outcome, state State) []Effect {
 	return Ended(effects, g.Parent, g.Place, End{Outcome: out, State: state, SetState: true})
 }
 
-// ChildFrame is the frame of a group's child that is a chain.
-func ChildFrame(g *Frame, i int) *Frame {
-	return &Frame{Parent: g, Place: i, Chain: g.Group.Child(i), State: g.State, Cancelled: g.Cancelled}
-}
-
-// Returned is the frame of a chain that the task at place of f returned, when
-// the state was as given.
-func Returned(f *Frame, place int, c *Chain, state State, pause bool) *Frame {
-	child := &Frame{Parent: f, Place: place, Chain: c, PauseAfter: pause, Cancelled: f.covers(place)}
-	child.isolate(state)
-	return child
-}
-
-// Nested is the frame of a chain that is the step at place of f.
-func Nested(f *Frame, place int) *Frame {
-	return &Frame{Parent: f, Place: place, Chain: f.Chain.Step(place).Chain, State: f.State, Shares: true, Cancelled: f.covers(place)}
-}
-
-// GroupFrame is the frame of the group at place of f, which is given f.In.
-func GroupFrame(f *Frame, place int) *Frame {
-	g := f.Chain.Step(place).Group
-	return &Frame{Parent: f, Place: place, Group: g, Count: len(g.Children), State: f.State, In: f.In, Cancelled: f.covers(place)}
-}
-
-// covers reports whether a cancellation of f reaches what stands at place.
-func (f *Frame) covers(place int) bool {
-	return f.Cancelled && (f.Chain == nil || place < len(f.Chain.Steps))
+// GiveUp answers that the task of a TryAgain does not run again.
+func GiveUp(effects []Effect, try Effect) []Effect {
+	return left(effects, try.Frame, try.Outcome, try.State)
 }
 
 // childEnded: a task that is itself a child of group g has ended.
@@ -227,7 +174,7 @@ func descend(effects []Effect, f *Frame, place int, end End) []Effect {
 	}
 	f.keep(place, end)
 	last := place == len(f.Chain.Steps)-1 && f.Chain.Finally == nil
-	if last && !step.Wait && !end.Pause && !step.Task.NoResult {
+	if last && !step.Wait && !end.Pause && !step.Task.NoResult && !step.Task.retriesChild() {
 		f.Chain, f.Pos = end.Child, -1
 		f.isolate(state)
 		effects = append(effects, Effect{Kind: Tail, Frame: f})
@@ -235,25 +182,6 @@ func descend(effects []Effect, f *Frame, place int, end End) []Effect {
 	}
 	c := Returned(f, place, end.Child, state, end.Pause)
 	return advance(append(effects, Effect{Kind: Open, Frame: c}), c, -1, Outcome{})
-}
-
-// isolate gives f, which runs a returned chain, its first state: none, its own
-// initial one, or with Inline that of the chain it was returned into.
-func (f *Frame) isolate(outer State) {
-	if !f.Chain.Inline && !f.HasReport {
-		f.Report, f.HasReport = outer, true
-	}
-	if f.Chain.Inline && !f.HasReport {
-		f.Shares = true
-	}
-	switch {
-	case f.Chain.State.Set:
-		f.State = f.Chain.State
-	case f.Chain.Inline:
-		f.State = outer
-	default:
-		f.State = State{}
-	}
 }
 
 // advance goes on in chain f after the step at pos ended with out.
@@ -305,6 +233,14 @@ func leave(effects []Effect, f *Frame, out Outcome) []Effect {
 	if f.Parent == nil {
 		return append(effects, Effect{Kind: Finish, Frame: f, Outcome: out, State: state})
 	}
+	if f.Again && out.Status == Failed {
+		return append(effects, Effect{Kind: TryAgain, Frame: f, Outcome: out, State: state})
+	}
+	return left(effects, f, out, state)
+}
+
+// left goes on above chain f, which has ended.
+func left(effects []Effect, f *Frame, out Outcome, state State) []Effect {
 	effects = append(effects, Effect{Kind: Close, Frame: f, Outcome: out, State: state})
 	if f.Parent.Group != nil {
 		if f.PauseAfter {

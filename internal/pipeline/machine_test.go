@@ -39,6 +39,7 @@ type machine struct {
 	ready  []*started // tasks in flight, in order of their start
 	groups map[*pipeline.Frame]*ends
 	names  map[*pipeline.Frame]string
+	tries  map[*pipeline.Task]int // of RetryChild
 	log    []string
 	over   bool
 	most   int // tasks that may be started; 0: no bound
@@ -67,7 +68,7 @@ func begin(spec *api.Spec) (*machine, error) {
 	}
 	m := &machine{
 		root: &pipeline.Frame{Chain: plan.Root}, groups: map[*pipeline.Frame]*ends{},
-		names: map[*pipeline.Frame]string{},
+		names: map[*pipeline.Frame]string{}, tries: map[*pipeline.Task]int{},
 	}
 	m.names[m.root] = "root"
 	return m, nil
@@ -101,11 +102,27 @@ func (m *machine) do(effects []pipeline.Effect) {
 			effects = append(effects, m.join(eff.Frame, eff.Place, eff.Outcome, eff.State)...)
 		case pipeline.Pause:
 			m.say("pause")
+		case pipeline.TryAgain:
+			effects = m.tryAgain(effects, eff)
 		case pipeline.Finish:
 			m.say("finish: %s, state %s", outcome(eff.Outcome), orDash(eff.State.Data))
 			m.over = true
 		}
 	}
+}
+
+// tryAgain starts the task again whose pipeline failed, as often as its policy
+// says.
+func (m *machine) tryAgain(effects []pipeline.Effect, try pipeline.Effect) []pipeline.Effect {
+	f, place := try.Frame.Parent, try.Frame.Place
+	task := f.Task(place)
+	if m.tries[task]++; m.tries[task] > task.Options.Retry.Max {
+		m.say("give up %s: %s", m.names[try.Frame], outcome(try.Outcome))
+		return pipeline.GiveUp(effects, try)
+	}
+	m.say("try again %s.%d: %s", m.names[f], place, outcome(try.Outcome))
+	pipeline.Restore(f, pipeline.State{})
+	return append(effects, pipeline.Effect{Kind: pipeline.Start, Frame: f, Place: place, Task: task, Input: f.In})
 }
 
 // children starts the children of a group.

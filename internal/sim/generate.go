@@ -180,7 +180,7 @@ func (g *generator) call(depth int, none bool) (api.Step, bool) {
 	case 2:
 		s.State = "plain"
 	}
-	g.child(s, depth)
+	o = g.child(s, o, depth)
 	if g.faults.pend && !s.Hang && s.Child == nil && s.Count == 0 && g.one(12) {
 		s.Pend, s.State = true, ""
 	}
@@ -223,16 +223,33 @@ func (g *generator) trouble(s *script) *api.Options {
 }
 
 // child makes some tasks return pipelines.
-func (g *generator) child(s *script, depth int) {
+func (g *generator) child(s *script, o *api.Options, depth int) *api.Options {
 	switch g.choose.IntN(14) {
 	case 0, 1:
 		if depth == 0 || g.budget <= 0 {
-			return
+			return o
 		}
 		s.Child = g.pipeline(depth - 1)
 		s.Child.Inline = g.one(2)
+		if g.one(3) {
+			return g.retryChild(s, o)
+		}
 	case 2:
 		s.Count, s.Trail, s.Inline = 1+g.choose.IntN(5), g.one(2), g.one(3)
 		s.Fail, s.Hang = 0, false
 	}
+	return o
+}
+
+// retryChild lets a task run again whose pipeline failed.
+func (g *generator) retryChild(s *script, o *api.Options) *api.Options {
+	if o == nil {
+		o = &api.Options{}
+	}
+	if o.Retry == nil {
+		o.Retry = &api.RetryPolicy{}
+	}
+	o.Retry.Child, o.Retry.Max = true, 1+g.choose.IntN(2)
+	s.Mend = g.choose.IntN(3)
+	return o
 }

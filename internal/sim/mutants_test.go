@@ -45,7 +45,7 @@ var mutants = []mutant{
 		"\tc.settled = cell\n", "\tc.settled = cell\n\tr.handle.settle(r.state, cell)\n",
 	}}},
 	{"CLOSING frame never swept at recovery", "", []edit{{
-		"internal/engine/records.go",
+		"internal/engine/children.go",
 		"rec.ending = append(rec.ending, g)", "_ = rec.ending",
 	}}},
 	{"finally only on success", "", []edit{{
@@ -93,8 +93,20 @@ var mutants = []mutant{
 		{"internal/engine/finish.go", "\t\tend.Outcome = failed(a.Failure)\n", "\t\tend.Outcome = failed(a.Failure)\n\t\tend.SetState, end.State = a.SetState, pipeline.State{Data: a.State, Set: true}\n"},
 	}},
 	{"tail call drops the state to report", "", []edit{{
-		"internal/pipeline/machine.go",
+		"internal/pipeline/frame.go",
 		"f.Report, f.HasReport = outer, true", "f.HasReport = true",
+	}}},
+	{"state of a failed child pipeline kept", "", []edit{{
+		"internal/engine/effects.go",
+		"\tpipeline.Restore(t.frame, t.state)\n", "",
+	}}},
+	{"retry of a child pipeline forgotten after a crash", "", []edit{{
+		"internal/pipeline/frame.go",
+		"child.Again = f.Task(place).retriesChild()", "child.Again = f.Task(place).retriesChild() && c.Slots%2 == 0",
+	}}},
+	{"attempts counted anew for a child pipeline after a crash", "", []edit{{
+		"internal/engine/records.go",
+		"stand{row.Attempt, row.Gen}, row.Attempt, *cell\n\tbelow.Origin", "stand{row.Attempt, row.Gen}, 1, *cell\n\tbelow.Origin",
 	}}},
 	{"handler not skipped on success", "", []edit{{
 		"internal/pipeline/machine.go",
@@ -105,11 +117,11 @@ var mutants = []mutant{
 		"case t.cell.Answer != nil:", "case t.cell.Answer != nil && t.attempt > 9:",
 	}}},
 	{"recovery starts children twice", "", []edit{{
-		"internal/engine/records.go",
+		"internal/engine/children.go",
 		"return g.skipped.has(i) }", "return i < 0 }",
 	}}},
 	{"limit forgotten after a crash", "", []edit{{
-		"internal/engine/records.go",
+		"internal/engine/children.go",
 		"g.active, g.owed, g.recovered = alive,", "g.active, g.owed, g.recovered = 0,",
 	}}},
 	{"body starts before its run is committed", "", []edit{{

@@ -46,6 +46,8 @@ type node struct {
 	steps map[int]*node // of a chain, those that ran
 	kids  []*node       // of a group
 	child *node         // of a task that returned a pipeline
+	// attempt is the last one of a task.
+	attempt int
 }
 
 // call is one logical call that must happen.
@@ -282,48 +284,62 @@ func (n *naive) call(c *api.Call, in string, state kept, before []string, old *n
 		old = nil // it failed itself: it runs again
 	}
 	sig := s.signature(in, state.data)
-	me := &node{state: state, after: []string{sig}}
-	most := 0
+	me := &node{state: state, after: []string{sig}, attempt: 1}
+	var policy api.RetryPolicy
 	if c.Options != nil && c.Options.Retry != nil {
-		most = c.Options.Retry.Max
-	}
-	gen, attempt := n.gen, 1
-	var m made
-	for ; ; attempt++ {
-		m = s.act(in, state.data, attempt, gen)
-		if old != nil || m.fail == "" || attempt > most {
-			break
-		}
-	}
-	if old == nil {
-		n.note(sig, attempt, before)
-	}
-	if m.fail != "" && old == nil {
-		me.res.fail = &failure{Message: m.fail, Attempt: attempt}
-		return me
+		policy = *c.Options.Retry
 	}
 	if old != nil { // it returned a pipeline in an earlier generation
-		m = s.act(in, state.data, 1<<30, gen)
+		me.attempt = old.attempt
 	}
-	if m.setState {
-		me.state = kept{true, m.merge, canon(m.state)}
-	}
-	me.res.value = canon(m.value)
-	if m.child != nil {
+	ran := false
+	for {
 		var was *node
 		if old != nil {
 			was = old.child
 		}
-		me.child = n.chain(m.child, "", first(m.child, me.state), me.after, was)
-		me.res, me.after = me.child.res, me.child.after
-		if m.child.Inline {
-			me.state = me.child.state
+		ran = ran || old == nil
+		n.attempt(me, s, in, state, &policy, was)
+		if me.child == nil || me.res.fail == nil || !policy.Child || me.attempt > policy.Max {
+			break
 		}
+		old = nil
+		me.attempt++
+	}
+	if ran {
+		n.note(sig, me.attempt, before)
 	}
 	if strings.HasSuffix(c.Task, "N") {
 		me.res.value = ""
 	}
 	return me
+}
+
+// attempt runs the body from me.attempt on, until the policy is spent, and the
+// pipeline that it returns. With was, the body is over and was is what became of
+// the pipeline.
+func (n *naive) attempt(me *node, s *script, in string, state kept, policy *api.RetryPolicy, was *node) {
+	m := s.act(in, state.data, me.attempt, n.gen)
+	for was == nil && m.fail != "" && me.attempt <= policy.Max {
+		me.attempt++
+		m = s.act(in, state.data, me.attempt, n.gen)
+	}
+	me.state, me.child, me.res = state, nil, result{value: canon(m.value)}
+	if m.fail != "" {
+		me.res.fail = &failure{Message: m.fail, Attempt: me.attempt}
+		return
+	}
+	if m.setState {
+		me.state = kept{true, m.merge, canon(m.state)}
+	}
+	if m.child == nil {
+		return
+	}
+	me.child = n.chain(m.child, "", first(m.child, me.state), me.after[:1], was)
+	me.res, me.after = me.child.res, me.child.after
+	if m.child.Inline {
+		me.state = me.child.state
+	}
 }
 
 func (n *naive) note(sig string, attempts int, before []string) {

@@ -30,9 +30,11 @@ type script struct {
 	// List gives a list of so many; Pad a large value.
 	List int `json:"list,omitempty"`
 	Pad  int `json:"pad,omitempty"`
-	// Child is returned in place of a value; Count returns the body itself with
+	// Child is returned in place of a value, but after attempt Mend, if that is
+	// set, a value and no state; Count returns the body itself with
 	// one less, followed by another step if Trail.
 	Child *api.Spec `json:"child,omitempty"`
+	Mend  int       `json:"mend,omitempty"`
 	Count int       `json:"count,omitempty"`
 	Trail bool      `json:"trail,omitempty"`
 	// Inline makes the pipeline returned by Count an inline one.
@@ -73,8 +75,10 @@ func (s *script) act(in, state string, attempt, gen int) made {
 	}
 	var m made
 	id := s.Label + ":" + hash(in, state)
-	switch s.State {
-	case "map":
+	mended := s.Mend > 0 && attempt > s.Mend
+	switch kind := s.State; {
+	case mended:
+	case kind == "map":
 		keys := map[string]json.RawMessage{}
 		if json.Unmarshal([]byte(state), &keys) != nil || keys == nil {
 			keys = map[string]json.RawMessage{}
@@ -82,11 +86,11 @@ func (s *script) act(in, state string, attempt, gen int) made {
 		keys = maps.Clone(keys)
 		keys["k"+hash(s.Label)[:1]] = quote(id)
 		m.state, m.setState, m.merge = encode(keys), true, true
-	case "plain":
+	case kind == "plain":
 		m.state, m.setState = quote("s"+id), true
 	}
 	switch {
-	case s.Child != nil:
+	case s.Child != nil && !mended:
 		m.child = s.Child
 	case s.Count > 0:
 		m.child = s.again()
