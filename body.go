@@ -3,8 +3,10 @@ package runnel
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
 	"github.com/runnel-dev/runnel/internal/worker"
 )
 
@@ -20,7 +22,8 @@ func TaskRun(ctx context.Context) api.TaskRun {
 	return api.TaskRun{
 		ID: job.ID, Run: job.Run, Seq: seqOf(job.ID), Task: job.Task, Name: job.Name,
 		Index: job.Index, State: api.Running, Attempt: job.Attempt, Generation: job.Generation,
-		Started: b.Started(), Upstream: job.Upstream,
+		Started: b.Started(), Upstream: job.Upstream, Tags: slices.Clone(job.Tags),
+		StateName: lifecycle.Name(api.Running, job.Attempt, ""),
 	}
 }
 

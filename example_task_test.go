@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
 )
 
 func ExampleNewTask0() {
@@ -76,6 +77,24 @@ func ExampleRetryChild() {
 
 	fmt.Println(eng.Run(ctx, fetch.Send()))
 	// Output: fetched from far <nil>
+}
+
+func ExampleTags() {
+	fetch := runnel.NewTask1("fetch", func(ctx context.Context, page string) (string, error) {
+		return fmt.Sprint(page, " ", runnel.TaskRun(ctx).Tags), nil
+	}, runnel.Tags("net"))
+	eng := begin(fetch)
+	defer end(eng)
+
+	fmt.Println(eng.Run(ctx, fetch.Send("a")))
+	fmt.Println(eng.Run(ctx, fetch.Send("b").Set(runnel.Tags("slow", "net"))))
+	for run, err := range eng.TaskRuns(ctx, api.TaskRunFilter{Tags: []string{"slow"}}) {
+		fmt.Println(run.Tags, run.StateName, err)
+	}
+	// Output:
+	// a [net] <nil>
+	// b [net slow] <nil>
+	// [net slow] Completed <nil>
 }
 
 // Two orchestrators that call each other as package variables: one of them is

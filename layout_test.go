@@ -19,7 +19,7 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
+	".":                        "api internal/engine internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
 	"api":                      "",
 	"internal/engine":          "api internal/lifecycle internal/pipeline internal/store",
 	"internal/lifecycle":       "api",

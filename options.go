@@ -1,6 +1,7 @@
 package runnel
 
 import (
+	"slices"
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
@@ -96,6 +97,22 @@ func TaskID(id string) CallOption {
 	})
 }
 
+// Tags label a task's runs: to find them by, see [api.TaskRunFilter]. Given to
+// WithOptions or Set they replace those that the task was declared with.
+// Default: none.
+func Tags(tags ...string) CallOption {
+	return callOption(func(o *api.Options) error {
+		o.Tags = slices.Compact(slices.Sorted(slices.Values(tags)))
+		if o.Tags == nil {
+			o.Tags = []string{}
+		}
+		if slices.Contains(tags, "") {
+			return api.Errorf(ErrInvalid, "", "Tags: a tag is empty")
+		}
+		return nil
+	})
+}
+
 // MaxParallelism is how many branches of a group may be in flight, each from
 // its first task to its last. Default 0: no limit.
 func MaxParallelism(n int) GroupOption {
@@ -174,26 +191,12 @@ func applyGroup(opts []GroupOption) (o api.GroupOptions, err error) {
 // merged gives a copy of options with what is set in changed; nil if both say
 // nothing.
 func merged(options *api.Options, changed api.Options) *api.Options {
-	var out api.Options
+	var base api.Options
 	if options != nil {
-		out = *options
+		base = *options
 	}
-	if changed.Name != "" {
-		out.Name = changed.Name
-	}
-	if changed.Retry != nil {
-		out.Retry = changed.Retry
-	}
-	if changed.Timeout != 0 {
-		out.Timeout = changed.Timeout
-	}
-	if changed.HeartbeatTimeout != 0 {
-		out.HeartbeatTimeout = changed.HeartbeatTimeout
-	}
-	if changed.TaskID != "" {
-		out.TaskID = changed.TaskID
-	}
-	if out == (api.Options{}) {
+	out := changed.Over(base)
+	if out.IsZero() {
 		return nil
 	}
 	return &out

@@ -29,6 +29,7 @@ type Job struct {
 	Keyed  json.RawMessage
 	// Timeout and HeartbeatTimeout are those of this attempt; 0 for none.
 	Timeout, HeartbeatTimeout time.Duration
+	Tags                      []string
 	Upstream                  []Upstream
 }
 

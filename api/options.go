@@ -28,6 +28,8 @@ type Options struct {
 	Name string `json:"name,omitempty"`
 	// Retry replaces the task's policy whole.
 	Retry *RetryPolicy `json:"retry,omitempty"`
+	// Tags label the call; sorted, each once.
+	Tags []string `json:"tags,omitempty"`
 	// Timeout bounds one attempt, and the wait for an external answer. 0: none.
 	Timeout Duration `json:"timeout,omitempty"`
 	// HeartbeatTimeout bounds the time between two heartbeats. 0: none.
@@ -35,6 +37,35 @@ type Options struct {
 	// TaskID names the instance: calls with the same id run one after the other
 	// and share keyed state.
 	TaskID string `json:"task_id,omitempty"`
+}
+
+// Over gives what o says, and what base says where o says nothing.
+func (o *Options) Over(base Options) Options {
+	out := base
+	if o.Name != "" {
+		out.Name = o.Name
+	}
+	if o.Retry != nil {
+		out.Retry = o.Retry
+	}
+	if o.Tags != nil {
+		out.Tags = o.Tags
+	}
+	if o.Timeout != 0 {
+		out.Timeout = o.Timeout
+	}
+	if o.HeartbeatTimeout != 0 {
+		out.HeartbeatTimeout = o.HeartbeatTimeout
+	}
+	if o.TaskID != "" {
+		out.TaskID = o.TaskID
+	}
+	return out
+}
+
+// IsZero reports whether nothing is said.
+func (o *Options) IsZero() bool {
+	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == ""
 }
 
 // RetryPolicy says whether and when a failed attempt is followed by another.

@@ -26,6 +26,7 @@ type TaskCounts struct {
 	Completed int64 `json:"completed"`
 	Failed    int64 `json:"failed"`
 	Cancelled int64 `json:"cancelled"`
+	Skipped   int64 `json:"skipped"`
 	Retries   int64 `json:"retries"`
 }
 
@@ -41,10 +42,13 @@ type TaskRun struct {
 	Task string `json:"task"`
 	Name string `json:"name"`
 	// Index is its place in the group or each that it stands in; -1 outside.
-	Index      int   `json:"index"`
-	State      State `json:"state"`
-	Attempt    int   `json:"attempt"` // from 1; 0 before the first
-	Generation int   `json:"generation"`
+	Index int   `json:"index"`
+	State State `json:"state"`
+	// StateName says more than State, as in "AwaitingRetry", "TimedOut" or "Cached".
+	StateName  string   `json:"state_name"`
+	Tags       []string `json:"tags,omitempty"` // sorted
+	Attempt    int      `json:"attempt"`        // from 1; 0 before the first
+	Generation int      `json:"generation"`
 	// Reason is what it waits for, empty if it does not wait.
 	Reason   string          `json:"reason,omitempty"`
 	Started  time.Time       `json:"started,omitzero"`
@@ -104,6 +108,7 @@ type RunFilter struct {
 type TaskRunFilter struct {
 	Run    string // a run's id; "" for all runs
 	States []State
-	Task   string // exact; "" for any
-	Limit  int    // 0: no limit
+	Tags   []string // all of them
+	Task   string   // exact; "" for any
+	Limit  int      // 0: no limit
 }

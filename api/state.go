@@ -8,7 +8,7 @@ import (
 // State is where a run or a task run stands.
 type State uint8
 
-// The states. Completed, Failed and Cancelled are final.
+// The states. Completed and those after it are final.
 const (
 	// Pending is accepted and durable, and has not begun.
 	Pending State = iota + 1
@@ -25,13 +25,18 @@ const (
 	Completed
 	// Failed ended with a [Failure].
 	Failed
-	// Cancelled was ended by a request.
+	// Cancelled was ended by a request, or by a limit of 0.
 	Cancelled
+	// Crashed ended with its process, and nobody may run it again.
+	Crashed
+	// Skipped never ran, since what it depends on did not complete.
+	Skipped
 )
 
 var stateNames = [...]string{
 	Pending: "PENDING", Scheduled: "SCHEDULED", Running: "RUNNING", Paused: "PAUSED",
 	Cancelling: "CANCELLING", Completed: "COMPLETED", Failed: "FAILED", Cancelled: "CANCELLED",
+	Crashed: "CRASHED", Skipped: "SKIPPED",
 }
 
 // String gives the name in capitals, as in "RUNNING".

@@ -164,6 +164,8 @@ func (r *run) tally(c *change) {
 		n.Failed++
 	case c.last == api.Cancelled:
 		n.Cancelled++
+	case c.last == api.Skipped:
+		n.Skipped++
 	}
 }
 

@@ -86,6 +86,8 @@ func (c *counts) encode() []byte {
 		b = strconv.AppendInt(b, n.Failed, 10)
 		b = append(b, `,"cancelled":`...)
 		b = strconv.AppendInt(b, n.Cancelled, 10)
+		b = append(b, `,"skipped":`...)
+		b = strconv.AppendInt(b, n.Skipped, 10)
 		b = append(b, `,"retries":`...)
 		b = strconv.AppendInt(b, n.Retries, 10)
 		b = append(b, '}')

@@ -196,6 +196,8 @@ func (rec *recovery) countTasks(blocks []store.Block) error {
 				n.Failed++
 			case api.Cancelled:
 				n.Cancelled++
+			case api.Skipped:
+				n.Skipped++
 			case api.Pending: // reopened by a retry of the run
 				rec.r.rows[row.ID] = stand{row.Attempt, row.Gen}
 			}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
@@ -85,6 +86,10 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		TaskID:           eff.Task.Options.TaskID,
 		Timeout:          time.Duration(eff.Task.Options.Timeout),
 		HeartbeatTimeout: time.Duration(eff.Task.Options.HeartbeatTimeout),
+		Tags:             eff.Task.Options.Tags,
+	}
+	if len(t.first.Tags) > 0 {
+		t.cell.Tags, _ = json.Marshal(t.first.Tags) //nolint:errchkjson // strings always encode
 	}
 	if t.job.Name == "" {
 		t.job.Name = t.job.Task

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 )
@@ -23,7 +24,7 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 		left := filter.Limit
 		list := func(row *store.RunRow) error {
 			return e.taskRuns(ctx, row, func(t api.TaskRun) error {
-				if len(filter.States) > 0 && !slices.Contains(filter.States, t.State) || filter.Task != "" && filter.Task != t.Task {
+				if !chosen(&filter, &t) {
 					return nil
 				}
 				if left--; !yield(t, nil) || left == 0 {
@@ -37,6 +38,15 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 			yield(api.TaskRun{}, err)
 		}
 	}
+}
+
+func chosen(f *api.TaskRunFilter, t *api.TaskRun) bool {
+	for _, tag := range f.Tags {
+		if !slices.Contains(t.Tags, tag) {
+			return false
+		}
+	}
+	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) && (f.Task == "" || f.Task == t.Task)
 }
 
 func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow) error) error {
@@ -146,6 +156,19 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 			return out, err
 		}
 	}
+	if cell.Tags != nil {
+		if err := json.Unmarshal(cell.Tags, &out.Tags); err != nil {
+			return out, err
+		}
+	}
+	out.StateName = cell.Name
+	if cell.Name == "" {
+		var code api.Code
+		if out.Failure != nil {
+			code = out.Failure.Code
+		}
+		out.StateName = lifecycle.Name(out.State, out.Attempt, code)
+	}
 	return out, addHistory(&out, &cell)
 }
 
@@ -153,7 +176,7 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 // that needed no line of its own follows from its times.
 func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 	add := func(state api.State, attempt int, micros int64, message string) {
-		tr := api.Transition{State: state, Time: at(micros), Attempt: attempt, Message: message}
+		tr := api.Transition{State: state, Name: lifecycle.Name(state, attempt, ""), Time: at(micros), Attempt: attempt, Message: message}
 		out.History = append(out.History, tr)
 	}
 	err := store.History(cell.History, func(state api.State, attempt int32, micros int64, message string) {
@@ -164,9 +187,10 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 	}
 	switch {
 	case out.State == api.Scheduled:
-		out.History = append(out.History, api.Transition{State: api.Scheduled, Name: "AwaitingRetry", Time: at(cell.Due), Attempt: out.Attempt})
+		add(api.Scheduled, out.Attempt, cell.Due, "")
 	case out.State.Final():
 		add(out.State, out.Attempt, cell.Ended, "")
+		out.History[len(out.History)-1].Name = out.StateName
 	}
 	return err
 }

@@ -102,22 +102,7 @@ func effective(sig *Signature, call *api.Options, at *place) (*api.Options, erro
 	if call == nil {
 		return &sig.Options, nil
 	}
-	o := sig.Options
-	if call.Name != "" {
-		o.Name = call.Name
-	}
-	if call.Retry != nil {
-		o.Retry = call.Retry
-	}
-	if call.Timeout != 0 {
-		o.Timeout = call.Timeout
-	}
-	if call.HeartbeatTimeout != 0 {
-		o.HeartbeatTimeout = call.HeartbeatTimeout
-	}
-	if call.TaskID != "" {
-		o.TaskID = call.TaskID
-	}
+	o := call.Over(sig.Options)
 	return &o, checkOptions(&o, sig.Name, at)
 }
 

@@ -31,6 +31,8 @@ type TaskCell struct {
 	Ended    int64
 	Parts    []byte // JSON of []api.Part
 	History  []byte // see AppendHistory
+	Name     string // of the state, where it does not follow from the rest of the row
+	Tags     []byte // JSON of []string, nil for none
 }
 
 const (
@@ -45,6 +47,8 @@ const (
 	tagHistory    = 18
 	tagInput      = 22
 	tagInputBlob  = 24
+	tagName       = 28
+	tagTags       = 30
 	tagCounts     = 26
 
 	tagFlags   = 1
@@ -113,6 +117,10 @@ func (c *TaskCell) Append(b []byte) []byte {
 	b = appendBytes(b, tagToken, c.Token)
 	b = appendBytes(b, tagAnswer, c.Answer)
 	b = appendBytes(b, tagParts, c.Parts)
+	if c.Name != "" {
+		b = appendBytes(b, tagName, []byte(c.Name))
+	}
+	b = appendBytes(b, tagTags, c.Tags)
 	return appendBytes(b, tagHistory, c.History)
 }
 
@@ -153,6 +161,10 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Answer = v
 		case tagParts:
 			c.Parts = v
+		case tagName:
+			c.Name = string(v)
+		case tagTags:
+			c.Tags = v
 		case tagHistory:
 			c.History = v
 		}
