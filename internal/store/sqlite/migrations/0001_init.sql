@@ -74,6 +74,13 @@ CREATE TABLE keyed (
     value   BLOB NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE record (
+    kind  TEXT NOT NULL,
+    key   BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+
 CREATE TABLE log (
     id       INTEGER PRIMARY KEY,
     run      INTEGER NOT NULL,
