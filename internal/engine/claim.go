@@ -33,6 +33,9 @@ func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
 				continue
 			}
 		}
+		if len(t.first.Tags) > 0 && !e.takeSlots(t) {
+			continue
+		}
 		if e.prepare(t) {
 			return t.job, nil
 		}
@@ -98,6 +101,7 @@ func (e *Engine) prepare(t *task) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t.phase != ready {
+		e.leaveSlots(t)
 		return false
 	}
 	if err != nil {

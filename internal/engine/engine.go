@@ -43,6 +43,7 @@ type Engine struct {
 	dispatch dispatcher // what can start
 	timers   timers
 	keyed    keyedState
+	limits   limitState
 	sweep    sweep
 	closers  closers
 
@@ -84,11 +85,15 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.timers.init()
 	e.closers.init()
 	e.keyed.tasks = make(map[string]*keyedTask)
+	e.limits.init()
 	last, err := e.store.LastRun(ctx)
 	if err != nil {
 		return nil, err
 	}
 	e.lastRun = last
+	if err := e.loadLimits(ctx); err != nil {
+		return nil, err
+	}
 	if err := e.recover(ctx); err != nil {
 		return nil, err
 	}

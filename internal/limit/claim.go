@@ -16,6 +16,9 @@ type Claim struct {
 	stage  stage
 }
 
+// Waits reports whether c is told later that it may begin.
+func (c *Claim) Waits() bool { return c.stage == waiting }
+
 type stage uint8
 
 const (
