@@ -19,6 +19,8 @@ type Claim struct {
 // Waits reports whether c is told later that it may begin.
 func (c *Claim) Waits() bool { return c.stage == waiting }
 
+func byTicket(a, b *Claim) int { return cmp.Compare(a.ticket, b.ticket) }
+
 type stage uint8
 
 const (
@@ -35,7 +37,7 @@ func (q queue) find(c *Claim) (int, bool) {
 	if n := len(q); n == 0 || q[n-1].ticket < c.ticket {
 		return n, false // the common case: the newest
 	}
-	return slices.BinarySearchFunc(q, c.ticket, func(c *Claim, ticket int64) int { return cmp.Compare(c.ticket, ticket) })
+	return slices.BinarySearchFunc(q, c, byTicket)
 }
 
 // add puts c where it belongs, once.

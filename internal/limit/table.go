@@ -1,5 +1,7 @@
 package limit
 
+import "slices"
+
 // Table is the limits, with who has slots and who waits for them.
 type Table struct {
 	limits  map[string]*slots
@@ -17,7 +19,7 @@ type slots struct {
 }
 
 // Change is what follows from a call for others than who called. The claims of
-// both kinds have left the queues.
+// both kinds have left the queues, and are in the order of their tickets.
 type Change struct {
 	Granted []*Claim // have all their slots, and may begin: they ask once more then
 	Aborted []*Claim // have a tag whose limit is 0
@@ -247,5 +249,6 @@ func (t *Table) more(change Change, touched []string) Change {
 			}
 		}
 	}
+	slices.SortFunc(change.Granted, byTicket)
 	return change
 }
