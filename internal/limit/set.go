@@ -1,5 +1,7 @@
 package limit
 
+import "slices"
+
 // Set makes a limit, or changes it. Who has begun is not counted by a new one,
 // and goes on under a lower one.
 func (t *Table) Set(tag string, n int) Change {
@@ -13,12 +15,12 @@ func (t *Table) Set(tag string, n int) Change {
 				l.queue.add(c)
 			}
 		}
-		touched = append(touched, t.revoke(tag)...)
+		touched = append(touched, t.revoke(tag, 0)...)
 	}
 	l.limit = n
+	touched = append(touched, t.revoke(tag, n)...)
 	var change Change
 	if n == 0 {
-		touched = append(touched, t.revoke(tag)...)
 		for _, c := range append(queue(nil), l.queue...) {
 			t.abort(c, &change)
 			touched = append(touched, c.Tags...)
@@ -52,15 +54,20 @@ func (t *Table) Reset(tag string) Change {
 	if l == nil {
 		return Change{}
 	}
-	touched := append(t.revoke(tag), tag)
+	touched := append(t.revoke(tag, 0), tag)
 	l.active = nil
 	return t.settle(touched)
 }
 
-// revoke takes their slots from those with a tag that have not begun: they ask
-// again under the limits as they are then. It gives the tags they had.
-func (t *Table) revoke(tag string) (touched []string) {
-	for _, c := range t.granted.with(tag) {
+// revoke takes their slots from those with a tag that have not begun, the youngest
+// first, as long as more than n are taken: they ask again under the limits as they
+// are then. It gives the tags they had.
+func (t *Table) revoke(tag string, n int) (touched []string) {
+	l := t.limits[tag]
+	for _, c := range slices.Backward(t.granted.with(tag)) {
+		if n > 0 && len(l.active) <= n {
+			break
+		}
 		t.vacate(c)
 		touched = append(touched, c.Tags...)
 	}

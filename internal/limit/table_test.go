@@ -113,9 +113,9 @@ func (m *plain) settle() (granted, aborted []int) {
 	return granted, aborted
 }
 
-func (m *plain) revoke(tag string) {
-	for c := range m.state {
-		if m.state[c] == "granted" && slices.Contains(m.tags[c], tag) {
+func (m *plain) revoke(tag string, n int) {
+	for _, c := range slices.Backward(slices.Clone(m.order)) {
+		if m.state[c] == "granted" && slices.Contains(m.tags[c], tag) && (n == 0 || len(m.active[tag]) > n) {
 			m.drop(c)
 		}
 	}
@@ -213,10 +213,11 @@ func (p *pair) hold() {
 func (p *pair) set() { p.setTo(p.tag(), rapid.IntRange(0, 3).Draw(p.T, "limit")) }
 
 func (p *pair) setTo(tag string, n int) {
-	if _, known := p.model.limits[tag]; !known || n == 0 {
-		p.model.revoke(tag)
+	if _, known := p.model.limits[tag]; !known {
+		p.model.revoke(tag, 0)
 	}
 	p.model.limits[tag] = n
+	p.model.revoke(tag, n)
 	p.same(p.table.Set(tag, n))
 }
 
@@ -230,7 +231,7 @@ func (p *pair) delete() {
 func (p *pair) reset() {
 	tag := p.tag()
 	if _, known := p.model.limits[tag]; known {
-		p.model.revoke(tag)
+		p.model.revoke(tag, 0)
 		delete(p.model.active, tag)
 	}
 	p.same(p.table.Reset(tag))

@@ -73,6 +73,7 @@ func (w *world) mayBegin(h *held) {
 	}
 	h.key = key
 	w.mayRun(h)
+	w.mayTake(h)
 	w.mayRepeat(h)
 	w.mustHappen(h)
 }

@@ -38,6 +38,8 @@ type world struct {
 	jobs      []*held
 	pending   []*held // bodies of this life that asked for a token
 	tokens    map[string]*token
+	limits    map[string]simLimit
+	flights   []flight
 	begun     map[attempt]int // the life in which an attempt was begun last
 	steps     []string
 	counts    map[string]int
@@ -96,7 +98,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		ctx: ctx, gone: gone, rng: rand.New(rand.NewPCG(o.Seed, 1)),
 		now:   time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		store: &faulty{Store: memory.Open(), fired: map[fault]int{}}, tokens: map[string]*token{},
-		begun: map[attempt]int{}, counts: map[string]int{},
+		limits: map[string]simLimit{}, begun: map[attempt]int{}, counts: map[string]int{},
 	}
 	w.bodies = registry(func(b *worker.Body) error {
 		_, err := b.Token(w.gone)
@@ -113,6 +115,9 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 	w.open()
 	if o.Runs != nil {
 		w.calm = true
+		for range 3 {
+			w.limit()
+		}
 		for _, spec := range o.Runs {
 			w.submit(spec)
 		}
@@ -127,6 +132,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 func (w *world) open() {
 	w.life++
 	w.findTokens()
+	w.land()
 	w.jobs, w.pending, w.store.next, w.store.tired = nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
 		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64,
@@ -157,7 +163,7 @@ func (w *world) storm() {
 	w.faults = faults{
 		fail: w.rng.IntN(5) > 0, failFast: w.rng.IntN(3) == 0, slow: w.rng.IntN(2) == 0,
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
-		shared: w.rng.IntN(4) == 0,
+		shared: w.rng.IntN(4) == 0, tags: w.rng.IntN(2) == 0,
 	}
 	total, crashes, acts := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -206,6 +212,8 @@ func (w *world) step(crashes, acts bool) {
 		w.act()
 	case n < 14:
 		w.tick()
+	case n < 16 && w.faults.tags:
+		w.limit()
 	case n < 20:
 		w.answerToken()
 	case n < 23:
