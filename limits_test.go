@@ -485,3 +485,50 @@ func TestLimitHolds(t *testing.T) {
 		}, runnel.Concurrency(50))
 	})
 }
+
+// TestLimitsInAStorm changes limits, pauses and cancels while runs go on, with
+// many goroutines: all end, and no slot is left behind.
+func TestLimitsInAStorm(t *testing.T) {
+	onStores(t, func(t *testing.T, s *suite) {
+		short := s.slow.Send("x", 100*time.Microsecond)
+		for _, tag := range []string{"a", "b"} {
+			s.limited(t, tag, 2)
+		}
+		var all sync.WaitGroup
+		for i := range 30 {
+			all.Go(func() {
+				group := runnel.InParallel(runnel.List(
+					short.Set(runnel.Tags("a")), short.Set(runnel.Tags("a", "b")), short.Set(runnel.Tags("b"), runnel.TaskID("id")), short),
+					runnel.MaxParallelism(1+i%3))
+				for range 10 {
+					run, err := s.eng.Submit(t.Context(), group.ContinueWith(s.join))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					switch i % 5 { // whatever the state allows
+					case 0:
+						_ = run.Cancel(t.Context())
+					case 1:
+						if run.Pause(t.Context()) == nil {
+							_ = run.Resume(t.Context())
+						}
+					case 2:
+						_ = s.eng.Limits().Create(t.Context(), "a", 1+i%3)
+					case 3:
+						_ = s.eng.Limits().Delete(t.Context(), "b")
+						_ = s.eng.Limits().Create(t.Context(), "b", 1)
+					}
+					if v, err := run.Wait(t.Context()); (err != nil || v != "x;x;x;x") && !errors.Is(err, runnel.ErrCancelled) {
+						t.Errorf("got %q (%v)", v, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		for l, err := range s.eng.Limits().List(t.Context()) {
+			do(t, err)
+			wants(t, "left of "+l.Tag, l.Active+l.Waiting, 0)
+		}
+	}, runnel.Concurrency(8))
+}

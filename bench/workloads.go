@@ -47,6 +47,8 @@ func workloads(quick bool, runs int) []*workload {
 			add("sqlite", "W3-beside", n, beside, children)
 		}
 	}
+	ten := add("sqlite", "W6-parallelism", 10_000, bounded(inc, runnel.MaxParallelism(10)), "")
+	add("sqlite", "W6-tag", 10_000, bounded(limited), ten)
 	for _, n := range []int{1000, 10_000, 100_000} {
 		add("sqlite", "count_to", n, recursion, "")
 	}
@@ -92,7 +94,7 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 	if m.w.store == "sqlite" {
 		dsn = "sqlite:" + m.file()
 	}
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, counted, numbers, sum, add, countTo, check))
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check))
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,14 @@ func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
 		if e.prepare(t) {
 			return t.job, nil
 		}
-		if t.job.TaskID != "" {
-			e.keyed.leave(t, &api.Answer{})
-		}
+		e.leaveKeyed(t)
+	}
+}
+
+// leaveKeyed ends the turn of a task that is not to begin.
+func (e *Engine) leaveKeyed(t *task) {
+	if t.first.TaskID != "" {
+		e.keyed.leave(t, &api.Answer{})
 	}
 }
 

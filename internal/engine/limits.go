@@ -35,21 +35,21 @@ func (l *limitState) init() {
 // If not, it has its turn later, or ends.
 func (e *Engine) takeSlots(t *task) bool {
 	verdict, tag := e.limits.ask(t)
-	switch verdict {
-	case limit.Aborted:
-		t.run.mu.Lock()
-		t.refuse(tag)
-		t.run.mu.Unlock()
-	case limit.Waits:
-		e.dispatch.wait(t.run)
-		t.run.mu.Lock()
-		gone := t.phase != ready // cancelled before it asked
-		t.run.mu.Unlock()
-		if gone {
-			e.leaveSlots(t)
-		}
-	case limit.Granted:
+	if verdict == limit.Granted {
 		return true
+	}
+	if verdict == limit.Waits {
+		e.dispatch.wait(t.run)
+	}
+	t.run.mu.Lock()
+	gone := t.phase != ready // cancelled before it asked
+	if verdict == limit.Aborted {
+		t.refuse(tag)
+	}
+	t.run.mu.Unlock()
+	if gone {
+		e.leaveSlots(t)
+		e.leaveKeyed(t)
 	}
 	return false
 }
