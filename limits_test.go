@@ -44,7 +44,7 @@ func (s *suite) sleeps(key string, tags ...string) runnel.Pipeline[string] {
 // sleepers submits such pipelines, one after the other.
 func (s *suite) sleepers(t *testing.T, keys string, tags ...string) (runs []*runnel.Run[string]) {
 	t.Helper()
-	for _, key := range strings.Fields(keys) {
+	for key := range strings.FieldsSeq(keys) {
 		runs = append(runs, s.submit(t, s.sleeps(key, tags...)))
 		quiet()
 	}

@@ -245,7 +245,7 @@ func (t *Table) more(change Change, touched []string) Change {
 			c := l.queue[0]
 			t.grant(c, &change)
 			if len(c.Tags) > 1 { // others may be first in their queues now
-				touched = append(touched[:len(touched):len(touched)], c.Tags...)
+				touched = append(slices.Clip(touched), c.Tags...)
 			}
 		}
 	}
