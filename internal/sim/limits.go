@@ -24,15 +24,18 @@ type flight struct {
 	number int // of the bodies that began, counted
 }
 
-// limit makes, changes or forgets a limit at random. None is ever 0: which tasks
-// that ends depends on who comes first, and nothing could be foretold.
+// limit makes, changes or forgets a limit at random. In few worlds it may be 0:
+// which tasks that ends depends on who comes first, and little can be foretold.
 func (w *world) limit() {
 	tag := tagNames[w.rng.IntN(len(tagNames))]
 	l, known := w.limits[tag]
 	var err error
 	switch n := w.rng.IntN(10); {
 	case !known || n < 7:
-		if l.n = 1 + w.rng.IntN(3); !known {
+		if l.n = 1 + w.rng.IntN(3); w.faults.zero {
+			l.n--
+		}
+		if !known {
 			l.since = w.counts["bodies"]
 		}
 		w.limits[tag] = l
@@ -72,6 +75,7 @@ func (w *world) mayTake(h *held) {
 			w.broken("body %s begins as one of %d with tag %s, %d are allowed", h.script.Label, flying, tag, l.n)
 		}
 	}
+	w.counts["under a limit"] += min(len(h.job.Tags), len(w.limits), 1)
 	w.flights = append(w.flights, flight{h, w.counts["bodies"]})
 }
 

@@ -151,6 +151,10 @@ var mutants = []mutant{
 		"internal/engine/recover.go",
 		"\t\trec.e.holdSlots(t)\n", "",
 	}}},
+	{"aborted task taken for a cancelled one after a crash", "", []edit{{
+		"internal/engine/ends.go",
+		"if cell.Failure != nil { // by", "if row.Gen < 0 && cell.Failure != nil { // by",
+	}}},
 	{"older waiter passed", limitTests, []edit{{
 		"internal/limit/table.go",
 		" || len(l.queue) > 0 && l.queue[0].ticket < c.ticket)", ")",

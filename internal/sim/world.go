@@ -163,7 +163,7 @@ func (w *world) storm() {
 	w.faults = faults{
 		fail: w.rng.IntN(5) > 0, failFast: w.rng.IntN(3) == 0, slow: w.rng.IntN(2) == 0,
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
-		shared: w.rng.IntN(4) == 0, tags: w.rng.IntN(2) == 0,
+		shared: w.rng.IntN(4) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 	}
 	total, crashes, acts := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -271,7 +271,7 @@ func (w *world) submit(spec *api.Spec) {
 		w.broken("%v", err)
 		return
 	}
-	r := &simRun{spec: spec, id: h.ID(), number: number, handle: h, life: w.life}
+	r := &simRun{spec: spec, id: h.ID(), number: number, handle: h, life: w.life, fuzzy: w.faults.zero}
 	r.foretell(0)
 	w.runs = append(w.runs, r)
 	w.did("submit run %d: %s", r.number, encode(spec))
