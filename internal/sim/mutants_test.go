@@ -78,7 +78,7 @@ var mutants = []mutant{
 	}}},
 	{"attempt forgotten after a crash", "", []edit{{
 		"internal/engine/recover.go",
-		"stand{row.Attempt, row.Gen}, row.Attempt, *cell", "stand{row.Attempt, row.Gen}, 1, *cell",
+		"true, standOf(row), row.Attempt, *cell", "true, standOf(row), 1, *cell",
 	}}},
 	{"retry not scheduled again after a crash", "", []edit{{
 		"internal/engine/recover.go",
@@ -106,7 +106,7 @@ var mutants = []mutant{
 	}}},
 	{"attempts counted anew for a child pipeline after a crash", "", []edit{{
 		"internal/engine/records.go",
-		"stand{row.Attempt, row.Gen}, row.Attempt, *cell\n\tbelow.Origin", "stand{row.Attempt, row.Gen}, 1, *cell\n\tbelow.Origin",
+		"standOf(row), row.Attempt, *cell\n\tbelow.Origin", "standOf(row), 1, *cell\n\tbelow.Origin",
 	}}},
 	{"handler not skipped on success", "", []edit{{
 		"internal/pipeline/machine.go",
