@@ -146,7 +146,13 @@ func (w *world) mustHappen(h *held) {
 	if r.keys[sig] == nil {
 		r.keys[sig] = map[string]int64{}
 	}
-	r.keys[sig][w.identity(h)] = h.key
+	id := w.identity(h)
+	if was, known := r.keys[sig][id]; known && was != h.key {
+		if row, _ := w.row(was); row != nil && row.State.Final() {
+			w.broken("body %s begins again under another key, though it has ended", sig)
+		}
+	}
+	r.keys[sig][id] = h.key
 	if r.fuzzy {
 		return // what follows from who failed first can't be foretold
 	}

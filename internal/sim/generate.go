@@ -310,7 +310,12 @@ func (g *generator) op(depth int, calls []int) op {
 		o.Spec = g.pipeline(depth - 1)
 		return o
 	}
-	step, _ := g.call(depth, true)
+	var step api.Step
+	if depth > 0 && g.budget > 0 && g.one(4) {
+		step = g.flow(depth-1, true)
+	} else {
+		step, _ = g.call(depth, true)
+	}
 	o.Spec = &api.Spec{Steps: []api.Step{step}}
 	return o
 }
