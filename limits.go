@@ -14,6 +14,8 @@ import (
 // waits for slots holds none, nor a worker, and has its turn in the order of
 // asking.
 //
+// A flow takes no slots; what it calls does.
+//
 // Limits are kept in the database. Get one with [Engine.Limits].
 type Limits struct{ eng *Engine }
 

@@ -202,6 +202,44 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+func TestLimitsInFlows(t *testing.T) {
+	inFlow := func(t *testing.T, s *suite, body func(f runnel.Flow) (string, error)) *runnel.Engine {
+		t.Helper()
+		eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(
+			runnel.NewFlow0("flow", body, runnel.Tags("a")), s.slow, s.yielding))
+		do(t, err)
+		do(t, eng.Limits().Create(t.Context(), "a", 1))
+		return eng
+	}
+	flow := runnel.Ref0[string]("flow")
+	bubbled(t, "its own tags take no slot, those of a call do", func(t *testing.T, s *suite) {
+		eng := inFlow(t, s, func(f runnel.Flow) (string, error) {
+			tagged := f.WithTags("a") // by context, as T160 says
+			first, second := s.slow.Submit(tagged, "1", time.Hour), s.slow.Submit(tagged, "2", time.Hour)
+			_, err1 := first.Result(f)
+			_, err2 := second.Result(f)
+			return "done", errors.Join(err1, err2)
+		})
+		defer shut(t, eng)
+		got, err := eng.Run(t.Context(), flow.Send())
+		do(t, err)
+		wants(t, "result", got, "done")
+		wants(t, "at a time", s.maximum(""), 1)
+	})
+	bubbled(t, "a call that a limit of 0 ends has failed", func(t *testing.T, s *suite) {
+		eng := inFlow(t, s, func(f runnel.Flow) (string, error) {
+			_, err := s.slow.Call(f.WithTags("a"), "1", time.Hour)
+			matches(t, err, runnel.ErrConflict)
+			return "handled", nil
+		})
+		defer shut(t, eng)
+		do(t, eng.Limits().Create(t.Context(), "a", 0))
+		got, err := eng.Run(t.Context(), flow.Send())
+		do(t, err)
+		wants(t, "result", got, "handled")
+	})
+}
+
 func TestLimitZero(t *testing.T) {
 	bubbled(t, "T145", func(t *testing.T, s *suite) {
 		s.limited(t, "a", 0)

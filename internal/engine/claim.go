@@ -33,7 +33,7 @@ func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
 				continue
 			}
 		}
-		if len(t.first.Tags) > 0 && !e.takeSlots(t) {
+		if t.tagged() && !e.takeSlots(t) {
 			continue
 		}
 		if e.prepare(t) {
@@ -108,6 +108,9 @@ func (e *Engine) prepare(t *task) bool {
 	if t.phase != ready {
 		e.leaveSlots(t)
 		return false
+	}
+	if err == nil && t.call.Flow {
+		err = t.openFlow()
 	}
 	if err != nil {
 		t.phase = claimed

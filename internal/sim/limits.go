@@ -59,6 +59,9 @@ func (w *world) limit() {
 // mayTake: a body begins only if its tags have room for it. A limit that was
 // lowered below what is in flight has none.
 func (w *world) mayTake(h *held) {
+	if h.job.Task == "flow" {
+		return // it takes no slots
+	}
 	w.flights = slices.DeleteFunc(w.flights, func(f flight) bool { return !w.flies(f) })
 	for _, tag := range h.job.Tags {
 		l, known := w.limits[tag]
@@ -91,11 +94,12 @@ func (w *world) flies(f flight) bool {
 }
 
 // land forgets the bodies that ended with the engine. Those that wait for an
-// answer from outside still have their slots.
+// answer from outside still have their slots; those that flows called do only once
+// their flow comes to them again.
 func (w *world) land() {
 	w.flights = slices.DeleteFunc(w.flights, func(f flight) bool {
 		row, cell := w.row(f.key)
-		return row == nil || !w.flies(f) || !waits(row, cell)
+		return w.faults.flows || row == nil || !w.flies(f) || !waits(row, cell)
 	})
 }
 
