@@ -197,3 +197,35 @@ func TestCancelledBeforeItAsksForASlot(t *testing.T) {
 	}
 	h.slots(nil)
 }
+
+// A step that a limit of 0 ended has failed, and not been cancelled, for the
+// engine that finds its row as well.
+func TestAbortedStepAfterACrash(t *testing.T) {
+	s := &refusing{Store: memory.Open()}
+	h := drive(t, s)
+	h.limit(0)
+	id, err := h.Enqueue(t.Context(), &api.Spec{Steps: []api.Step{
+		{Call: &api.Call{Task: "dbl", Args: api.Args{[]byte("1")}, Options: &api.Options{Tags: []string{"a"}}}},
+		{OnError: true, Call: &api.Call{Task: "mend"}},
+	}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.steps()
+	if _, got := h.next(); got != "" {
+		t.Fatalf("claimed %s, want nothing", got)
+	}
+	h.steps()
+
+	h = drive(t, s)
+	h.steps()
+	job, got := h.next()
+	if got == "" || job.Task != "mend" {
+		t.Fatalf("claimed %q %+v, want the handler", got, job)
+	}
+	h.Finish(job, number(-1))
+	h.steps()
+	if out, err := h.Result(t.Context(), id); err != nil || out.State != api.Completed || string(out.Result) != "-1" {
+		t.Errorf("got %v %s (%v), want COMPLETED -1", out.State, out.Result, err)
+	}
+}

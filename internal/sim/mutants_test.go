@@ -28,6 +28,7 @@ type mutant struct {
 const (
 	memoryTests = "./internal/store/memory"
 	limitTests  = "./internal/limit"
+	engineTests = "./internal/engine"
 )
 
 var mutants = []mutant{
@@ -179,7 +180,7 @@ var mutants = []mutant{
 		"internal/engine/recover.go",
 		"\t\trec.e.holdSlots(t)\n", "",
 	}}},
-	{"aborted task taken for a cancelled one after a crash", "", []edit{{
+	{"aborted task taken for a cancelled one after a crash", engineTests, []edit{{
 		"internal/engine/ends.go",
 		"if cell.Failure != nil { // by", "if row.Gen < 0 && cell.Failure != nil { // by",
 	}}},
@@ -202,7 +203,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests} {
 		if out, err := child(t, root, by, "", 500); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
