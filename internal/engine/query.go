@@ -188,7 +188,7 @@ func (e *Engine) Logs(ctx context.Context, id string) iter.Seq2[api.LogLine, err
 			_, _, err = e.find(ctx, id)
 		}
 		if err == nil {
-			err = e.store.Logs(ctx, numberOf(uid), func(line api.LogLine) error {
+			err = e.store.Logs(ctx, numberOf(uid), 1, func(line api.LogLine) error {
 				if !yield(line, nil) {
 					return errStop
 				}

@@ -159,7 +159,7 @@ func readContent(ctx context.Context, s store.Store, after, from, to int64) (c c
 			return c, err
 		}
 		c.Blocks = append(c.Blocks, blocks...)
-		err = s.Logs(ctx, r.ID, func(l api.LogLine) error {
+		err = s.Logs(ctx, r.ID, 1, func(l api.LogLine) error {
 			l.Time = l.Time.UTC()
 			c.Logs = append(c.Logs, l)
 			return nil
