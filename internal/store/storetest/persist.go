@@ -18,6 +18,7 @@ func RunReopen(t *testing.T, open Reopen) {
 		{"fences hold after a restart", fencesHold},
 		{"keys go on after a restart", keysGoOn},
 		{"blobs are there after a restart", blobsThere},
+		{"a removal goes on after a restart", expiryGoesOn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, reopen := open(t)
