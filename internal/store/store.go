@@ -70,7 +70,8 @@ type Store interface {
 	// Keyed reads the state kept under a task id, nil for none.
 	Keyed(ctx context.Context, taskID string) ([]byte, error)
 	// PutBlob stores what r gives, durably, as part of the run, and gives a
-	// reference to it. It never holds all of it in memory.
+	// reference to it. It never holds all of it in memory. The run may come after
+	// it, but a blob whose run does not exist goes when the store is opened again.
 	PutBlob(ctx context.Context, run int64, r io.Reader) (Blob, error)
 	// OpenBlob reads a blob, or fails with api.ErrNotFound.
 	OpenBlob(ctx context.Context, b Blob) (io.ReadCloser, error)

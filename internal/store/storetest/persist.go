@@ -98,6 +98,7 @@ func keysGoOn(e env, reopen func() env) {
 }
 
 func blobsThere(e env, reopen func() env) {
+	e.commit(newRun(1))
 	var blobs []store.Blob
 	for _, n := range blobLengths {
 		blobs = append(blobs, e.put(n))

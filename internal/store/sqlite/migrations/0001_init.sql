@@ -99,7 +99,6 @@ CREATE TABLE blob (
     size INTEGER NOT NULL -- -1 while it is being written
 );
 CREATE INDEX blob_run ON blob (run);
-CREATE INDEX blob_open ON blob (id) WHERE size < 0;
 
 CREATE TABLE blob_chunk (
     id   INTEGER PRIMARY KEY, -- blob * 2^20 + number of the chunk
