@@ -33,7 +33,7 @@ type Engine struct {
 // acknowledged within the last seconds may be lost when the machine, not only
 // the process, fails.
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
-	cfg := opening{work: worker.NewRegistry(), declared: map[string]*declaration{}}
+	cfg := opening{work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention}
 	var problems []error
 	for _, o := range opts {
 		if o != nil {
@@ -47,7 +47,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	if err != nil {
 		return nil, err
 	}
-	inner, err := engine.New(ctx, engine.Config{Store: db, Registry: cfg.registry(), Logger: cfg.work.Log})
+	inner, err := engine.New(ctx, engine.Config{Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

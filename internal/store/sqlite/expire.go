@@ -128,13 +128,12 @@ func (x *sweeper) walk() error {
 func (x *sweeper) page() (page []candidate, err error) {
 	st := x.w.selectOld
 	st.BindInt64(1, x.expiry.cursor)
-	st.BindInt64(2, int64(x.limit))
 	for {
 		found, err := st.Step()
 		if err != nil {
 			return nil, err
 		}
-		if !found {
+		if !found || len(page) == x.limit {
 			return page, st.Reset()
 		}
 		page = append(page, candidate{
@@ -222,11 +221,10 @@ func (x *sweeper) cut(run, from, to int64, some, remove *sqlite.Stmt) (done bool
 	if x.budget <= 0 {
 		return false, nil
 	}
-	end, n, rows := to, x.budget, 0
+	end, rows := to, 0
 	some.BindInt64(1, run)
 	some.BindInt64(2, from)
 	some.BindInt64(3, to)
-	some.BindInt64(4, int64(n))
 	for {
 		found, err := some.Step()
 		if err != nil {
@@ -237,7 +235,7 @@ func (x *sweeper) cut(run, from, to int64, some, remove *sqlite.Stmt) (done bool
 		}
 		rows++
 		x.budget -= 1 + int(some.ColumnInt64(1)/cellUnit)
-		if x.budget <= 0 || rows == n {
+		if x.budget <= 0 {
 			end = some.ColumnInt64(0) + 1
 			break
 		}
@@ -283,12 +281,14 @@ type expiryStatements struct {
 	someChunks, cutChunks                         *sqlite.Stmt
 }
 
+// None has a bound limit, with which SQLite would prepare the statement anew for
+// each value: who steps ends where it likes.
 func (e *expiryStatements) queries() []query {
 	const between = " WHERE run = ?1 AND id >= ?2 AND id < ?3"
 	const lines = " WHERE run = ?1 AND line >= ?2 AND line < ?3"
 	const chunks = " WHERE ?1 > 0 AND id >= ?2 AND id < ?3"
 	return []query{
-		{&e.selectOld, "SELECT id, base, state, created, finished, coalesce(length(plan), 0) + coalesce(length(cell), 0) FROM run WHERE id > ? ORDER BY id LIMIT ?"},
+		{&e.selectOld, "SELECT id, base, state, created, finished, coalesce(length(plan), 0) + coalesce(length(cell), 0) FROM run WHERE id > ? ORDER BY id"},
 		{&e.selectGone, "SELECT id, base FROM gone_run WHERE id > ? ORDER BY id LIMIT 1"},
 		{&e.insertGone, "INSERT INTO gone_run (id, base) VALUES (?, ?)"},
 		{&e.deleteGone, "DELETE FROM gone_run WHERE id = ?"},
@@ -297,13 +297,13 @@ func (e *expiryStatements) queries() []query {
 		{&e.firstBlock, "SELECT first, count FROM block WHERE run = ? ORDER BY first LIMIT 1"},
 		{&e.deleteBlock, "DELETE FROM block WHERE run = ? AND first = ?"},
 		{&e.firstBlob, "SELECT id, 0 FROM blob WHERE run = ? LIMIT 1"},
-		{&e.someTasks, "SELECT id, length(cell) FROM task" + between + " ORDER BY id LIMIT ?4"},
+		{&e.someTasks, "SELECT id, length(cell) FROM task" + between + " ORDER BY id"},
 		{&e.deleteTasks, "DELETE FROM task" + between},
-		{&e.someFrames, "SELECT id, length(cell) FROM frame" + between + " ORDER BY id LIMIT ?4"},
+		{&e.someFrames, "SELECT id, length(cell) FROM frame" + between + " ORDER BY id"},
 		{&e.deleteFrames, "DELETE FROM frame" + between},
-		{&e.someLogs, "SELECT line, octet_length(text) FROM log" + lines + " ORDER BY line LIMIT ?4"},
+		{&e.someLogs, "SELECT line, octet_length(text) FROM log" + lines + " ORDER BY line"},
 		{&e.deleteLogs, "DELETE FROM log" + lines},
-		{&e.someChunks, "SELECT id, length(data) FROM blob_chunk" + chunks + " ORDER BY id LIMIT ?4"},
+		{&e.someChunks, "SELECT id, length(data) FROM blob_chunk" + chunks + " ORDER BY id"},
 		{&e.cutChunks, "DELETE FROM blob_chunk" + chunks},
 	}
 }

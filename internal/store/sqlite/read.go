@@ -243,11 +243,10 @@ func (s *Store) Logs(ctx context.Context, run, from int64, yield func(api.LogLin
 	var lines []api.LogLine
 	for size := firstPage; ; size = min(4*size, fullPage) {
 		lines = lines[:0]
-		err := s.query(ctx, "SELECT "+logColumns+" FROM log WHERE run = ? AND line >= ? ORDER BY line LIMIT ?",
+		err := s.query(ctx, "SELECT "+logColumns+" FROM log WHERE run = ? AND line >= ? ORDER BY line",
 			func(st *sqlite.Stmt) {
 				st.BindInt64(1, run)
 				st.BindInt64(2, from)
-				st.BindInt64(3, int64(size))
 			},
 			func(st *sqlite.Stmt) bool {
 				lines = append(lines, api.LogLine{
@@ -255,7 +254,7 @@ func (s *Store) Logs(ctx context.Context, run, from int64, yield func(api.LogLin
 					Time: time.UnixMicro(st.ColumnInt64(5)).UTC(), Level: st.ColumnText(6), Text: st.ColumnText(7),
 				})
 				from = st.ColumnInt64(1) + 1
-				return false
+				return len(lines) == size
 			})
 		if err != nil {
 			return err
