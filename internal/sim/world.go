@@ -35,6 +35,7 @@ type world struct {
 	calm      bool // no more faults
 	faults    faults
 	runs      []*simRun
+	removed   []*simRun // since they ended long ago
 	jobs      []*held
 	pending   []*held // bodies of this life that asked for a token
 	tokens    map[string]*token
@@ -120,6 +121,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		w.storm()
 	}
 	w.settle()
+	w.outlive()
 	return w.steps, w.counts, w.err
 }
 
@@ -129,7 +131,7 @@ func (w *world) open() {
 	w.findTokens()
 	w.jobs, w.pending, w.store.next, w.store.tired = nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
-		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64,
+		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
 		Now: func() time.Time { return w.now }, Logger: slog.New(&alarm{w}),
 	})
 	if err != nil {
@@ -159,7 +161,7 @@ func (w *world) storm() {
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
 		shared: w.rng.IntN(4) == 0,
 	}
-	total, crashes, acts := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0
+	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
 	for i := 0; i < total && w.err == nil; i++ {
 		if runs > 0 && (i == 0 || w.rng.IntN(20) == 0) {
@@ -167,7 +169,7 @@ func (w *world) storm() {
 			w.submit(newGenerator(w.rng, w.faults).pipeline(w.rng.IntN(5)))
 			continue
 		}
-		w.guard(func() { w.step(crashes, acts) })
+		w.guard(func() { w.step(crashes, acts, ages) })
 		w.check()
 	}
 }
@@ -190,7 +192,7 @@ func (w *world) guard(step func()) {
 }
 
 // step does one thing at random.
-func (w *world) step(crashes, acts bool) {
+func (w *world) step(crashes, acts, ages bool) {
 	n := w.rng.IntN(100)
 	switch {
 	case n < 3 && crashes:
@@ -206,6 +208,10 @@ func (w *world) step(crashes, acts bool) {
 		w.act()
 	case n < 14:
 		w.tick()
+	case n == 50 && ages:
+		w.age()
+	case n == 51 && ages:
+		w.expire(false)
 	case n < 20:
 		w.answerToken()
 	case n < 23:

@@ -69,9 +69,9 @@ func (s *Store) bury(r *run) {
 		delete(s.blobs, b)
 	}
 	delete(s.blobsOf, id)
-	first := store.Block{First: r.row.Base, Count: store.FirstBlock}
+	r.blocks = append(r.blocks, store.Block{First: r.row.Base, Count: store.FirstBlock})
 	s.expiry.lastRun = max(s.expiry.lastRun, id)
-	s.expiry.left = append(s.expiry.left, grave{id, append(r.blocks, first)})
+	s.expiry.left = append(s.expiry.left, grave{id, r.blocks})
 }
 
 // clear removes task rows of runs that are gone, and reports whether none are
