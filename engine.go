@@ -220,8 +220,3 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 		}
 	}
 }
-
-// Logs lists the lines that the bodies of a run wrote with [Logger], in order.
-func (e *Engine) Logs(ctx context.Context, run string) iter.Seq2[api.LogLine, error] {
-	return e.engine.Logs(ctx, run)
-}

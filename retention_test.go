@@ -37,7 +37,7 @@ func missing[R any](t *testing.T, eng *runnel.Engine, run *runnel.Run[R]) {
 		"Attach": attached, "Status": status, "Result": result, "Request": request, "Retry": run.Retry(t.Context()),
 		"Pause": run.Pause(t.Context()), "Resume": run.Resume(t.Context()), "Cancel": run.Cancel(t.Context()),
 	}
-	for _, err := range eng.Logs(t.Context(), run.ID()) {
+	for _, err := range eng.Logs(t.Context(), api.LogFilter{Run: run.ID()}) {
 		all["Logs"] = err
 	}
 	for _, err := range eng.TaskRuns(t.Context(), api.TaskRunFilter{Run: run.ID()}) {
