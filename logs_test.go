@@ -83,8 +83,7 @@ func TestLogsAreChosen(t *testing.T) {
 }
 
 // followed follows a run and notes after how long each line came.
-func followed(t *testing.T, eng *runnel.Engine, ctx context.Context, f api.LogFilter) <-chan []string {
-	t.Helper()
+func followed(ctx context.Context, eng *runnel.Engine, f api.LogFilter) <-chan []string {
 	out := make(chan []string, 1)
 	begun := time.Now()
 	go func() {
@@ -106,7 +105,7 @@ func TestLogsAreFollowed(t *testing.T) {
 		run := s.submit(t, chat.Send("a").ContinueWith(s.slow.With(time.Hour)).ContinueWith(chat))
 		follow := func(ctx context.Context, f api.LogFilter) <-chan []string {
 			f.Run = run.ID()
-			return followed(t, s.eng, ctx, f)
+			return followed(ctx, s.eng, f)
 		}
 		short, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()

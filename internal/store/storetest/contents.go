@@ -116,12 +116,12 @@ func logsNumbered(e env) {
 	retry.SetRun = &store.RunSet{State: api.Running, Gen: 1, Epoch: 1}
 	e.commit(retry, logs(1, "f"))
 	e.commit(logs(1, "g"))
-	text := ""
+	var texts []string
 	for i, l := range e.content().Logs {
 		e.equal("number", l.Line, int64(i)+1)
-		text += l.Text
+		texts = append(texts, l.Text)
 	}
-	e.equal("lines", text, "adefg")
+	e.equal("lines", texts, []string{"a", "d", "e", "f", "g"})
 }
 
 func logsEndEarly(e env) {
