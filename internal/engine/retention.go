@@ -11,7 +11,7 @@ import (
 // Removing old runs is done in batches, with a pause after each: the store takes
 // one transaction at a time, and those of live runs come first.
 const (
-	expireBatch = 1000 // rows
+	expireBatch = 500 // rows
 	expirePause = 5 * time.Millisecond
 	// expireEvery is how often at most old runs are looked for; of short
 	// retentions, 24 times in their length.
