@@ -49,14 +49,14 @@ func wholeRun(id int64, tasks int) *store.Transition {
 // The file does not grow while as much is removed as comes: what removed rows
 // took is used again.
 func TestFileStopsGrowing(t *testing.T) {
-	const rounds, runsEach, keep = 40, 50, 3
+	const rounds, runsEach, keep = 24, 50, 3
 	path := newPath(t)
 	s := open(t, path, small)
 	var sizes []int64
 	for round := range int64(rounds) {
 		var batch []*store.Transition
 		for i := range int64(runsEach) {
-			run := wholeRun(1+round*runsEach+i, 20)
+			run := wholeRun(1+round*runsEach+i, 10)
 			run.NewRun.Created, run.SetRun.Finished = round, round
 			batch = append(batch, run)
 		}
@@ -77,7 +77,7 @@ func TestFileStopsGrowing(t *testing.T) {
 		}
 		sizes = append(sizes, pageCount(t, path))
 	}
-	warm, last := sizes[rounds/4], sizes[rounds-1]
+	warm, last := sizes[rounds/3], sizes[rounds-1]
 	if last > warm+warm/20 {
 		t.Errorf("the file grew from %d pages to %d; after round: %v", warm, last, sizes)
 	}

@@ -171,20 +171,20 @@ func expiryFences(e env) {
 
 // After the first call nobody sees the run; what is left of it does no harm.
 func expiryOfWide(e env) {
-	const children = 2500
+	const children = 1200
 	t := at(1)
 	t.Blocks = []store.Block{{Run: 1, First: 1000, Count: children, Seq: 16}}
-	t.Logs = logs(1, slices.Repeat([]string{"line"}, 700)...).Logs
+	t.Logs = logs(1, slices.Repeat([]string{"line"}, 300)...).Logs
 	for i := range int64(children) {
 		*t.AddTask() = insertTask(1, 1000+i, api.Completed).Tasks[0]
 		t.Frames = append(t.Frames, group(1, 1000+i, 1).Frames[0])
 	}
 	e.commit(newRun(1), t, ended(1), newRun(2), insertTask(2, 205, api.Running))
-	n, more, err := e.s.Expire(e.t.Context(), later, 1000)
+	n, more, err := e.s.Expire(e.t.Context(), later, 400)
 	e.ok("Expire", err)
 	e.equal("removed", n, 1)
 	if c := e.content(); len(c.Tasks) < children/2 || !more {
-		e.t.Errorf("%d of %d task runs are left after a call for 1000, more %t", len(c.Tasks), children, more)
+		e.t.Errorf("%d of %d task runs are left after a call for 400, more %t", len(c.Tasks), children, more)
 	}
 	e.gone(1)
 	e.equal("runs", e.runIDs(api.RunFilter{}, 0, 10), []int64{2})
