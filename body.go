@@ -44,7 +44,7 @@ func seqOf(id string) (seq int64) {
 // that can tell a repeated request. It is "" outside a task.
 func IdempotencyKey(ctx context.Context) string {
 	if b := worker.From(ctx); b != nil {
-		return b.Job().ID
+		return b.Job().IdempotencyKey()
 	}
 	return ""
 }

@@ -28,7 +28,7 @@ type declaration struct {
 
 // signature is what the engine checks pipelines with.
 func (d *declaration) signature() *pipeline.Signature {
-	sig := &pipeline.Signature{Name: d.name, Result: d.result.kind, Options: d.options}
+	sig := &pipeline.Signature{Flow: d.work.Flow, Name: d.name, Result: d.result.kind, Options: d.options}
 	for _, p := range d.params {
 		sig.Params = append(sig.Params, p.kind)
 	}

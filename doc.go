@@ -29,6 +29,9 @@
 // A [Step] is the open end of a pipeline, what [Pipeline.ContinueWith] takes. A
 // pipeline that ends with [Pipeline.FinallyDo] is [Closed].
 //
+// A flow ([NewFlow0]) is a task whose function calls tasks, pipelines and other
+// flows with the [Flow] that it is given, and gets a [Future] for each call.
+//
 // A [Run] is a pipeline that was submitted to an [Engine]. Each call of a task
 // in it is a task run, each execution of its body an attempt. Types that are
 // plain records, such as run states, are in package api.

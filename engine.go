@@ -115,7 +115,11 @@ func (e *Engine) Submit[R any](ctx context.Context, p Runnable[R], opts ...Submi
 	if err := plan.problem(); err != nil {
 		return nil, err
 	}
-	h, err := e.engine.Submit(ctx, plan.spec(), submitted(opts).name)
+	s := submitted(opts)
+	if err := s.outside(); err != nil {
+		return nil, err
+	}
+	h, err := e.engine.Submit(ctx, plan.spec(), s.name)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +143,11 @@ func (e *Engine) SubmitAll[R any](ctx context.Context, pipelines iter.Seq[Runnab
 		}
 	}
 	var runs []*Run[R]
-	err := e.engine.SubmitAll(ctx, specs, submitted(opts).name, func(h *engine.Handle) error {
+	s := submitted(opts)
+	if err := s.outside(); err != nil {
+		return nil, err
+	}
+	err := e.engine.SubmitAll(ctx, specs, s.name, func(h *engine.Handle) error {
 		runs = append(runs, newRun[R](e, h))
 		return nil
 	})
@@ -153,6 +161,14 @@ func submitted(opts []SubmitOption) (s submission) {
 		}
 	}
 	return s
+}
+
+// outside refuses options that only calls of flows can have.
+func (s *submission) outside() error {
+	if s.calls {
+		return api.Errorf(ErrInvalid, "", "the only option here is Name; those of tasks go to Set or WithOptions, WaitFor to the calls of a flow")
+	}
+	return s.err
 }
 
 // Attach gives a run by its id, also one submitted by another process. R is

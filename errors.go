@@ -35,6 +35,12 @@ var (
 	ErrTimeout = api.ErrTimeout
 	// ErrPanic is a body that panicked.
 	ErrPanic = api.ErrPanic
+	// ErrNotReady is a call of a flow that never ran, since what it depends on did
+	// not complete.
+	ErrNotReady = api.ErrNotReady
+	// ErrChanged is a flow that, run again after a crash, does other than what it
+	// has done.
+	ErrChanged = api.ErrChanged
 	// ErrClosed is an engine that was closed.
 	ErrClosed = api.ErrClosed
 	// ErrStore is a store that can't be opened or written.

@@ -19,12 +19,13 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
+	".":                        "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
 	"api":                      "",
 	"internal/engine":          "api internal/lifecycle internal/pipeline internal/store",
+	"internal/flow":            "api",
 	"internal/lifecycle":       "api",
 	"internal/pipeline":        "api internal/lifecycle",
-	"internal/sim":             "api internal/engine internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
+	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
 	"internal/store":           "api internal/pipeline",
 	"internal/store/memory":    "api internal/pipeline internal/store",
 	"internal/store/sqlite":    "api internal/pipeline internal/store",

@@ -12,24 +12,20 @@ import (
 type TaskOption interface{ declare(*declaration) error }
 
 // CallOption is an option that is plain data: it may be given where a task is
-// declared, and by WithOptions and Set for single calls, where it travels with
-// the pipeline.
+// declared, by WithOptions and Set for single calls, where it travels with the
+// pipeline, and to the calls of a flow.
 type CallOption interface {
 	TaskOption
+	SubmitOption
 	call(*api.Options) error
 }
 
 // GroupOption bounds a group or an [Each].
 type GroupOption interface{ group(*api.GroupOptions) error }
 
-// SubmitOption is an option of [Engine.Submit].
+// SubmitOption is an option of a flow's calls. [Engine.Submit] takes [Name]
+// only.
 type SubmitOption interface{ submit(*submission) }
-
-// NameOption is what [Name] gives: an option of a call and of a submission.
-type NameOption interface {
-	CallOption
-	SubmitOption
-}
 
 // callOption is data that is applied to the options of a call, or to those
 // that a task is declared with.
@@ -38,6 +34,13 @@ type callOption func(*api.Options) error
 func (o callOption) call(into *api.Options) error { return o(into) }
 
 func (o callOption) declare(d *declaration) error { return o(&d.options) }
+
+func (o callOption) submit(s *submission) {
+	s.calls = true
+	if err := o(&s.options); err != nil && s.err == nil {
+		s.err = err
+	}
+}
 
 // taskOption is applied to a declaration only.
 type taskOption func(*declaration)
@@ -63,11 +66,31 @@ func (o nameOption) declare(d *declaration) error { return o.call(&d.options) }
 func (o nameOption) submit(s *submission) { s.name = string(o) }
 
 // submission is what the options of Submit say.
-type submission struct{ name string }
+type submission struct {
+	name    string
+	options api.Options
+	waitFor []AnyFuture
+	calls   bool // one of them is for calls of flows only
+	err     error
+}
+
+type submitOption func(*submission)
+
+func (o submitOption) submit(s *submission) { o(s) }
+
+// WaitFor lets a call of a flow wait for other calls, whose results it does not
+// take. Like those whose results it takes, they must complete, or it is SKIPPED;
+// see [AllowFailure] for another way.
+func WaitFor(futures ...AnyFuture) SubmitOption {
+	return submitOption(func(s *submission) {
+		s.calls = true
+		s.waitFor = append(s.waitFor, futures...)
+	})
+}
 
 // Name is what is shown instead of a task's name, or given to Submit, the name
 // of the run. Default: the task's name; the first task's for a run.
-func Name(name string) NameOption { return nameOption(name) }
+func Name(name string) CallOption { return nameOption(name) }
 
 // Timeout bounds one attempt, and the wait for an answer from outside. The
 // body's context is cancelled then. Default 0: no bound.

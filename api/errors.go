@@ -39,6 +39,12 @@ var (
 	ErrTimeout = &Error{Code: "timeout", Msg: "timed out"}
 	// ErrPanic is a body that panicked.
 	ErrPanic = &Error{Code: "panic", Msg: "panic"}
+	// ErrNotReady is a call that never ran, since what it depends on did not
+	// complete.
+	ErrNotReady = &Error{Code: "not_ready", Msg: "an upstream did not complete"}
+	// ErrChanged is a flow that, run again after a crash, does other than what it
+	// has done.
+	ErrChanged = &Error{Code: "changed", Msg: "the flow has changed"}
 	// ErrClosed is an engine that was closed.
 	ErrClosed = &Error{Code: "closed", Msg: "engine is closed"}
 	// ErrStore is a store that can't be opened or written: in use by another

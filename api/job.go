@@ -31,6 +31,17 @@ type Job struct {
 	Timeout, HeartbeatTimeout time.Duration
 	Tags                      []string
 	Upstream                  []Upstream
+	// Idempotency is the idempotency key, "" if ID is.
+	Idempotency string
+}
+
+// IdempotencyKey gives what is the same for all attempts of the task run, also
+// after a crash, and no other's.
+func (j *Job) IdempotencyKey() string {
+	if j.Idempotency != "" {
+		return j.Idempotency
+	}
+	return j.ID
 }
 
 // Answer is what became of a job.
@@ -52,6 +63,9 @@ type Answer struct {
 	// Keyed replaces the keyed state if SetKeyed.
 	Keyed    json.RawMessage
 	SetKeyed bool
+	// Interrupted says that the engine was closed before a flow came to its end:
+	// there is no answer, and the next engine runs it again.
+	Interrupted bool
 	// Pause pauses the run after the task.
 	Pause   bool
 	Started time.Time

@@ -30,6 +30,8 @@ type Options struct {
 	Retry *RetryPolicy `json:"retry,omitempty"`
 	// Tags label the call; sorted, each once.
 	Tags []string `json:"tags,omitempty"`
+	// AddTags are more labels, beside those. Sorted, each once.
+	AddTags []string `json:"add_tags,omitempty"`
 	// Timeout bounds one attempt, and the wait for an external answer. 0: none.
 	Timeout Duration `json:"timeout,omitempty"`
 	// HeartbeatTimeout bounds the time between two heartbeats. 0: none.
@@ -51,6 +53,9 @@ func (o *Options) Over(base Options) Options {
 	if o.Tags != nil {
 		out.Tags = o.Tags
 	}
+	if o.AddTags != nil {
+		out.AddTags = o.AddTags
+	}
 	if o.Timeout != 0 {
 		out.Timeout = o.Timeout
 	}
@@ -65,7 +70,7 @@ func (o *Options) Over(base Options) Options {
 
 // IsZero reports whether nothing is said.
 func (o *Options) IsZero() bool {
-	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == ""
+	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.AddTags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == ""
 }
 
 // RetryPolicy says whether and when a failed attempt is followed by another.

@@ -47,6 +47,8 @@ func workloads(quick bool, runs int) []*workload {
 			add("sqlite", "W3-beside", n, beside, children)
 		}
 	}
+	add("sqlite", "W5-calls", 10_000, flowCalls, "")
+	add("sqlite", "W5-submits", 10_000, flowSubmits, "")
 	for _, n := range []int{1000, 10_000, 100_000} {
 		add("sqlite", "count_to", n, recursion, "")
 	}
@@ -73,7 +75,31 @@ var (
 		}
 		return total, nil
 	})
-	add      = runnel.NewTask2("add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
+	add = runnel.NewTask2("add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
+	// Flows that call inc n times: one after the other, or all and then wait.
+	caller = runnel.NewFlow1("caller", func(f runnel.Flow, n int) (x int, err error) {
+		for range n {
+			if x, err = inc.Call(f, x); err != nil {
+				return 0, err
+			}
+		}
+		return x, nil
+	})
+	submitter = runnel.NewFlow1("submitter", func(f runnel.Flow, n int) (int, error) {
+		futures := make([]*runnel.Future[int], n)
+		for i := range futures {
+			futures[i] = inc.Submit(f, i)
+		}
+		total := 0
+		for _, future := range futures {
+			x, err := future.Result(f)
+			if err != nil {
+				return 0, err
+			}
+			total += x
+		}
+		return total, nil
+	})
 	countRef = runnel.Ref2[int, int, int]("count_to")
 	countTo  = runnel.NewOrchestrator2("count_to", func(_ context.Context, x, n int) (runnel.Runnable[int], error) {
 		return add.Send(x, 1).ContinueWith(check.With(n)), nil
@@ -92,7 +118,7 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 	if m.w.store == "sqlite" {
 		dsn = "sqlite:" + m.file()
 	}
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, counted, numbers, sum, add, countTo, check))
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, counted, numbers, sum, add, countTo, check, caller, submitter))
 	if err != nil {
 		return err
 	}
@@ -313,6 +339,29 @@ var (
 		return x + 1, nil
 	})
 )
+
+// flowCalls is W5 one after the other: a flow calls a task n times.
+func flowCalls(ctx context.Context, m *meter) error {
+	return inFlow(ctx, m, caller, func(n int) int { return n })
+}
+
+// flowSubmits is W5 all at once: a flow submits n calls, then waits for them.
+func flowSubmits(ctx context.Context, m *meter) error {
+	return inFlow(ctx, m, submitter, func(n int) int { return n * (n + 1) / 2 })
+}
+
+func inFlow(ctx context.Context, m *meter, flow runnel.Task1[int, int], want func(n int) int) error {
+	return withEngine(ctx, m, func(eng *runnel.Engine) error {
+		run := func(n int) error {
+			got, err := eng.Run(ctx, flow.Send(n))
+			return expect(got, want(n), err)
+		}
+		if err := run(10 * warmUp); err != nil {
+			return err
+		}
+		return timed(m, func() error { return run(m.w.n) })
+	})
+}
 
 // recursion counts to n: each round is a pipeline that an orchestrator returned.
 func recursion(ctx context.Context, m *meter) error {

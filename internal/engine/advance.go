@@ -102,6 +102,9 @@ func (e *Engine) advance(batch []*change) {
 		if c.counted != nil {
 			r.tally(c)
 		}
+		if c.skipped != "" {
+			r.counts.of(c.skipped).Skipped++
+		}
 		c.starts = slices.DeleteFunc(c.starts, func(t *task) bool { return t.phase == over })
 	}
 	r.joined(batch)
@@ -119,6 +122,9 @@ func (e *Engine) follow(c *change) {
 	}
 	for _, g := range c.opened {
 		e.dispatch.add(g)
+	}
+	for _, end := range c.ends {
+		e.ended(end)
 	}
 	if c.settled != nil {
 		e.forget(c.run)

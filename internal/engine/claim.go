@@ -100,6 +100,9 @@ func (e *Engine) prepare(t *task) bool {
 	if t.phase != ready {
 		return false
 	}
+	if err == nil && t.call.Flow {
+		err = t.openFlow()
+	}
 	if err != nil {
 		t.phase = claimed
 		t.cause = nil

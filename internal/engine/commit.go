@@ -20,6 +20,8 @@ type change struct {
 	starts  []*task         // to dispatch
 	opened  []*group        // whose children may start
 	joined  []joined        // children that ended
+	ends    []callEnd       // calls of flows that ended
+	skipped string          // task of a call that will not run, to count
 	counted *task           // whose end to count
 	settled *store.RunCell  // the run ended
 	after   func()          // anything else; called without locks

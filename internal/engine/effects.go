@@ -34,6 +34,8 @@ func (r *run) apply(c *change, effects []pipeline.Effect) {
 			r.pause(c)
 		case pipeline.Finish:
 			r.end(c, eff)
+		case pipeline.Answer:
+			r.answer(c, eff)
 		case pipeline.TryAgain:
 			effects = r.tryAgain(c, effects, *eff)
 		}

@@ -125,6 +125,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	})
 	e.mu.Unlock()
 	e.dispatch.close()
+	e.closeFlows()
 	e.mu.Lock()
 	for e.claimed.Load() > 0 && ctx.Err() == nil && !e.manual {
 		e.idle.Wait()

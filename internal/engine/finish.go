@@ -19,7 +19,7 @@ func (e *Engine) Finish(job *api.Job, a api.Answer) {
 		a.Failure = systemFailure(err)
 	}
 	t.run.mu.Lock()
-	if t.phase == claimed && job == t.job {
+	if t.phase == claimed && job == t.job && !a.Interrupted {
 		t.cancel = nil
 		t.ended(t.override(a), result)
 	}
@@ -46,6 +46,9 @@ func (t *task) override(a api.Answer) api.Answer {
 // phase claimed or waiting.
 func (t *task) ended(a api.Answer, result pipeline.Value) {
 	t.stopTimers()
+	if t.holds(a, result) {
+		return
+	}
 	r := t.run
 	c := r.newChange()
 	t.flushLogs(c)
@@ -205,6 +208,10 @@ func (t *task) record(c *change, state api.State, end *pipeline.End, effects []p
 		case pipeline.Open:
 			if f := effects[i].Frame; f.Again && f.Origin == nil {
 				f.Origin = t
+			}
+		case pipeline.Answer:
+			if t.of != nil && end.Child == nil && effects[i].Frame == t.frame {
+				t.of.endsHere(cell)
 			}
 		}
 	}

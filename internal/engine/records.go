@@ -30,7 +30,7 @@ func (rec *recovery) findTask(f *pipeline.Frame, at int, step *pipeline.Step) (p
 	case err != nil || row == nil:
 		return pipeline.Nothing, pipeline.End{}, err
 	case row.State == api.Pending:
-		rec.r.rows[key] = stand{row.Attempt, row.Gen}
+		rec.r.rows[key] = standOf(row)
 		return pipeline.Nothing, pipeline.End{}, nil
 	case !row.State.Final():
 		rec.todo = append(rec.todo, func(c *change) error {
@@ -105,7 +105,7 @@ func (rec *recovery) origin(c *change, below *pipeline.Frame, in pipeline.Value,
 	}
 	rec.r.live.remove(t)
 	t.phase, t.row, t.final = over, true, true
-	t.was, t.attempt, t.cell = stand{row.Attempt, row.Gen}, row.Attempt, *cell
+	t.was, t.attempt, t.cell = standOf(row), row.Attempt, *cell
 	below.Origin = t
 	return nil
 }

@@ -51,6 +51,10 @@ func (e *Engine) recoverRun(ctx context.Context, row *store.RunRow) error {
 	e.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if rec.flows { // they come to their calls later
+		rec.ctx = context.WithoutCancel(ctx)
+		r.rec, r.known = rec, make(map[int64]bool)
+	}
 	c := r.newChange()
 	if err := rec.build(c); err != nil {
 		return err
@@ -102,7 +106,19 @@ type recovery struct {
 	ready   []*task
 	found   []*group // open groups that were brought back
 	ending  []*group // closed by their last child, not yet gone on from
+	flows   bool     // some of the blocks are for calls of flows
 	err     error
+}
+
+// standOf is what a row says; of a damaged one, which is noticed elsewhere, the
+// part that is no cell.
+func standOf(row *store.TaskRow) stand {
+	s := stand{attempt: row.Attempt, gen: row.Gen}
+	var cell store.TaskCell
+	if row.State == api.Pending && cell.Decode(row.Cell) == nil {
+		s.anew = cell.Anew
+	}
+	return s
 }
 
 type place struct {
@@ -120,7 +136,8 @@ func (rec *recovery) read() error {
 	for _, b := range blocks {
 		rec.blocks[b.Frame] = append(rec.blocks[b.Frame], b)
 		rec.r.seq = max(rec.r.seq, b.Seq+b.Count)
-		if b.Frame != b.First { // a chain that began at a key beyond its first
+		rec.flows = rec.flows || b.Frame < 0
+		if b.Frame > 0 && b.Frame != b.First { // a chain that began at a key beyond its first
 			rec.parents = append(rec.parents, b.Frame)
 		}
 	}
@@ -141,6 +158,9 @@ func (rec *recovery) readFrames() error {
 	rec.groups, rec.closed = make(map[place][]*store.FrameRow), make(map[int64]*store.FrameRow)
 	under := make(map[int64]bool)
 	return rec.e.store.Frames(rec.ctx, rec.r.id, 0, maxKey, func(row *store.FrameRow) error {
+		if row.Kind == store.NoteFrame {
+			return nil // its flow reads it
+		}
 		kept := *row
 		kept.Cell = clone(row.Cell)
 		if row.Kind == store.ChainFrame && row.State != store.FrameVoid && !under[row.Parent] {
@@ -199,7 +219,7 @@ func (rec *recovery) countTasks(blocks []store.Block) error {
 			case api.Skipped:
 				n.Skipped++
 			case api.Pending: // reopened by a retry of the run
-				rec.r.rows[row.ID] = stand{row.Attempt, row.Gen}
+				rec.r.rows[row.ID] = standOf(row)
 			}
 			return nil
 		})
@@ -247,7 +267,7 @@ func (rec *recovery) later(revive func(c *change) error) func() {
 
 // push queues a change if there is something in it.
 func (rec *recovery) push(c *change) {
-	if len(c.Tasks)+len(c.Frames)+len(c.Joins)+len(c.starts)+len(c.opened) > 0 || c.SetRun != nil {
+	if len(c.Tasks)+len(c.Frames)+len(c.Joins)+len(c.starts)+len(c.opened)+len(c.ends) > 0 || c.SetRun != nil {
 		rec.e.queue.push(c)
 	}
 }
@@ -311,12 +331,21 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	if err != nil {
 		return err
 	}
-	t.row, t.was, t.attempt, t.cell = true, stand{row.Attempt, row.Gen}, row.Attempt, *cell
+	t.row, t.was, t.attempt, t.cell = true, standOf(row), row.Attempt, *cell
+	if a := rec.r.answers[t.key]; a != nil {
+		t.cell.Answer = a
+	}
 	switch {
 	case row.State == api.Scheduled:
 		t.phase = scheduled
 		rec.todo = append(rec.todo, func(*change) error {
 			t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Due), t.rise)
+			return nil
+		})
+	case cell.Waiting && t.cell.Answer != nil: // it came while nobody was there
+		t.phase = waiting
+		rec.todo = append(rec.todo, func(c *change) error {
+			t.answered(c)
 			return nil
 		})
 	case cell.Waiting:

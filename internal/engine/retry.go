@@ -150,6 +150,11 @@ func (a *reopening) task(f *pipeline.Frame, at int, key int64, inside bool) {
 		}
 	}
 	a.reopenTask(row, cell)
+	if !inside { // a flow makes all its calls again
+		w := &a.c.Tasks[len(a.c.Tasks)-1]
+		fresh := store.TaskCell{History: cell.History, Anew: int64(a.r.gen)}
+		w.Cell = fresh.Append(nil)
+	}
 }
 
 // returned reopens the chain that a task returned; its frame has the given id.

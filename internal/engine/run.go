@@ -42,11 +42,17 @@ type run struct {
 	counts   counts
 	finish   *pipeline.Effect // the run's end, held back while it is paused
 	wide     bool             // its changes go into the queue for wide runs
+	answers  map[int64][]byte // from outside, to tasks that were not brought back yet
+	known    map[int64]bool   // tasks that were in memory since the run was recovered
+	rec      *recovery        // for flows that were recovered; nil if there are none
 	broken   bool             // no longer in step with the store
 }
 
 // stand is the attempt and generation that a row has.
-type stand struct{ attempt, gen int32 }
+type stand struct {
+	attempt, gen int32
+	anew         int64 // see store.TaskCell.Anew
+}
 
 func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
 	r := &run{e: e, id: id, uid: uid, text: uid.String(), name: name, state: api.Running}

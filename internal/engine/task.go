@@ -49,6 +49,9 @@ type task struct {
 	logged    int // lines of the attempt that were kept
 	dropped   int // and not, since they were over the bound
 
+	flow *flow // what it has called, if it is a flow
+	of   *call // of a flow, whose row this task's is; nil for all else
+
 	prev, next *task
 }
 
@@ -96,9 +99,15 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		t.job.Name = t.job.Task
 	}
 	t.locate()
+	if cl, ok := t.frame.Origin.(*call); ok && cl.one && seq == cl.seq {
+		t.adopt(cl)
+	}
+	if r.rec != nil {
+		r.known[key] = true
+	}
 	if was, ok := r.rows[key]; ok {
 		delete(r.rows, key)
-		t.row, t.was = true, was
+		t.row, t.was, t.cell.Anew = true, was, was.anew
 	}
 	r.live.add(t)
 	return t, nil
@@ -146,7 +155,7 @@ func (t *task) write(c *change, state api.State, cell *store.TaskCell) {
 	if t.final { // its pipeline failed, and it runs again
 		w.Op = store.ReopenTask
 	}
-	t.row, t.final, t.was = true, state.Final(), stand{t.attempt, t.run.gen}
+	t.row, t.final, t.was = true, state.Final(), stand{attempt: t.attempt, gen: t.run.gen}
 }
 
 // note adds a line to the task's history.
@@ -166,4 +175,15 @@ func frameID(f *pipeline.Frame) int64 {
 		return 0
 	}
 	return f.ID
+}
+
+// adopt makes the task that of a flow's call.
+func (t *task) adopt(cl *call) {
+	t.first.Name = cl.key
+	if !cl.single {
+		return // a flow, whose key is durable
+	}
+	t.of = cl
+	t.first.Idempotency = cl.fl.t.first.IdempotencyKey() + "/" + cl.key
+	t.cell.Call = cl.cell()
 }

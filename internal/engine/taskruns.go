@@ -103,6 +103,10 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api
 			if err != nil {
 				return err
 			}
+			if row.State.Final() && !out.State.Final() {
+				// Its flow never came to it again after a crash.
+				out.State, out.StateName = api.Cancelled, lifecycle.Name(api.Cancelled, 0, "")
+			}
 			return yield(out)
 		})
 		if err != nil {

@@ -106,7 +106,7 @@ func (e *Engine) Fail(ctx context.Context, token string, f *api.Failure) error {
 }
 
 func (e *Engine) answerToken(ctx context.Context, token string, x external) error {
-	t, err := e.tokenTask(ctx, token)
+	r, t, err := e.tokenTask(ctx, token)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,10 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 	if err != nil {
 		return api.Errorf(api.ErrEncoding, "", "answer: %w", err)
 	}
+	if t == nil {
+		return e.answerStale(ctx, r, strings.Split(token, "."), answer)
+	}
 	done := make(chan error, 1)
-	r := t.run
 	r.mu.Lock()
 	if err := t.checkToken(token); err != nil {
 		r.mu.Unlock()
@@ -138,27 +140,28 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 	return await(ctx, done)
 }
 
-// tokenTask finds the task that a token names.
-func (e *Engine) tokenTask(ctx context.Context, token string) (*task, error) {
+// tokenTask finds the run and the task that a token names, nil for a task that
+// is not in memory.
+func (e *Engine) tokenTask(ctx context.Context, token string) (*run, *task, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 5 {
-		return nil, api.Errorf(api.ErrNotFound, "", "not a token: %q", token)
+		return nil, nil, api.Errorf(api.ErrNotFound, "", "not a token: %q", token)
 	}
 	r, row, err := e.find(ctx, parts[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r == nil {
-		return nil, api.Errorf(api.ErrConflict, "", "run %s is %s: the answer comes too late", parts[0], row.State)
+		return nil, nil, api.Errorf(api.ErrConflict, "", "run %s is %s: the answer comes too late", parts[0], row.State)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for t := range r.live.all() {
 		if hexInt(t.key) == parts[1] {
-			return t, nil
+			return r, t, nil
 		}
 	}
-	return nil, api.Errorf(api.ErrConflict, "", "the task of this token has ended: the answer comes too late")
+	return r, nil, nil
 }
 
 // checkToken reports why a token can't be answered. Called with run.mu.

@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/runnel-dev/runnel/api"
+import (
+	"slices"
+
+	"github.com/runnel-dev/runnel/api"
+)
 
 // kind is the JSON kind of a value as far as it is known before the run.
 type kind string
@@ -60,6 +64,7 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 		Spread:   spec.Spread,
 		Options:  options,
 		NoResult: kind(sig.Result) == none,
+		Flow:     sig.Flow,
 	}, kind(sig.Result), nil
 }
 
@@ -103,6 +108,9 @@ func effective(sig *Signature, call *api.Options, at *place) (*api.Options, erro
 		return &sig.Options, nil
 	}
 	o := call.Over(sig.Options)
+	if len(o.AddTags) > 0 {
+		o.Tags, o.AddTags = slices.Compact(slices.Sorted(slices.Values(slices.Concat(o.Tags, o.AddTags)))), nil
+	}
 	return &o, checkOptions(&o, sig.Name, at)
 }
 

@@ -26,12 +26,16 @@ type Frame struct {
 	PauseAfter bool
 	// Again: a chain that a task returned which may run again if the chain fails.
 	Again bool
-	// Origin is that task; it belongs to the engine.
+	// Origin is that task, or the call of a flow that the chain is; it belongs to
+	// the engine.
 	Origin any
 
 	// Of a group:
 	Group *Group
 	Count int // children; of an each filled in by the engine
+
+	// Flow: its children are the calls of the flow at Place of Parent.
+	Flow bool
 
 	// Data belongs to the engine.
 	Data any
@@ -103,3 +107,16 @@ func Restore(f *Frame, state State) {
 }
 
 func (t *Task) retriesChild() bool { return t.Options.Retry != nil && t.Options.Retry.Child }
+
+// FlowFrame is the frame of the calls that the flow at place of f makes.
+func FlowFrame(f *Frame, place int) *Frame {
+	return &Frame{Parent: f, Place: place, Flow: true, Cancelled: f.covers(place)}
+}
+
+// CallFrame is the frame of a chain that a flow calls.
+func CallFrame(flow *Frame, place int, c *Chain) *Frame {
+	return &Frame{Parent: flow, Place: place, Chain: c, State: c.State, Cancelled: flow.Cancelled}
+}
+
+// BeginCall starts the chain of a CallFrame.
+func BeginCall(effects []Effect, f *Frame) []Effect { return advance(effects, f, -1, Outcome{}) }

@@ -55,6 +55,8 @@ const (
 	Pause
 	// Finish says that the run ended with Outcome and State.
 	Finish
+	// Answer says that Frame, a chain that a flow called, ended with Outcome.
+	Answer
 	// TryAgain says that Frame, a chain with Again, failed with Outcome and would
 	// leave State: the task that returned it runs again, after Restore, or GiveUp
 	// says what follows.
@@ -241,6 +243,9 @@ func leave(effects []Effect, f *Frame, out Outcome) []Effect {
 
 // left goes on above chain f, which has ended.
 func left(effects []Effect, f *Frame, out Outcome, state State) []Effect {
+	if f.Parent.Flow {
+		return append(effects, Effect{Kind: Answer, Frame: f, Outcome: out, State: state})
+	}
 	effects = append(effects, Effect{Kind: Close, Frame: f, Outcome: out, State: state})
 	if f.Parent.Group != nil {
 		if f.PauseAfter {

@@ -53,6 +53,7 @@ type Task struct {
 	Spread   int
 	Options  *api.Options // the call's over the declared ones
 	NoResult bool
+	Flow     bool
 }
 
 // Group is what runs at the same time.

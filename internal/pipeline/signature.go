@@ -4,6 +4,8 @@ import "github.com/runnel-dev/runnel/api"
 
 // Signature is what compiling needs to know of a registered task.
 type Signature struct {
+	// Flow: its body calls tasks.
+	Flow bool
 	Name string
 	// Params and Result are JSON kinds: "integer", "number", "string", "boolean",
 	// "array", "object", "any", or "none" for no value. A pointer or interface is

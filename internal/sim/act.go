@@ -34,8 +34,13 @@ func (w *world) claim() bool {
 	h := &held{run: w.runs[i], job: job, script: scriptOf(job.Bound), begun: w.now}
 	w.did("claim run %d %s %s attempt %d gen %d input %.60s state %s", h.run.number, h.script.Label, job.ID[36:], job.Attempt, job.Generation, job.Input, job.State)
 	w.mayBegin(h)
-	w.bodies.Execute(source{w, h}, job)
 	w.counts["bodies"]++
+	if job.Task == "flow" {
+		w.counts["flows"]++
+		w.startFlow(h)
+		return true
+	}
+	w.bodies.Execute(source{w, h, w.e}, job)
 	w.jobs = append(w.jobs, h)
 	if h.script.Pend {
 		w.pending = append(w.pending, h)
@@ -45,7 +50,7 @@ func (w *world) claim() bool {
 
 // hangs reports whether the attempt is to time out.
 func (h *held) hangs() bool {
-	return h.script.Hang && h.script.fails(canon(h.job.Input), h.job.Attempt, h.job.Generation)
+	return h.script.Hang && h.script.fails(inputOf(h.job), h.job.Attempt, h.job.Generation)
 }
 
 // deliver gives an answer to the engine, once or twice.
@@ -161,7 +166,7 @@ func (w *world) answerToken() bool {
 			continue
 		}
 		h := t.job
-		m := h.script.act(canon(h.job.Input), canon(h.job.State), h.job.Attempt, h.job.Generation)
+		m := h.script.act(inputOf(h.job), canon(h.job.State), h.job.Attempt, h.job.Generation)
 		if h.hangs() {
 			continue
 		}

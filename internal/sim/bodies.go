@@ -5,13 +5,14 @@ import (
 	"errors"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/worker"
 )
 
 // taskNames are the tasks that scripts run as: given something or nothing (their
 // script apart), with a result or none.
-var taskNames = []string{"do", "start", "doN", "startN"}
+var taskNames = []string{"do", "start", "doN", "startN", "flow"}
 
 // signatures is what the compiler is told of them.
 func signatures(name string) *pipeline.Signature {
@@ -20,6 +21,8 @@ func signatures(name string) *pipeline.Signature {
 	case "do", "doN":
 		s.Params = []string{"any", "object"}
 	case "start", "startN":
+	case "flow":
+		s.Flow = true
 	default:
 		return nil
 	}
@@ -30,10 +33,15 @@ func signatures(name string) *pipeline.Signature {
 }
 
 // registry makes a worker's registry of the tasks.
-func registry(token func(*worker.Body) error) *worker.Registry {
+func registry(w *world, token func(*worker.Body) error) *worker.Registry {
 	r := worker.NewRegistry()
 	for _, name := range taskNames {
-		err := r.Add(&worker.Task{Name: name, Run: func(b *worker.Body) (worker.Result, error) { return body(b, token) }})
+		err := r.Add(&worker.Task{Name: name, Run: func(b *worker.Body) (worker.Result, error) {
+			if b.Job().Task == "flow" {
+				return flowBody(b, b.Source().(source).e, w) //nolint:forcetypeassert // there is no other
+			}
+			return body(b, token)
+		}})
 		if err != nil {
 			panic(err)
 		}
@@ -54,7 +62,7 @@ func body(b *worker.Body, token func(*worker.Body) error) (worker.Result, error)
 		}
 		return worker.Result{}, worker.ErrPending
 	}
-	m := s.act(canon(job.Input), canon(job.State), job.Attempt, job.Generation)
+	m := s.act(inputOf(job), canon(job.State), job.Attempt, job.Generation)
 	if m.fail != "" && s.State != "" {
 		m.state = quote("of an attempt that failed")
 	}
@@ -78,32 +86,41 @@ func body(b *worker.Body, token func(*worker.Body) error) (worker.Result, error)
 	return r, nil
 }
 
+// inputOf is what arrived, or what a flow bound in its place.
+func inputOf(job *api.Job) string {
+	if job.Input == nil && len(job.Bound) == 2 {
+		return canon(job.Bound[0])
+	}
+	return canon(job.Input)
+}
+
 // source is the engine as a worker sees it, with the answers held back.
 type source struct {
 	w   *world
 	job *held
+	e   *engine.Engine
 }
 
 // Claim is not used: the world claims.
 func (s source) Claim(context.Context) (*api.Job, error) { return nil, api.ErrClosed }
 
 // Begin goes to the engine.
-func (s source) Begin(job *api.Job, cancel func(error)) { s.w.e.Begin(job, cancel) }
+func (s source) Begin(job *api.Job, cancel func(error)) { s.e.Begin(job, cancel) }
 
 // Finish keeps the answer for later.
 func (s source) Finish(_ *api.Job, a api.Answer) { s.job.answer = a }
 
 // Heartbeat goes to the engine.
-func (s source) Heartbeat(job *api.Job) error { return s.w.e.Heartbeat(job) }
+func (s source) Heartbeat(job *api.Job) error { return s.e.Heartbeat(job) }
 
 // Token asks for the token without waiting for it: the world reads it from the
 // store once it is durable.
 func (s source) Token(_ context.Context, job *api.Job) (string, error) {
-	if _, err := s.w.e.Token(s.w.gone, job); err != nil && !errors.Is(err, context.Canceled) {
+	if _, err := s.e.Token(s.w.gone, job); err != nil && !errors.Is(err, context.Canceled) {
 		return "", err
 	}
 	return "", nil
 }
 
 // Log goes to the engine.
-func (s source) Log(job *api.Job, line api.LogLine) { s.w.e.Log(job, line) }
+func (s source) Log(job *api.Job, line api.LogLine) { s.e.Log(job, line) }

@@ -131,7 +131,7 @@ func (w *world) mayRepeat(h *held) {
 // once, after all that must be durable before.
 func (w *world) mustHappen(h *held) {
 	r := h.run
-	sig := h.script.signature(canon(h.job.Input), canon(h.job.State))
+	sig := h.script.signature(inputOf(h.job), canon(h.job.State))
 	if was, known := r.sigs[h.key]; known && was != sig && !r.fuzzy && r.last.Gen == 0 {
 		w.broken("task run %s was %s and is %s", h.job.ID, was, sig)
 	}
@@ -144,9 +144,15 @@ func (w *world) mustHappen(h *held) {
 		return
 	}
 	if r.keys[sig] == nil {
-		r.keys[sig] = map[int64]bool{}
+		r.keys[sig] = map[string]int64{}
 	}
-	r.keys[sig][h.key] = true
+	id := w.identity(h)
+	if was, known := r.keys[sig][id]; known && was != h.key {
+		if row, _ := w.row(was); row != nil && row.State.Final() {
+			w.broken("body %s begins again under another key, though it has ended", sig)
+		}
+	}
+	r.keys[sig][id] = h.key
 	if r.fuzzy {
 		return // what follows from who failed first can't be foretold
 	}
@@ -167,6 +173,16 @@ func (w *world) mustHappen(h *held) {
 	for _, m := range c.groups {
 		w.within(h, sig, m)
 	}
+}
+
+// identity names a call: by its idempotency key, and for one that a flow makes
+// by the flow's attempt too.
+func (w *world) identity(h *held) string {
+	key := h.job.IdempotencyKey()
+	if h.job.Idempotency == "" {
+		return key
+	}
+	return key + w.rounds[h.run.id+key[:strings.LastIndexByte(key, '/')]]
 }
 
 // within: no more children of a group are in flight than its limit allows.
@@ -194,7 +210,7 @@ func (w *world) within(h *held, sig string, m member) {
 // over reports whether a call has durably ended, as often as it happens.
 func (w *world) over(r *simRun, sig string) bool {
 	n := 0
-	for key := range r.keys[sig] {
+	for _, key := range r.keys[sig] {
 		if row, _ := w.row(key); row != nil && row.State.Final() && row.Gen == r.last.Gen {
 			n++
 		}

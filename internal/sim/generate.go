@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared bool
+	fail, failFast, slow, pend, pause, big, shared, flows bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {
@@ -91,6 +91,8 @@ func (g *generator) step(steps []api.Step, depth int, none bool) ([]api.Step, bo
 	case depth > 0 && kind < 8:
 		chain, gives := g.chain(depth-1, none)
 		step, none = api.Step{Chain: &chain}, gives
+	case depth > 0 && g.budget > 0 && g.faults.flows && kind < 11 && kind > 8:
+		step, none = g.flow(depth-1, none), false
 	case kind == 8:
 		step, none = api.Step{Value: quote("v" + strconv.Itoa(g.choose.IntN(3)))}, false
 	default:
@@ -251,5 +253,69 @@ func (g *generator) retryChild(s *script, o *api.Options) *api.Options {
 	}
 	o.Retry.Child, o.Retry.Max = true, 1+g.choose.IntN(2)
 	s.Mend = g.choose.IntN(3)
+	return o
+}
+
+// flow makes a call of a flow.
+func (g *generator) flow(depth int, none bool) api.Step {
+	g.budget--
+	g.labels++
+	s := &script{Label: "f" + strconv.Itoa(g.labels), Final: g.final}
+	o := &api.Options{}
+	if g.one(2) {
+		o.Retry = &api.RetryPolicy{Max: g.choose.IntN(3)}
+	}
+	if g.faults.fail && g.one(4) {
+		s.Fail, s.Heal = 1+g.choose.IntN(3), g.one(2)
+	}
+	var calls []int // places of ops that call
+	for i := range 1 + g.choose.IntN(6) {
+		o := g.op(depth, calls)
+		s.Ops = append(s.Ops, o)
+		if o.calls() {
+			calls = append(calls, i)
+		}
+	}
+	step := callStep("flow", s, o)
+	step.Ignore = !none
+	return step
+}
+
+func (g *generator) op(depth int, calls []int) op {
+	kind := g.choose.IntN(12)
+	some := func() (deps []int) {
+		for _, i := range calls {
+			if g.one(2) {
+				deps = append(deps, i)
+			}
+		}
+		return deps
+	}
+	switch {
+	case kind == 0:
+		return op{Do: "now"}
+	case kind == 1:
+		return op{Do: "sleep"}
+	case kind < 4 && len(calls) > 0:
+		if deps := some(); len(deps) > 0 {
+			return op{Do: "any", Deps: deps}
+		}
+	case kind < 7 && len(calls) > 0:
+		step, _ := g.call(0, false)
+		step.Call.Task, step.Ignore = "do"+suffix(step.Call.Task), false
+		return op{Do: "bind", Spec: &api.Spec{Steps: []api.Step{step}}, Deps: some(), Allow: g.one(2), Must: g.one(5)}
+	}
+	o := op{Do: []string{"call", "submit", "submit"}[g.choose.IntN(3)], Must: g.one(5)}
+	if g.one(2) && depth > 0 {
+		o.Spec = g.pipeline(depth - 1)
+		return o
+	}
+	var step api.Step
+	if depth > 0 && g.budget > 0 && g.one(4) {
+		step = g.flow(depth-1, true)
+	} else {
+		step, _ = g.call(depth, true)
+	}
+	o.Spec = &api.Spec{Steps: []api.Step{step}}
 	return o
 }

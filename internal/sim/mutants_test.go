@@ -38,7 +38,7 @@ var mutants = []mutant{
 	}}},
 	{"child counted twice on a doubled answer", "", []edit{{
 		"internal/engine/finish.go",
-		"if t.phase == claimed && job == t.job {", "if job == t.job {",
+		"if t.phase == claimed && job == t.job && !a.Interrupted {", "if job == t.job {",
 	}}},
 	{"told before committed", "", []edit{{
 		"internal/engine/effects.go",
@@ -78,7 +78,7 @@ var mutants = []mutant{
 	}}},
 	{"attempt forgotten after a crash", "", []edit{{
 		"internal/engine/recover.go",
-		"stand{row.Attempt, row.Gen}, row.Attempt, *cell", "stand{row.Attempt, row.Gen}, 1, *cell",
+		"true, standOf(row), row.Attempt, *cell", "true, standOf(row), 1, *cell",
 	}}},
 	{"retry not scheduled again after a crash", "", []edit{{
 		"internal/engine/recover.go",
@@ -106,7 +106,35 @@ var mutants = []mutant{
 	}}},
 	{"attempts counted anew for a child pipeline after a crash", "", []edit{{
 		"internal/engine/records.go",
-		"stand{row.Attempt, row.Gen}, row.Attempt, *cell\n\tbelow.Origin", "stand{row.Attempt, row.Gen}, 1, *cell\n\tbelow.Origin",
+		"standOf(row), row.Attempt, *cell\n\tbelow.Origin", "standOf(row), 1, *cell\n\tbelow.Origin",
+	}}},
+	{"ended call of a flow made again", "", []edit{{
+		"internal/engine/flow.go",
+		"if cl != nil && cl.final() {", "if cl != nil && cl.final() && cl.order%2 == 0 {",
+	}}},
+	{"order of a flow's calls forgotten", "", []edit{{
+		"internal/engine/flow.go",
+		"\tcl.fl.order++\n\tcl.order, cl.stored", "\tcl.order, cl.stored",
+	}}},
+	{"flow ends before its calls", "", []edit{{
+		"internal/engine/flow.go",
+		"if fl == nil || fl.open == 0 {", "if fl == nil || fl.open < 3 {",
+	}}},
+	{"failed call of a flow's earlier attempt replayed", "", []edit{{
+		"internal/engine/flow.go",
+		"cl.round != t.round() &&", "cl.round > t.round() &&",
+	}}},
+	{"idempotency key of a flow's call from its number", "", []edit{{
+		"internal/engine/task.go",
+		"\tt.first.Idempotency = cl.fl.t.first.IdempotencyKey() + \"/\" + cl.key\n", "",
+	}}},
+	{"what a flow observed forgotten", "", []edit{{
+		"internal/engine/flowload.go",
+		"fl.notes[cell.Call.Key] = clone(cell.Result.Data)", "_ = clone(cell.Result.Data)",
+	}}},
+	{"subflow known by a key that is not durable", "", []edit{{
+		"internal/engine/flow.go",
+		"cl.single = cl.one && !chain.Steps[0].Task.Flow", "cl.single = cl.one",
 	}}},
 	{"handler not skipped on success", "", []edit{{
 		"internal/pipeline/machine.go",

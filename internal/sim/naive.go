@@ -48,6 +48,7 @@ type node struct {
 	child *node         // of a task that returned a pipeline
 	// attempt is the last one of a task.
 	attempt int
+	skipped bool // a call of a flow that depends on what failed
 }
 
 // call is one logical call that must happen.
@@ -280,7 +281,10 @@ func merged(start kept, kids []*node) kept {
 // call runs a task with its attempts, and the pipeline that it returns.
 func (n *naive) call(c *api.Call, in string, state kept, before []string, old *node) *node {
 	s := scriptOf(c.Args)
-	if old != nil && old.child == nil {
+	if in == "" && len(c.Args) == 2 { // a flow bound it
+		in = canon(c.Args[0])
+	}
+	if old != nil && old.child == nil && c.Task != "flow" {
 		old = nil // it failed itself: it runs again
 	}
 	sig := s.signature(in, state.data)
@@ -291,6 +295,15 @@ func (n *naive) call(c *api.Call, in string, state kept, before []string, old *n
 	}
 	if old != nil { // it returned a pipeline in an earlier generation
 		me.attempt = old.attempt
+	}
+	if c.Task == "flow" {
+		me.attempt = 1
+		if old != nil && old.res.fail == nil {
+			panic("a flow that completed is not tried again")
+		}
+		n.flow(me, s, &policy, old)
+		n.note(sig, me.attempt, before)
+		return me
 	}
 	ran := false
 	for {

@@ -39,6 +39,8 @@ type script struct {
 	Trail bool      `json:"trail,omitempty"`
 	// Inline makes the pipeline returned by Count an inline one.
 	Inline bool `json:"inline,omitempty"`
+	// Ops are what a flow does.
+	Ops []op `json:"ops,omitempty"`
 	// Pause pauses the run; Pend waits for an answer from outside.
 	Pause bool `json:"pause,omitempty"`
 	Pend  bool `json:"pend,omitempty"`

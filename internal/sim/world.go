@@ -37,7 +37,11 @@ type world struct {
 	runs      []*simRun
 	removed   []*simRun // since they ended long ago
 	jobs      []*held
-	pending   []*held // bodies of this life that asked for a token
+	flows     []*coroutine      // bodies of flows in progress
+	flowing   *coroutine        // the one that is started
+	rounds    map[string]string // the attempts of flows, by run and key
+	saw       map[string]string // by flows, for when they run again
+	pending   []*held           // bodies of this life that asked for a token
 	tokens    map[string]*token
 	begun     map[attempt]int // the life in which an attempt was begun last
 	steps     []string
@@ -56,7 +60,7 @@ type simRun struct {
 	last    store.RunRow
 	naive   *naive
 	tree    *node
-	keys    map[string]map[int64]bool // by signature, in this generation
+	keys    map[string]map[string]int64 // by signature and identity, in this generation: the last row
 	sigs    map[int64]string
 	paused  bool // by the simulation, in this life
 	cancel  bool // in this life
@@ -99,7 +103,8 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		store: &faulty{Store: memory.Open(), fired: map[fault]int{}}, tokens: map[string]*token{},
 		begun: map[attempt]int{}, counts: map[string]int{},
 	}
-	w.bodies = registry(func(b *worker.Body) error {
+	w.rounds, w.saw = map[string]string{}, map[string]string{}
+	w.bodies = registry(w, func(b *worker.Body) error {
 		_, err := b.Token(w.gone)
 		return err
 	})
@@ -128,6 +133,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 // open starts an engine on the store as it is.
 func (w *world) open() {
 	w.life++
+	w.dropFlows()
 	w.findTokens()
 	w.jobs, w.pending, w.store.next, w.store.tired = nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
@@ -159,7 +165,7 @@ func (w *world) storm() {
 	w.faults = faults{
 		fail: w.rng.IntN(5) > 0, failFast: w.rng.IntN(3) == 0, slow: w.rng.IntN(2) == 0,
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
-		shared: w.rng.IntN(4) == 0,
+		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -224,10 +230,10 @@ func (w *world) step(crashes, acts, ages bool) {
 // work does one thing that brings runs forward, and reports whether there was
 // one.
 func (w *world) work() bool {
-	first := w.rng.IntN(5)
-	for i := range 10 { // twice round: a claim may queue a change and give nothing
+	first := w.rng.IntN(6)
+	for i := range 12 { // twice round: a claim may queue a change and give nothing
 		var did bool
-		switch (first + i) % 5 {
+		switch (first + i) % 6 {
 		case 0:
 			did = w.commit()
 		case 1:
@@ -240,6 +246,8 @@ func (w *world) work() bool {
 			did = w.claim()
 		case 4:
 			did = w.deliver()
+		case 5:
+			did = w.goOn()
 		}
 		if did {
 			return true
@@ -279,7 +287,7 @@ func (w *world) submit(spec *api.Spec) {
 func (r *simRun) foretell(gen int) {
 	r.naive, r.tree = interpret(r.spec, gen, r.tree)
 	r.fuzzy = r.fuzzy || r.naive.fuzzy
-	r.keys = map[string]map[int64]bool{}
+	r.keys = map[string]map[string]int64{}
 	if r.sigs == nil {
 		r.sigs = map[int64]string{}
 	}

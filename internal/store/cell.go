@@ -33,6 +33,42 @@ type TaskCell struct {
 	History  []byte // see AppendHistory
 	Name     string // of the state, where it does not follow from the rest of the row
 	Tags     []byte // JSON of []string, nil for none
+	Call     Call   // of a task that a flow called
+	Anew     int64  // of a flow: calls of generations before this one don't count
+}
+
+// Call says which call of a flow a row stands for.
+type Call struct {
+	Key    string // as in add-0
+	Inputs []byte // what the call was, to tell another one by
+	Order  int64  // of its end among those of the flow's calls; 0: not ended
+	One    bool   // of a chain's frame: it is one task, with the chain's first key
+	Round  int64  // generation of the run and attempt of the flow that made it
+}
+
+func (c *Call) append(b []byte) []byte {
+	if c.Key == "" {
+		return b
+	}
+	b = appendBytes(b, tagKey, []byte(c.Key))
+	b = appendBytes(b, tagInputs, c.Inputs)
+	b = appendInt(b, tagOne, flag(c.One, 1))
+	return appendInt(appendInt(b, tagOrder, c.Order), tagRound, c.Round)
+}
+
+func (c *Call) field(tag byte, n int64, v []byte) {
+	switch tag {
+	case tagKey:
+		c.Key = string(v)
+	case tagInputs:
+		c.Inputs = v
+	case tagOne:
+		c.One = true
+	case tagOrder:
+		c.Order = n
+	case tagRound:
+		c.Round = n
+	}
 }
 
 const (
@@ -47,6 +83,8 @@ const (
 	tagHistory    = 18
 	tagInput      = 22
 	tagInputBlob  = 24
+	tagKey        = 32
+	tagInputs     = 34
 	tagName       = 28
 	tagTags       = 30
 	tagCounts     = 26
@@ -57,6 +95,10 @@ const (
 	tagStarted = 7
 	tagBegun   = 9
 	tagEnded   = 11
+	tagOrder   = 13
+	tagRound   = 15
+	tagAnew    = 17
+	tagOne     = 19
 )
 
 const (
@@ -121,6 +163,7 @@ func (c *TaskCell) Append(b []byte) []byte {
 		b = appendBytes(b, tagName, []byte(c.Name))
 	}
 	b = appendBytes(b, tagTags, c.Tags)
+	b = appendInt(c.Call.append(b), tagAnew, c.Anew)
 	return appendBytes(b, tagHistory, c.History)
 }
 
@@ -167,6 +210,10 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Tags = v
 		case tagHistory:
 			c.History = v
+		case tagAnew:
+			c.Anew = n
+		default:
+			c.Call.field(tag, n, v)
 		}
 	})
 	return err
@@ -183,6 +230,7 @@ type FrameCell struct {
 	Failure []byte  // of a closed frame that failed: JSON of api.Failure
 	// Cancelled: a closed frame that was cancelled.
 	Cancelled bool
+	Call      Call // of a chain that a flow called, or a note of one
 }
 
 // Append appends the encoded cell to b.
@@ -192,6 +240,7 @@ func (c *FrameCell) Append(b []byte) []byte {
 		flag(c.Pause, flagPause)|flag(c.Cancelled, flagCancelled))
 	b = appendPayload(b, tagInput, c.Input)
 	b = appendBytes(b, tagState, c.State)
+	b = c.Call.append(b)
 	return appendBytes(b, tagFailure, c.Failure)
 }
 
@@ -215,6 +264,8 @@ func (c *FrameCell) Decode(b []byte) error {
 			c.State = v
 		case tagFailure:
 			c.Failure = v
+		default:
+			c.Call.field(tag, n, v)
 		}
 	})
 }

@@ -186,6 +186,9 @@ type FrameKind uint8
 const (
 	ChainFrame FrameKind = iota + 1
 	GroupFrame
+	// NoteFrame is no execution: something that a flow observed and that must be
+	// the same when it runs again.
+	NoteFrame
 )
 
 // FrameRow is a composite in execution.
@@ -241,7 +244,9 @@ type FrameRef struct{ Run, Frame int64 }
 // a task run's public number is Seq + key - First.
 type Block struct {
 	Run, First, Count, Seq int64
-	Frame                  int64
+	// Frame is the first key of the chain or group that it belongs to; for the
+	// calls of a flow that task run's key, negated.
+	Frame int64
 }
 
 // KeyedWrite keeps state under a task id; nil deletes it.

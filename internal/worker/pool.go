@@ -23,6 +23,7 @@ type Pool struct {
 	mu      sync.Mutex
 	running int           // goroutines
 	busy    int           // of them, those with a job
+	flows   int           // flows in progress, each on a goroutine of its own
 	idle    chan struct{} // closed when the last goroutine has ended
 }
 
@@ -62,6 +63,10 @@ func (p *Pool) loop() {
 		if err != nil {
 			return
 		}
+		if p.registry.flow(next.Task) {
+			p.flow(next)
+			continue
+		}
 		job = next
 		p.begun()
 		p.registry.Execute(p.source, job)
@@ -95,7 +100,28 @@ func (p *Pool) ended(inJob bool) {
 			go p.loop()
 		}
 	}
-	if p.running == 0 {
+	p.over()
+}
+
+// flow runs a flow beside the pool's goroutines, since it mostly waits.
+func (p *Pool) flow(job *api.Job) {
+	p.mu.Lock()
+	p.flows++
+	p.mu.Unlock()
+	go func() {
+		defer func() {
+			p.mu.Lock()
+			p.flows--
+			p.over()
+			p.mu.Unlock()
+		}()
+		p.registry.Execute(p.source, job)
+	}()
+}
+
+// over says that nothing is in progress any more. Called with mu.
+func (p *Pool) over() {
+	if p.running+p.flows == 0 {
 		close(p.idle)
 	}
 }

@@ -19,6 +19,8 @@ type Task struct {
 	// RetryIf says whether an error is worth another attempt; nil for always.
 	RetryIf func(error) bool
 	Hooks   Hooks
+	// Flow: the body waits for tasks that it calls, and takes no place in the pool.
+	Flow bool
 }
 
 // Result is what a body gave: a value, nil for none, or a pipeline that takes
@@ -59,6 +61,8 @@ func (r *Registry) Add(t *Task) error {
 	return nil
 }
 
+func (r *Registry) flow(task string) bool { return r.tasks[task] != nil && r.tasks[task].Flow }
+
 // Name gives an error a name under which it is kept; it fails if another error
 // has the name.
 func (r *Registry) Name(name string, err error) error {
@@ -82,4 +86,17 @@ func (r *Registry) Errors() map[string]error {
 
 func (r *Registry) swallowed(ctx context.Context, job *api.Job, hook string, err error) {
 	r.Log.WarnContext(ctx, "runnel: a hook failed", "hook", hook, "task", job.Task, "task_run", job.ID, "error", err)
+}
+
+// Resolve makes a failure match the errors that were named, as [api.Failure.Resolve].
+func (b *Body) Resolve(f *api.Failure) *api.Failure { return f.Resolve(b.registry.Errors()) }
+
+// Source gives where the job came from.
+func (b *Body) Source() Source { return b.source }
+
+// Interrupt says that the engine was closed before a flow came to its end.
+func (b *Body) Interrupt() {
+	b.mu.Lock()
+	b.answer.Interrupted = true
+	b.mu.Unlock()
 }

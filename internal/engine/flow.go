@@ -1,0 +1,381 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// flow is what a flow's body has called and observed, beside its task. Guarded
+// by the run's mu.
+//
+// A call is known by its key, which the body gives it anew each time it runs.
+// The keys of rows come out of blocks that belong to the flow; which row is
+// which call's is in the rows. A call may begin before it has a row: its
+// idempotency key is made of the call's key, not of the row's.
+type flow struct {
+	t     *task
+	frame *pipeline.Frame // above the chains that this attempt calls
+	calls map[string]*call
+	notes map[string]json.RawMessage
+	// next to end are keys to give out, with their numbers from seq on.
+	next, end, seq int64
+	size           int64 // of the next block
+	places         int32
+	order          int64 // of the last call that ended
+	open           int   // calls that have not durably ended
+	held           *heldAnswer
+	unsure         int  // blocks of keys that are not durable yet
+	closing        bool // the engine is
+}
+
+// heldAnswer is what a flow's body gave, until all its calls have ended.
+type heldAnswer struct {
+	answer api.Answer
+	result pipeline.Value
+}
+
+// call is one call of a flow.
+type call struct {
+	fl     *flow
+	key    string
+	id     int64 // of its row, or of its chain's frame
+	seq    int64
+	frame  *pipeline.Frame // while it is in progress
+	single bool            // one task: its row is the call's
+	one    bool            // one task
+	inputs string
+	round  int64               // generation and attempt of the flow that made it
+	told   []func(api.FlowEnd) // who waits for the end
+	state  api.State           // once it has ended, durably
+	order  int64
+	out    pipeline.Outcome // until it is told
+	stale  bool             // a row says that it is in progress, but it was not brought back yet
+	stored bool             // the end is in the task's row
+}
+
+// blocks of a flow's keys grow with the number of its calls.
+const (
+	firstFlowBlock = 16
+	lastFlowBlock  = 1024
+)
+
+// openFlow prepares an attempt of a flow. Called with r.mu.
+func (t *task) openFlow() error {
+	if t.flow == nil {
+		t.flow = &flow{
+			t: t, calls: make(map[string]*call), notes: make(map[string]json.RawMessage), size: firstFlowBlock,
+		}
+		if err := t.flow.load(); err != nil {
+			t.flow = nil
+			return err
+		}
+	}
+	t.flow.frame = pipeline.FlowFrame(t.frame, t.place)
+	t.flow.frame.ID = t.key
+	return nil
+}
+
+// round numbers the attempts of a flow over all generations of the run.
+func (t *task) round() int64 { return int64(t.run.gen)<<32 | int64(t.attempt) }
+
+// key gives the next key and its number.
+func (fl *flow) key(c *change) (key, seq int64, err error) {
+	if fl.next == fl.end {
+		b, err := fl.t.run.newBlock(c, fl.size, -fl.t.key)
+		if err != nil {
+			return 0, 0, err
+		}
+		fl.next, fl.end, fl.seq = b.first, b.first+fl.size, b.seq
+		fl.size = min(2*fl.size, lastFlowBlock)
+		fl.unsure++
+		c.then(func() {
+			fl.t.run.mu.Lock()
+			fl.unsure--
+			fl.t.run.mu.Unlock()
+		})
+	}
+	key, seq = fl.next, fl.seq
+	fl.next++
+	fl.seq++
+	fl.t.run.wide = fl.t.run.wide || fl.places > wideCount
+	return key, seq, nil
+}
+
+// FlowCall makes a call of a flow, or finds the one that was made under its key
+// before. Told is called once, when the end is durable: without locks, perhaps
+// before FlowCall returns, and not if that fails. It gives the call's task run
+// id, "" for a pipeline's.
+func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)) (string, error) {
+	plan, inputs, err := e.compileCall(fc)
+	if err != nil {
+		return "", err
+	}
+	t := job.Key.(*task)
+	r := t.run
+	r.mu.Lock()
+	if err := t.flowing(job); err != nil {
+		r.mu.Unlock()
+		return "", err
+	}
+	fl := t.flow
+	cl := fl.calls[fc.Key]
+	if cl != nil && cl.final() && cl.round != t.round() && (cl.state != api.Completed || cl.inputs != inputs) {
+		cl = nil // this attempt of the flow makes it anew
+	}
+	if cl != nil && cl.inputs != inputs {
+		r.mu.Unlock()
+		return "", changed(cl, inputs)
+	}
+	if cl != nil && cl.final() {
+		id := cl.taskRun()
+		r.mu.Unlock()
+		told(e.recorded(cl))
+		return id, nil
+	}
+	defer r.mu.Unlock()
+	switch {
+	case cl != nil && cl.stale:
+		cl.told = append(cl.told, told)
+		fl.open++
+		return cl.taskRun(), fl.revive(cl, plan.Root)
+	case cl != nil && !cl.final() && cl.frame.Parent != fl.frame:
+		// An attempt before this one made it, and it is being cancelled.
+		cl.told = append(cl.told, func(api.FlowEnd) { e.callAgain(job, fc, told) })
+		return cl.taskRun(), nil
+	case cl != nil && !cl.final():
+		cl.told = append(cl.told, told)
+		return cl.taskRun(), nil
+	}
+	cl = &call{
+		fl: fl, key: fc.Key, inputs: inputs, round: t.round(),
+		told: []func(api.FlowEnd){told},
+	}
+	fl.calls[fc.Key] = cl
+	fl.open++
+	if plan == nil {
+		err = cl.skip(fc)
+	} else {
+		err = cl.start(fc, plan.Root)
+	}
+	return cl.taskRun(), err
+}
+
+// compileCall gives the plan of a call, nil if it can't run, and what it is.
+func (e *Engine) compileCall(fc *api.FlowCall) (*pipeline.Plan, string, error) {
+	if fc.NotReady != "" {
+		return nil, fc.Task + " that is not ready", nil
+	}
+	plan, err := pipeline.Compile(fc.Spec, e.registry)
+	if err != nil {
+		return nil, "", err
+	}
+	inputs, err := describe(fc)
+	return plan, inputs, err
+}
+
+func (e *Engine) callAgain(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)) {
+	if _, err := e.FlowCall(job, fc, told); err != nil {
+		told(api.FlowEnd{Err: err})
+	}
+}
+
+// flowing reports why the flow of a job can call nothing.
+func (t *task) flowing(job *api.Job) error {
+	switch {
+	case t.flow == nil:
+		return api.Errorf(api.ErrInvalid, job.ID, "task %q is not a flow", job.Task)
+	case t.flow.closing:
+		return api.ErrClosed
+	case t.phase != claimed || job != t.job:
+		return api.Errorf(api.ErrConflict, job.ID, "the flow is not running any more")
+	}
+	return t.cause
+}
+
+func (cl *call) final() bool { return cl.state.Final() }
+
+func (cl *call) taskRun() string {
+	if !cl.one {
+		return ""
+	}
+	return cl.fl.t.run.taskID(cl.seq)
+}
+
+// start begins a call. Called with r.mu.
+func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
+	fl := cl.fl
+	r := fl.t.run
+	c := r.newChange()
+	if cl.id, cl.seq, err = fl.key(c); err != nil {
+		return err
+	}
+	// The records of a flow are found by its key, which must not be another one
+	// after a crash: so a flow's call is like a longer chain's.
+	cl.one = chain.Single()
+	cl.single = cl.one && !chain.Steps[0].Task.Flow
+	fl.places++
+	f := pipeline.CallFrame(fl.frame, int(fl.places), chain)
+	f.ID, f.Origin, cl.frame = cl.id, cl, f
+	f.Data = newSpace(cl.id, cl.seq)
+	if !cl.single {
+		b, err := r.newBlock(c, chain.Width(), 0)
+		if err != nil {
+			return err
+		}
+		f.Data, cl.seq = newSpace(b.first, b.seq), b.seq
+		c.Frames = append(c.Frames, store.FrameWrite{FrameRow: cl.row(store.FrameOpen, store.FrameCell{})})
+	}
+	r.apply(c, pipeline.BeginCall(c.effects, f))
+	for _, t := range c.starts {
+		t.first.Upstream = fc.Upstream
+	}
+	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
+		// All that it reads is durable, and its identity follows from the key.
+		r.e.enqueue(r, c.starts)
+		c.free()
+		return nil
+	}
+	r.e.queue.push(c)
+	return nil
+}
+
+// skip records a call that can't run.
+func (cl *call) skip(fc *api.FlowCall) (err error) {
+	fl := cl.fl
+	r := fl.t.run
+	c := r.newChange()
+	if cl.id, cl.seq, err = fl.key(c); err != nil {
+		return err
+	}
+	cl.single, cl.one = true, true
+	fl.order++
+	cl.order = fl.order
+	failure := &api.Failure{
+		Task: fc.Task, TaskRun: cl.taskRun(), Type: "*api.Error", Code: api.ErrNotReady.Code, Message: fc.NotReady,
+	}
+	now := r.e.micros()
+	cell := store.TaskCell{Failure: encodeFailure(failure), Ended: now, Call: cl.cell(), Name: notReady}
+	w := c.AddTask()
+	w.TaskRow = store.TaskRow{
+		ID: cl.id, Run: r.id, Frame: cl.id, Task: failure.Task, State: api.Skipped, Gen: r.gen, Cell: cell.Append(nil),
+	}
+	cl.out = failed(failure)
+	c.skipped = failure.Task
+	c.ends = append(c.ends, callEnd{cl, api.Skipped})
+	r.e.queue.push(c)
+	return nil
+}
+
+// cell is what a row keeps of the call.
+func (cl *call) cell() store.Call {
+	return store.Call{Key: cl.key, Inputs: []byte(cl.inputs), Order: cl.order, One: cl.one && !cl.single, Round: cl.round}
+}
+
+// row is the frame's row of a call that is more than one task.
+func (cl *call) row(state store.FrameState, cell store.FrameCell) store.FrameRow {
+	cell.Call = cl.cell()
+	return store.FrameRow{
+		Run: cl.fl.t.run.id, ID: cl.id, Parent: cl.fl.t.key, Place: int32(cl.frame.Place),
+		Kind: store.ChainFrame, State: state, Base: spaceOf(cl.frame).base(), Cell: cell.Append(nil),
+	}
+}
+
+// endsHere has the row of the call's one task say that the call has ended.
+func (cl *call) endsHere(cell *store.TaskCell) {
+	cl.fl.order++
+	cl.order, cl.stored = cl.fl.order, true
+	cell.Call = cl.cell()
+}
+
+// callEnd is the end of a call, to be told once it is durable.
+type callEnd struct {
+	call  *call
+	state api.State
+}
+
+// answer records how a chain ended that a flow called. Called with r.mu.
+func (r *run) answer(c *change, eff *pipeline.Effect) {
+	cl := eff.Frame.Origin.(*call)
+	state := api.Completed
+	switch eff.Outcome.Status {
+	case pipeline.Failed:
+		state = api.Failed
+	case pipeline.Cancelled:
+		state = api.Cancelled
+	case pipeline.Done:
+	}
+	cl.out = eff.Outcome
+	if !cl.stored {
+		cl.fl.order++
+		cl.order = cl.fl.order
+		cell := store.FrameCell{Result: payload(eff.Outcome.Value), Cancelled: state == api.Cancelled}
+		if state == api.Failed {
+			cell.Failure = encodeFailure(eff.Outcome.Failure)
+		}
+		w := store.FrameWrite{FrameRow: cl.row(store.FrameDone, cell)}
+		if !cl.single {
+			w.Op = store.UpdateFrame
+		}
+		c.Frames = append(c.Frames, w)
+	}
+	c.ends = append(c.ends, callEnd{cl, state})
+}
+
+// ended tells who waits for a call that its end is durable.
+func (e *Engine) ended(end callEnd) {
+	cl := end.call
+	r := cl.fl.t.run
+	r.mu.Lock()
+	told, out := cl.told, cl.out
+	cl.told, cl.out, cl.frame, cl.state = nil, pipeline.Outcome{}, nil, end.state
+	fl := cl.fl
+	fl.open--
+	if h := fl.held; h != nil && fl.open == 0 {
+		fl.held = nil
+		fl.t.ended(h.answer, h.result)
+	}
+	r.mu.Unlock()
+	if len(told) == 0 {
+		return
+	}
+	flowEnd := api.FlowEnd{State: end.state, Order: cl.order, Failure: out.Failure}
+	e.result(&flowEnd, payload(out.Value))
+	for _, tell := range told {
+		tell(flowEnd)
+	}
+}
+
+// result puts a call's result into its end.
+func (e *Engine) result(end *api.FlowEnd, p store.Payload) {
+	if p.Blob.ID == 0 {
+		end.Result = p.Data
+		return
+	}
+	end.Load = func(ctx context.Context) (json.RawMessage, error) { return e.load(ctx, p) }
+}
+
+// holds keeps the answer of a flow's body back while calls of it are in progress,
+// and cancels these. Called with r.mu.
+func (t *task) holds(a api.Answer, result pipeline.Value) bool {
+	fl := t.flow
+	if fl == nil || fl.open == 0 {
+		return false
+	}
+	if fl.held != nil {
+		return true
+	}
+	fl.held = &heldAnswer{a, result}
+	fl.frame.Cancelled = true
+	r := t.run
+	c := r.newChange()
+	tell := r.cancelLive(c)
+	r.e.queue.push(c)
+	for _, t := range tell {
+		t.tell(api.ErrCancelled)
+	}
+	return true
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+const notReady = lifecycle.NotReady
+
+// inputsKept is how long a description of a call may be before a hash stands
+// for it.
+const inputsKept = 200
+
+// describe says what a call is, so that another one under its key is noticed.
+func describe(fc *api.FlowCall) (string, error) {
+	text, err := fc.Spec.AppendJSON(nil)
+	if err != nil {
+		return "", err
+	}
+	if len(text) > inputsKept {
+		sum := sha256.Sum256(text)
+		return nameOf(fc.Spec) + " sha256:" + hex.EncodeToString(sum[:16]), nil
+	}
+	s := strings.TrimPrefix(string(text), `{"runnel":1,"steps":[`)
+	return strings.TrimSuffix(s, "]}"), nil
+}
+
+func changed(cl *call, now string) error {
+	return api.Errorf(api.ErrChanged, cl.key, "the flow called %s before and calls %s now; run it with the code that it began with, or cancel it and start anew",
+		cl.inputs, now)
+}
+
+// load reads what an earlier engine, or an earlier generation of the run, has
+// recorded of the flow. Called with r.mu.
+func (fl *flow) load() error {
+	rec := fl.t.run.rec
+	if rec == nil {
+		return nil
+	}
+	for _, b := range rec.blocks[-fl.t.key] {
+		if err := fl.loadBlock(rec, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (fl *flow) loadBlock(rec *recovery, b store.Block) error {
+	r := fl.t.run
+	err := rec.e.store.Tasks(rec.ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
+		var cell store.TaskCell
+		if err := cell.Decode(row.Cell); err != nil || row.Run != r.id || fl.before(&cell.Call) {
+			return err
+		}
+		cl := fl.loaded(&cell.Call, row.ID, b)
+		cl.single, cl.one, cl.state = true, true, row.State
+		if cl.order == 0 { // it is in progress, or its pipeline is
+			cl.state, cl.stale = 0, true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return rec.e.store.Frames(rec.ctx, r.id, b.First, b.First+b.Count, func(row *store.FrameRow) error {
+		var cell store.FrameCell
+		if err := cell.Decode(row.Cell); err != nil || fl.before(&cell.Call) {
+			return err
+		}
+		if row.Kind == store.NoteFrame {
+			fl.notes[cell.Call.Key] = clone(cell.Result.Data)
+			return nil
+		}
+		before := fl.calls[cell.Call.Key]
+		cl := fl.loaded(&cell.Call, row.ID, b)
+		if cl.single = before != nil && before.id == row.ID; !cl.single {
+			cl.seq = rec.spaceAt(row.Base).blocks[0].seq
+		}
+		cl.one = cl.single || cell.Call.One
+		cl.stale = row.State == store.FrameOpen
+		switch {
+		case cl.stale:
+		case cell.Cancelled:
+			cl.state = api.Cancelled
+		case cell.Failure != nil:
+			cl.state = api.Failed
+		default:
+			cl.state = api.Completed
+		}
+		return nil
+	})
+}
+
+// before reports whether a record is from before the flow was to start anew.
+func (fl *flow) before(kept *store.Call) bool { return kept.Round>>32 < fl.t.cell.Anew }
+
+// loaded makes the call of a row. Of several under a key, by attempts of the
+// flow, the last one counts.
+func (fl *flow) loaded(kept *store.Call, id int64, b store.Block) *call {
+	cl := &call{
+		fl: fl, key: kept.Key, inputs: string(kept.Inputs), id: id, seq: b.Seq + id - b.First,
+		round: kept.Round, order: kept.Order,
+	}
+	if old := fl.calls[cl.key]; old == nil || old.id <= id {
+		fl.calls[cl.key] = cl
+	}
+	fl.order = max(fl.order, cl.order)
+	return cl
+}
+
+// revive goes on with a call that was in progress when an engine ended. Called
+// with r.mu.
+func (fl *flow) revive(cl *call, chain *pipeline.Chain) error {
+	r, rec := fl.t.run, fl.t.run.rec
+	fl.places++
+	f := pipeline.CallFrame(fl.frame, int(fl.places), chain)
+	f.ID, f.Origin, cl.frame, cl.stale = cl.id, cl, f, false
+	f.Data = newSpace(cl.id, cl.seq)
+	if !cl.single {
+		base, err := rec.frameBase(cl.id)
+		if err != nil {
+			return err
+		}
+		f.Data = rec.spaceAt(base)
+	}
+	c := r.newChange()
+	rec.todo, rec.ready, rec.found, rec.ending = nil, nil, nil, nil
+	rec.resume(c, f, pipeline.Value{})
+	if err := rec.below(c); err != nil {
+		return err
+	}
+	rec.push(c)
+	rec.start()
+	return nil
+}
+
+// frameBase reads the first key of a chain.
+func (rec *recovery) frameBase(id int64) (base int64, err error) {
+	err = rec.e.store.Frames(rec.ctx, rec.r.id, id, id+1, func(row *store.FrameRow) error {
+		base = row.Base
+		return nil
+	})
+	return base, err
+}
+
+// recorded reads how a call ended.
+func (e *Engine) recorded(cl *call) api.FlowEnd {
+	r := cl.fl.t.run
+	ctx := (&change{}).ctx()
+	end := api.FlowEnd{State: cl.state, Order: cl.order}
+	found := false
+	failure := func(data []byte) error {
+		if data == nil {
+			return nil
+		}
+		f, err := decodeFailure(data)
+		end.Failure = f
+		return err
+	}
+	err := e.store.Frames(ctx, r.id, cl.id, cl.id+1, func(row *store.FrameRow) error {
+		var cell store.FrameCell
+		if err := cell.Decode(clone(row.Cell)); err != nil {
+			return err
+		}
+		found = true
+		e.result(&end, cell.Result)
+		return failure(cell.Failure)
+	})
+	if err == nil && !found {
+		err = e.store.Tasks(ctx, cl.id, cl.id+1, func(row *store.TaskRow) error {
+			var cell store.TaskCell
+			if err := cell.Decode(clone(row.Cell)); err != nil {
+				return err
+			}
+			e.result(&end, cell.Result)
+			return failure(cell.Failure)
+		})
+	}
+	if err != nil {
+		end.Err = err
+	}
+	return end
+}

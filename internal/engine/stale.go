@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// answerStale answers a task that is in progress by its row, but was not brought
+// back yet: its flow has not come to it again since the engine was opened. The
+// answer waits in the row.
+func (e *Engine) answerStale(ctx context.Context, r *run, parts []string, answer []byte) error {
+	key, err := strconv.ParseInt(parts[1], 16, 64)
+	if err != nil {
+		return api.Errorf(api.ErrNotFound, "", "no such token")
+	}
+	row, cell, err := e.taskRow(context.WithoutCancel(ctx), key) // it is one row
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	r.mu.Lock()
+	if err := r.staleToken(key, parts, row, cell); err != nil {
+		r.mu.Unlock()
+		return err
+	}
+	cell.Answer = answer
+	c := r.newChange()
+	w := c.AddTask()
+	w.TaskRow, w.Op, w.WasAttempt, w.WasGen = *row, store.UpdateTask, row.Attempt, row.Gen
+	w.Cell = cell.Append(nil)
+	if r.answers == nil {
+		r.answers = make(map[int64][]byte)
+	}
+	r.answers[key] = answer
+	c.told = func(err error) { done <- err }
+	e.queue.push(c)
+	r.mu.Unlock()
+	return await(ctx, done)
+}
+
+// staleToken reports why the token's task can't be answered. Called with r.mu.
+func (r *run) staleToken(key int64, parts []string, row *store.TaskRow, cell *store.TaskCell) error {
+	late := api.Errorf(api.ErrConflict, "", "the attempt of this token has ended: the answer comes too late")
+	switch {
+	case r.rec == nil || r.known[key], row == nil || row.Run != r.id || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
+		parts[2] != hexInt(int64(r.gen)), row.Gen != r.gen, parts[3] != hexInt(int64(row.Attempt)):
+		return late
+	case cell.Token == nil || parts[4] != hex.EncodeToString(cell.Token):
+		return api.Errorf(api.ErrNotFound, "", "no such token")
+	case cell.Answer != nil, r.answers[key] != nil:
+		return api.Errorf(api.ErrConflict, "", "this token was answered before")
+	}
+	return nil
+}
+
+// taskRow reads a task's row, nil if there is none.
+func (e *Engine) taskRow(ctx context.Context, key int64) (found *store.TaskRow, cell *store.TaskCell, err error) {
+	cell = new(store.TaskCell)
+	err = e.store.Tasks(ctx, key, key+1, func(row *store.TaskRow) error {
+		kept := *row
+		kept.Cell = clone(row.Cell)
+		found = &kept
+		return cell.Decode(kept.Cell)
+	})
+	return found, cell, err
+}

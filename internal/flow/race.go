@@ -1,0 +1,88 @@
+package flow
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+)
+
+// Race gives calls in the order in which they end. Ends come to the flow in the
+// order in which they were kept, so it is the same when the flow runs again.
+type Race struct {
+	run     *Run
+	futures []*Future
+	err     error
+
+	mu    sync.Mutex
+	ended byOrder
+	ready chan struct{} // closed by the next end; nil: nobody waits
+}
+
+// Race begins one among calls of the flow.
+func (r *Run) Race(futures []*Future) *Race {
+	race := &Race{run: r, futures: futures}
+	deps := make([]Dep, len(futures))
+	for i, f := range futures {
+		deps[i] = Dep{Future: f}
+	}
+	if race.err = r.foreign(deps); race.err != nil {
+		return race
+	}
+	for i, f := range futures {
+		f.Then(func() { race.arrive(i) })
+	}
+	return race
+}
+
+func (r *Race) arrive(i int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	heap.Push(&r.ended, arrival{i, r.futures[i].Ended().Order})
+	if r.ready != nil {
+		close(r.ready)
+		r.ready = nil
+	}
+}
+
+// Next waits for the next end and gives the call's place.
+func (r *Race) Next(ctx context.Context) (int, error) {
+	for r.err == nil {
+		r.mu.Lock()
+		if len(r.ended) > 0 {
+			next := heap.Pop(&r.ended).(arrival) //nolint:forcetypeassert // there is nothing else in it
+			r.mu.Unlock()
+			return next.place, r.run.failed(r.futures[next.place].Ended().Err)
+		}
+		if r.ready == nil {
+			r.ready = make(chan struct{})
+		}
+		ready := r.ready
+		r.mu.Unlock()
+		if err := r.run.wait(ctx, ready); err != nil {
+			return 0, err
+		}
+	}
+	return 0, r.err
+}
+
+type arrival struct {
+	place int
+	order int64
+}
+
+// byOrder is a heap.
+type byOrder []arrival
+
+func (b byOrder) Len() int           { return len(b) }
+func (b byOrder) Less(i, j int) bool { return b[i].order < b[j].order }
+func (b byOrder) Swap(i, j int)      { b[i], b[j] = b[j], b[i] }
+
+// Push is heap.Push's.
+func (b *byOrder) Push(x any) { *b = append(*b, x.(arrival)) } //nolint:forcetypeassert // see Next
+
+// Pop is heap.Pop's.
+func (b *byOrder) Pop() any {
+	last := (*b)[len(*b)-1]
+	*b = (*b)[:len(*b)-1]
+	return last
+}
