@@ -38,6 +38,8 @@ var (
 	// ErrNotReady is a call of a flow that never ran, since what it depends on did
 	// not complete.
 	ErrNotReady = api.ErrNotReady
+	// ErrKillSwitch is a batch that was stopped since too much of it failed.
+	ErrKillSwitch = api.ErrKillSwitch
 	// ErrChanged is a flow that, run again after a crash, does other than what it
 	// has done.
 	ErrChanged = api.ErrChanged

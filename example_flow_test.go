@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
 )
 
 var (
@@ -187,4 +188,54 @@ func ExampleGo() {
 
 	fmt.Println(eng.Run(ctx, both.Send()))
 	// Output: 70 <nil>
+}
+
+func ExampleNewBatch() {
+	add := runnel.NewTask2("add", func(_ context.Context, x, y int) (int, error) { return x + y, nil })
+	inBatches := runnel.NewFlow0("in_batches", func(f runnel.Flow) ([]int, error) {
+		futures, err := runnel.NewBatch(add, 2).Map(f, []int{1, 2, 3, 4}, []int{2, 3, 4, 5})
+		if err != nil {
+			return nil, err
+		}
+		return futures.Results(f)
+	})
+	careful := runnel.NewFlow0("careful", func(f runnel.Flow) (int, error) {
+		futures, err := runnel.NewBatch(price, 2, runnel.AnyFailed()).Map(f, []string{"tea", "unicorn", "milk", "bread"})
+		return len(futures.List()), err
+	})
+	eng := begin(add, price, inBatches, careful)
+	defer end(eng)
+
+	fmt.Println(eng.Run(ctx, inBatches.Send()))
+	_, err := eng.Run(ctx, careful.Send())
+	fmt.Println(err, errors.Is(err, runnel.ErrKillSwitch))
+	// Output:
+	// [3 5 7 9] <nil>
+	// task "price": AnyFailed tripped: 1 of 2 calls failed, 0 were cancelled true
+}
+
+func ExampleSwitch() {
+	// Trips when three in a row have failed.
+	unlucky := runnel.Switch("unlucky", func() func(api.State) bool {
+		row := 0
+		return func(state api.State) bool {
+			if row++; state == api.Completed {
+				row = 0
+			}
+			return row == 3
+		}
+	})
+	try := runnel.NewFlow0("try", func(f runnel.Flow) (int, error) {
+		items := []string{"unicorn", "tea", "unicorn", "unicorn", "unicorn", "milk"}
+		futures, err := runnel.NewBatch(price, 1, unlucky).Map(f, items)
+		if !errors.Is(err, runnel.ErrKillSwitch) {
+			return 0, err
+		}
+		return len(futures.List()), nil
+	})
+	eng := begin(price, try)
+	defer end(eng)
+
+	fmt.Println(eng.Run(ctx, try.Send()))
+	// Output: 5 <nil>
 }

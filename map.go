@@ -99,13 +99,7 @@ func constant[A any](v A) binding {
 
 func mapOver[R any](f Flow, task handle, sources []source, opts []SubmitOption) *Futures[R] {
 	out := &Futures[R]{}
-	defer func() {
-		for _, s := range sources {
-			if s.stop != nil {
-				s.stop()
-			}
-		}
-	}()
+	defer stopAll(sources)
 	if out.err = mappable(task.Name(), f, sources); out.err != nil {
 		return out
 	}
@@ -116,6 +110,14 @@ func mapOver[R any](f Flow, task handle, sources []source, opts []SubmitOption) 
 			return out
 		}
 		out.list = append(out.list, submitBound[R](f, task, args, opts))
+	}
+}
+
+func stopAll(sources []source) {
+	for _, s := range sources {
+		if s.stop != nil {
+			s.stop()
+		}
 	}
 }
 

@@ -42,6 +42,8 @@ var (
 	// ErrNotReady is a call that never ran, since what it depends on did not
 	// complete.
 	ErrNotReady = &Error{Code: "not_ready", Msg: "an upstream did not complete"}
+	// ErrKillSwitch is a batch that was stopped since too much of it failed.
+	ErrKillSwitch = &Error{Code: "kill_switch", Msg: "kill switch tripped"}
 	// ErrChanged is a flow that, run again after a crash, does other than what it
 	// has done.
 	ErrChanged = &Error{Code: "changed", Msg: "the flow has changed"}

@@ -75,3 +75,26 @@ func (e *Engine) closeFlows() {
 		r.mu.Unlock()
 	}
 }
+
+// FlowCancel cancels calls of a flow that are in progress.
+func (e *Engine) FlowCancel(job *api.Job, keys []string) error {
+	t := job.Key.(*task)
+	r := t.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := t.flowing(job); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if cl := t.flow.calls[key]; cl != nil && cl.frame != nil {
+			cl.frame.Cancelled = true
+		}
+	}
+	c := r.newChange()
+	tell := r.cancelLive(c)
+	e.queue.push(c)
+	for _, t := range tell {
+		t.tell(api.ErrCancelled)
+	}
+	return nil
+}

@@ -193,3 +193,24 @@ func (f *Future) Value(ctx context.Context) (json.RawMessage, error) {
 	}
 	return end.Result, nil
 }
+
+// Cancel cancels calls and waits until they have ended. One that has not been
+// made yet, since it waits for others, is made and ends as it may.
+func (r *Run) Cancel(ctx context.Context, futures []*Future) error {
+	keys := make([]string, len(futures))
+	for i, f := range futures {
+		keys[i] = f.key
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := r.engine.FlowCancel(r.job, keys); err != nil {
+		return r.failed(err)
+	}
+	for _, f := range futures {
+		if _, err := f.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -20,18 +20,24 @@ type Race struct {
 
 // Race begins one among calls of the flow.
 func (r *Run) Race(futures []*Future) *Race {
-	race := &Race{run: r, futures: futures}
-	deps := make([]Dep, len(futures))
-	for i, f := range futures {
-		deps[i] = Dep{Future: f}
-	}
-	if race.err = r.foreign(deps); race.err != nil {
-		return race
-	}
-	for i, f := range futures {
-		f.Then(func() { race.arrive(i) })
+	race := &Race{run: r}
+	for _, f := range futures {
+		race.Add(f)
 	}
 	return race
+}
+
+// Add lets another call take part.
+func (r *Race) Add(f *Future) {
+	if err := r.run.foreign([]Dep{{Future: f}}); err != nil {
+		r.err = err
+		return
+	}
+	r.mu.Lock()
+	place := len(r.futures)
+	r.futures = append(r.futures, f)
+	r.mu.Unlock()
+	f.Then(func() { r.arrive(place) })
 }
 
 func (r *Race) arrive(i int) {
@@ -50,8 +56,9 @@ func (r *Race) Next(ctx context.Context) (int, error) {
 		r.mu.Lock()
 		if len(r.ended) > 0 {
 			next := heap.Pop(&r.ended).(arrival) //nolint:forcetypeassert // there is nothing else in it
+			f := r.futures[next.place]
 			r.mu.Unlock()
-			return next.place, r.run.failed(r.futures[next.place].Ended().Err)
+			return next.place, r.run.failed(f.Ended().Err)
 		}
 		if r.ready == nil {
 			r.ready = make(chan struct{})

@@ -16,6 +16,8 @@ type Engine interface {
 	// FlowCall makes a call or finds the one made before under its key, and gives
 	// its task run id.
 	FlowCall(job *api.Job, call *api.FlowCall, told func(api.FlowEnd)) (string, error)
+	// FlowCancel cancels calls that are in progress.
+	FlowCancel(job *api.Job, keys []string) error
 	// FlowNote keeps a value under a key, or gives back the one kept before.
 	FlowNote(job *api.Job, key string, value json.RawMessage, told func(json.RawMessage, error)) error
 	// FlowKnows gives the value kept under a key, nil for none.

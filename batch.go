@@ -1,0 +1,270 @@
+package runnel
+
+import (
+	"fmt"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/flow"
+)
+
+// KillSwitch stops a batch when too much of it has failed: [AnyFailed],
+// [FailedCount], [FailureRate], or a [Switch] of one's own. It holds no counts:
+// each Map counts anew.
+type KillSwitch interface {
+	// Err gives what is wrong with it, nil if nothing is.
+	Err() error
+
+	begin() counting
+}
+
+// counting is a switch in one Map.
+type counting struct {
+	name string
+	// trips is told of each call that has ended.
+	trips func(state api.State) bool
+}
+
+type killSwitch struct {
+	begins func() counting
+	err    error
+}
+
+func (k killSwitch) Err() error      { return k.err }
+func (k killSwitch) begin() counting { return k.begins() }
+
+// counted is a switch that looks at how many calls failed of those that ended.
+// What was cancelled, or never ran, counts as ended and not as failed.
+func counted(name string, trips func(failed, ended int) bool) killSwitch {
+	return killSwitch{begins: func() counting {
+		failed, ended := 0, 0
+		return counting{name, func(state api.State) bool {
+			ended++
+			if state == api.Failed || state == api.Crashed {
+				failed++
+			}
+			return trips(failed, ended)
+		}}
+	}}
+}
+
+// AnyFailed trips at the first failure.
+func AnyFailed() KillSwitch {
+	return counted("AnyFailed", func(failed, _ int) bool { return failed > 0 })
+}
+
+// FailedCount trips at the n-th failure.
+func FailedCount(n int) KillSwitch {
+	k := counted(fmt.Sprintf("FailedCount(%d)", n), func(failed, _ int) bool { return failed >= n })
+	if n < 1 {
+		k.err = api.Errorf(ErrInvalid, "", "FailedCount(%d): want 1 or more", n)
+	}
+	return k
+}
+
+// FailureRate trips when, of at least minSample calls that have ended, this share
+// or more has failed: FailureRate(10, 0.5) at half.
+func FailureRate(minSample int, rate float64) KillSwitch {
+	k := counted(fmt.Sprintf("FailureRate(%d, %v)", minSample, rate), func(failed, ended int) bool {
+		return ended >= minSample && float64(failed) >= rate*float64(ended)
+	})
+	if minSample < 1 || !(rate > 0 && rate <= 1) {
+		k.err = api.Errorf(ErrInvalid, "", "FailureRate(%d, %v): want a sample of 1 or more, and a rate above 0, at most 1", minSample, rate)
+	}
+	return k
+}
+
+// Switch is a kill switch of one's own. Begin is called for each Map and gives a
+// function that is told how each call ended, in the order of the ends, and says
+// whether to stop. It must depend on nothing else, since a flow may run again.
+func Switch(name string, begin func() (trips func(state api.State) bool)) KillSwitch {
+	k := killSwitch{begins: func() counting { return counting{name, begin()} }}
+	if begin == nil {
+		k.err = api.Errorf(ErrInvalid, "", "Switch(%q): the function is nil", name)
+	}
+	return k
+}
+
+// batch is what the three batch types have in common.
+type batch struct {
+	task     handle
+	size     int
+	switches []KillSwitch
+	sliding  bool
+}
+
+// Batch1 maps a task with one argument in batches.
+type Batch1[A, R any] struct{ batch batch }
+
+// Batch2 maps a task with two arguments in batches.
+type Batch2[A, B, R any] struct{ batch batch }
+
+// Batch3 maps a task with three arguments in batches.
+type Batch3[A, B, C, R any] struct{ batch batch }
+
+// NewBatch wraps a task so that Map calls it for so many elements at a time: the
+// next batch begins when all of the last one has ended. When a switch trips, the
+// calls in progress are cancelled, no further ones are made, and Map fails with
+// ErrKillSwitch. It is seed 003's BatchTask.
+func NewBatch[T interface {
+	batch(size int, switches []KillSwitch) B
+}, B any](task T, size int, switches ...KillSwitch) B {
+	return task.batch(size, switches)
+}
+
+func (t Task1[A, R]) batch(size int, switches []KillSwitch) Batch1[A, R] {
+	return Batch1[A, R]{batch{t.handle, size, switches, false}}
+}
+
+func (t Task2[A, B, R]) batch(size int, switches []KillSwitch) Batch2[A, B, R] {
+	return Batch2[A, B, R]{batch{t.handle, size, switches, false}}
+}
+
+func (t Task3[A, B, C, R]) batch(size int, switches []KillSwitch) Batch3[A, B, C, R] {
+	return Batch3[A, B, C, R]{batch{t.handle, size, switches, false}}
+}
+
+// Sliding keeps the batch's size in progress: a call begins whenever one ends.
+func (b Batch1[A, R]) Sliding() Batch1[A, R] {
+	b.batch.sliding = true
+	return b
+}
+
+// Sliding keeps the batch's size in progress: a call begins whenever one ends.
+func (b Batch2[A, B, R]) Sliding() Batch2[A, B, R] {
+	b.batch.sliding = true
+	return b
+}
+
+// Sliding keeps the batch's size in progress: a call begins whenever one ends.
+func (b Batch3[A, B, C, R]) Sliding() Batch3[A, B, C, R] {
+	b.batch.sliding = true
+	return b
+}
+
+// Map calls the task for each element and gives the calls, all of which have
+// ended, in order. If a switch tripped, they are those that were made.
+func (b Batch1[A, R]) Map[X Mapped[A]](f Flow, xs X, opts ...SubmitOption) (*Futures[R], error) {
+	return mapBatch[R](f, &b.batch, []source{sourceOf[A](f, xs)}, opts)
+}
+
+// Map calls the task for each pair of elements; see [Batch1.Map].
+func (b Batch2[A, B, R]) Map[X Mapped[A], Y Mapped[B]](f Flow, xs X, ys Y, opts ...SubmitOption) (*Futures[R], error) {
+	return mapBatch[R](f, &b.batch, []source{sourceOf[A](f, xs), sourceOf[B](f, ys)}, opts)
+}
+
+// Map calls the task for each triple of elements; see [Batch1.Map].
+func (b Batch3[A, B, C, R]) Map[X Mapped[A], Y Mapped[B], Z Mapped[C]](f Flow, xs X, ys Y, zs Z, opts ...SubmitOption) (*Futures[R], error) {
+	return mapBatch[R](f, &b.batch, []source{sourceOf[A](f, xs), sourceOf[B](f, ys), sourceOf[C](f, zs)}, opts)
+}
+
+// problem gives why the batch can't be mapped.
+func (b *batch) problem(f Flow, sources []source) error {
+	if b.size < 1 {
+		return api.Errorf(ErrInvalid, "", "task %q: a batch of %d; want 1 or more", b.task.Name(), b.size)
+	}
+	for _, k := range b.switches {
+		if k == nil {
+			return api.Errorf(ErrInvalid, "", "task %q: a kill switch is nil", b.task.Name())
+		}
+		if err := k.Err(); err != nil {
+			return err
+		}
+	}
+	return mappable(b.task.Name(), f, sources)
+}
+
+func mapBatch[R any](f Flow, b *batch, sources []source, opts []SubmitOption) (*Futures[R], error) {
+	defer stopAll(sources)
+	m := &mapping[R]{f: f, batch: b, sources: sources, opts: opts, out: &Futures[R]{list: []*Future[R]{}}}
+	if m.out.err = b.problem(f, sources); m.out.err != nil {
+		return m.out, m.out.err
+	}
+	for _, k := range b.switches {
+		m.counting = append(m.counting, k.begin())
+	}
+	m.race = f.scope().run.Race(nil)
+	for m.more = true; m.more || m.flying > 0; {
+		if err := m.fill(); err != nil {
+			return m.out, err
+		}
+		if err := m.land(); err != nil {
+			return m.out, err
+		}
+	}
+	return m.out, nil
+}
+
+// mapping is a Map in batches.
+type mapping[R any] struct {
+	f        Flow
+	batch    *batch
+	sources  []source
+	opts     []SubmitOption
+	out      *Futures[R]
+	counting []counting
+	race     *flow.Race
+	flying   int  // calls that have not ended
+	more     bool // there are elements left
+}
+
+// fill makes calls while there is room: for a sliding batch whenever one has
+// ended, otherwise when all have.
+func (m *mapping[R]) fill() error {
+	if m.flying > 0 && !m.batch.sliding {
+		return nil
+	}
+	for m.more && m.flying < m.batch.size {
+		args, more, err := row(m.batch.task.Name(), m.sources)
+		if m.more = more; err != nil || !more {
+			return err
+		}
+		future := submitBound[R](m.f, m.batch.task, args, m.opts)
+		inner, err := future.future()
+		if err != nil {
+			return err
+		}
+		m.out.list = append(m.out.list, future)
+		m.race.Add(inner)
+		m.flying++
+	}
+	return nil
+}
+
+// land waits for a call to end and asks the switches.
+func (m *mapping[R]) land() error {
+	if m.flying == 0 {
+		return nil
+	}
+	i, err := m.race.Next(m.f)
+	if err != nil {
+		return err
+	}
+	m.flying--
+	state := m.out.list[i].inner.Ended().State
+	for _, k := range m.counting {
+		if k.trips(state) {
+			return m.kill(k.name)
+		}
+	}
+	return nil
+}
+
+// kill ends what is in progress.
+func (m *mapping[R]) kill(name string) error {
+	s := m.f.scope()
+	var left []*flow.Future
+	failed := 0
+	for _, future := range m.out.list {
+		switch end := future.inner.Ended(); {
+		case end == nil:
+			left = append(left, future.inner)
+		case end.State == api.Failed || end.State == api.Crashed:
+			failed++
+		}
+	}
+	if err := s.run.Cancel(s, left); err != nil {
+		return err
+	}
+	return api.Errorf(ErrKillSwitch, "", "task %q: %s tripped: %d of %d calls failed, %d were cancelled",
+		m.batch.task.Name(), name, failed, len(m.out.list), len(left))
+}
