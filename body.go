@@ -2,7 +2,6 @@ package runnel
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 
 	"github.com/runnel-dev/runnel/api"
@@ -48,15 +47,6 @@ func IdempotencyKey(ctx context.Context) string {
 		return b.Job().IdempotencyKey()
 	}
 	return ""
-}
-
-// Logger gives a logger whose lines are kept with the run; read them with
-// [Engine.Logs]. Outside a task it is slog.Default.
-func Logger(ctx context.Context) *slog.Logger {
-	if b := worker.From(ctx); b != nil {
-		return b.Logger()
-	}
-	return slog.Default()
 }
 
 // TempDir gives a folder for the attempt, made at the first call and removed

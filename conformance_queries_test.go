@@ -45,7 +45,7 @@ func TestConformQueries(t *testing.T) {
 		for _, id := range []string{unknown, wrong, "x"} {
 			_, err := s.eng.Attach[int](t.Context(), id)
 			matches(t, err, runnel.ErrNotFound)
-			for _, err := range s.eng.Logs(t.Context(), id) {
+			for _, err := range s.eng.Logs(t.Context(), api.LogFilter{Run: id}) {
 				matches(t, err, runnel.ErrNotFound)
 			}
 			for _, err := range s.eng.TaskRuns(t.Context(), api.TaskRunFilter{Run: id}) {

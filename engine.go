@@ -33,7 +33,7 @@ type Engine struct {
 // acknowledged within the last seconds may be lost when the machine, not only
 // the process, fails.
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
-	cfg := opening{work: worker.NewRegistry(), declared: map[string]*declaration{}}
+	cfg := opening{work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention}
 	var problems []error
 	for _, o := range opts {
 		if o != nil {
@@ -47,7 +47,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	if err != nil {
 		return nil, err
 	}
-	inner, err := engine.New(ctx, engine.Config{Store: db, Registry: cfg.registry(), Logger: cfg.work.Log})
+	inner, err := engine.New(ctx, engine.Config{Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -235,9 +235,4 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 			}
 		}
 	}
-}
-
-// Logs lists the lines that the bodies of a run wrote with [Logger], in order.
-func (e *Engine) Logs(ctx context.Context, run string) iter.Seq2[api.LogLine, error] {
-	return e.engine.Logs(ctx, run)
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
 )
 
 func ExampleRetries() {
@@ -175,10 +177,64 @@ func ExampleLogger() {
 		log.Fatal(err)
 	}
 
-	for line, err := range eng.Logs(ctx, run.ID()) {
+	for line, err := range eng.Logs(ctx, api.LogFilter{Run: run.ID()}) {
 		fmt.Println(line.Task, line.Level, line.Text, err)
 	}
 	// Output: work INFO working x=3 <nil>
+}
+
+func ExampleLogWriter() {
+	work := runnel.NewTask0("work", func(ctx context.Context) (int, error) {
+		out := runnel.LogWriter(ctx)
+		for i := range 3 {
+			fmt.Fprint(out, i, " ")
+		}
+		fmt.Fprintln(out, "is all")
+		_, err := fmt.Fprint(out, "the rest")
+		return 0, err
+	})
+	eng := begin(work)
+	defer end(eng)
+	run, err := eng.Submit(ctx, work.Send())
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := run.Wait(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	for line, err := range eng.Logs(ctx, api.LogFilter{Run: run.ID(), Level: slog.LevelInfo, From: 1, Limit: 100}) {
+		fmt.Println(line.Line, line.Level, line.Text, err)
+	}
+	// Output:
+	// 1 INFO 0 1 2 is all <nil>
+	// 2 INFO the rest <nil>
+}
+
+func ExampleEngine_FollowLogs() {
+	told := make(chan bool)
+	work := runnel.NewTask0("work", func(ctx context.Context) (int, error) {
+		runnel.Logger(ctx).Info("begun")
+		<-told
+		runnel.Logger(ctx).Info("told")
+		return 0, nil
+	})
+	eng := begin(work)
+	defer end(eng)
+	run, err := eng.Submit(ctx, work.Send())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	for line, err := range eng.FollowLogs(ctx, api.LogFilter{Run: run.ID()}) {
+		fmt.Println(line.Text, err)
+		if line.Text == "begun" { // it is durable, and the task still runs
+			close(told)
+		}
+	}
+	// Output:
+	// begun <nil>
+	// told <nil>
 }
 
 func ExampleIdempotencyKey() {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log"
 	"log/slog"
+	"time"
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/api"
@@ -46,6 +47,19 @@ func ExampleOpen() {
 			log.Fatal(err)
 		}
 	}()
+	fmt.Println(eng.Run(ctx, square.Send(12)))
+	// Output: 144 <nil>
+}
+
+func ExampleRetention() {
+	square := runnel.NewTask1("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
+
+	// Runs go a week after their end. runnel.Retention(0) would keep them for ever.
+	eng, err := runnel.Open(ctx, "memory:", runnel.Register(square), runnel.Retention(7*24*time.Hour))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer end(eng)
 	fmt.Println(eng.Run(ctx, square.Send(12)))
 	// Output: 144 <nil>
 }

@@ -3,6 +3,7 @@ package runnel
 import (
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/pipeline"
@@ -17,6 +18,7 @@ type opening struct {
 	declared    map[string]*declaration
 	work        *worker.Registry
 	concurrency int
+	retention   time.Duration
 }
 
 type openOption func(*opening) error
@@ -81,6 +83,20 @@ func Concurrency(n int) OpenOption {
 		if n < 0 {
 			return api.Errorf(ErrInvalid, "", "Concurrency(%d): want 0 for the default, or more", n)
 		}
+		return nil
+	})
+}
+
+// defaultRetention is that of an engine that was opened without [Retention].
+const defaultRetention = 30 * 24 * time.Hour
+
+// Retention is for how long runs that have ended are kept. Older ones are
+// removed with their task runs, results and log lines; to whoever asks for one
+// it is [ErrNotFound] then. Runs that have not ended stay, however old they are,
+// and so does the state of [Keyed]. Default: 30 days. 0 or less: for ever.
+func Retention(d time.Duration) OpenOption {
+	return openOption(func(cfg *opening) error {
+		cfg.retention = d
 		return nil
 	})
 }

@@ -161,7 +161,7 @@ func TestBodiesAreTold(t *testing.T) {
 		if err != nil || status.Name != "mine" || status.State != api.Completed {
 			t.Errorf("status %+v (%v)", status, err)
 		}
-		for line, err := range eng.Logs(t.Context(), run.ID()) {
+		for line, err := range eng.Logs(t.Context(), api.LogFilter{Run: run.ID()}) {
 			if err != nil || line.Text != "told x=2" {
 				t.Errorf("line %+v (%v)", line, err)
 			}

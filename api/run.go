@@ -85,16 +85,6 @@ type Transition struct {
 	Message string    `json:"message,omitempty"`
 }
 
-// LogLine is one line that a body wrote with its logger.
-type LogLine struct {
-	TaskRun string    `json:"task_run"`
-	Task    string    `json:"task"`
-	Attempt int       `json:"attempt"`
-	Time    time.Time `json:"time"`
-	Level   string    `json:"level"`
-	Text    string    `json:"text"`
-}
-
 // RunFilter chooses runs; the zero value chooses all. Newest first.
 type RunFilter struct {
 	States []State

@@ -23,6 +23,9 @@ type Config struct {
 	// Grace is how long a body whose context was cancelled may take to return
 	// before the engine goes on without it. Default: 5 s.
 	Grace time.Duration
+	// Retention is for how long runs that have ended are kept; 0 or less: for
+	// ever.
+	Retention time.Duration
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 }
@@ -37,15 +40,16 @@ type Engine struct {
 	grace    time.Duration
 	manual   bool
 
-	keys     keyring
-	queue    queue      // changes to commit
-	commits  commitLog  // committed changes to advance
-	dispatch dispatcher // what can start
-	timers   timers
-	keyed    keyedState
-	limits   limitState
-	sweep    sweep
-	closers  closers
+	keys      keyring
+	queue     queue      // changes to commit
+	commits   commitLog  // committed changes to advance
+	dispatch  dispatcher // what can start
+	timers    timers
+	keyed     keyedState
+	limits    limitState
+	sweep     sweep
+	closers   closers
+	retention retention
 
 	mu      sync.Mutex
 	runs    map[int64]*run
@@ -84,6 +88,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.dispatch.init()
 	e.timers.init()
 	e.closers.init()
+	e.retention.init(cfg.Retention, e.now())
 	e.keyed.tasks = make(map[string]*keyedTask)
 	e.limits.init()
 	last, err := e.store.LastRun(ctx)
@@ -101,6 +106,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		e.committer.Go(e.commitLoop)
 		e.loops.Go(e.advanceLoop)
 		e.loops.Go(e.timerLoop)
+		if e.retention.keep > 0 {
+			e.loops.Go(e.expireLoop)
+		}
 	}
 	return e, nil
 }

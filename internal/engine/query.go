@@ -179,26 +179,3 @@ func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.R
 		}
 	}
 }
-
-// Logs gives the lines that a run's bodies wrote.
-func (e *Engine) Logs(ctx context.Context, id string) iter.Seq2[api.LogLine, error] {
-	return func(yield func(api.LogLine, error) bool) {
-		uid, err := parseID(id)
-		if err == nil {
-			_, _, err = e.find(ctx, id)
-		}
-		if err == nil {
-			err = e.store.Logs(ctx, numberOf(uid), func(line api.LogLine) error {
-				if !yield(line, nil) {
-					return errStop
-				}
-				return nil
-			})
-		}
-		if err != nil && !errors.Is(err, errStop) {
-			yield(api.LogLine{}, err)
-		}
-	}
-}
-
-var errStop = errors.New("engine: enough")

@@ -12,6 +12,10 @@ import (
 // Retry starts a new generation of a failed run: what failed, was cancelled or
 // never ran runs; what completed stays, and so do the ids of task runs.
 func (e *Engine) Retry(ctx context.Context, id string) error {
+	return e.unlessGone(ctx, id, e.retry(ctx, id))
+}
+
+func (e *Engine) retry(ctx context.Context, id string) error {
 	r, row, err := e.find(ctx, id)
 	if err != nil {
 		return err

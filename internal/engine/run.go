@@ -26,6 +26,7 @@ type run struct {
 	created int64
 	handle  *Handle
 	lane    lane // the dispatcher's
+	lines   bell // rung when lines of its bodies are durable
 
 	mu       sync.Mutex
 	state    api.State

@@ -5,16 +5,12 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // sweepEvery is how long a body may run before it is recorded as RUNNING, at
 // the latest twice this, and how long its log lines may wait. A shorter body
 // leaves one row, written when it has ended.
 const sweepEvery = 25 * time.Millisecond
-
-// logCap bounds the log lines that an attempt keeps between two commits.
-const logCap = 1000
 
 // sweep remembers which bodies have begun since the last time.
 type sweep struct {
@@ -55,11 +51,7 @@ func (e *Engine) sweepStep(before time.Time) {
 	}
 	for _, t := range chatty {
 		t.run.mu.Lock()
-		if len(t.logs) > 0 && t.phase != over {
-			c := t.run.newChange()
-			t.flushLogs(c)
-			e.queue.push(c)
-		}
+		t.pushLogs()
 		t.run.mu.Unlock()
 	}
 	if len(young) > 0 {
@@ -92,36 +84,4 @@ func (t *task) recordRunning(c *change) {
 	t.shown = true
 	t.note(api.Running, t.cell.Begun, "")
 	t.write(c, api.Running, &t.cell)
-}
-
-// Log keeps a line with the run. See worker.Source.
-func (e *Engine) Log(job *api.Job, line api.LogLine) {
-	t := job.Key.(*task)
-	t.run.mu.Lock()
-	defer t.run.mu.Unlock()
-	if t.phase == over {
-		return
-	}
-	if len(t.logs) >= logCap {
-		t.dropped++
-		return
-	}
-	t.logs = append(t.logs, store.LogWrite{LogLine: line})
-	if len(t.logs) == 1 {
-		e.sweep.mu.Lock()
-		e.sweep.chatty = append(e.sweep.chatty, t)
-		e.sweep.arm(e)
-		e.sweep.mu.Unlock()
-	}
-}
-
-// flushLogs moves the lines that wait into change c.
-func (t *task) flushLogs(c *change) {
-	if t.dropped > 0 {
-		line := t.logs[len(t.logs)-1].LogLine
-		line.Level, line.Text = "WARN", itoa(int64(t.dropped))+" lines dropped: more than the store could take"
-		t.logs = append(t.logs, store.LogWrite{LogLine: line})
-	}
-	c.Logs = append(c.Logs, t.logs...)
-	t.logs, t.dropped = nil, 0
 }

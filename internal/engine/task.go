@@ -46,7 +46,8 @@ type task struct {
 	heartbeat *timer
 	cell      store.TaskCell // what its row says, but for result and outcome
 	logs      []store.LogWrite
-	dropped   int // log lines over the bound
+	logged    int // lines of the attempt that were kept
+	dropped   int // and not, since they were over the bound
 
 	flow *flow // what it has called, if it is a flow
 	of   *call // of a flow, whose row this task's is; nil for all else

@@ -82,14 +82,7 @@ func (w *world) tick() bool {
 	if !ok {
 		return false
 	}
-	for i := 0; i < len(w.jobs); i++ { // bodies that don't hang are quick
-		if h := w.jobs[i]; h.job.Timeout > 0 && !h.hangs() {
-			w.jobs = slices.Delete(w.jobs, i, i+1)
-			i--
-			w.did("answer run %d %s", h.run.number, h.script.Label)
-			w.e.Finish(h.job, h.answer)
-		}
-	}
+	w.quick()
 	if at.After(w.now) {
 		w.now = at
 	}
@@ -99,6 +92,18 @@ func (w *world) tick() bool {
 	w.did("tick to %s", w.now.Format("15:04:05.000"))
 	w.e.Tick()
 	return true
+}
+
+// quick answers for the bodies that don't hang, before time passes.
+func (w *world) quick() {
+	for i := 0; i < len(w.jobs); i++ {
+		if h := w.jobs[i]; h.job.Timeout > 0 && !h.hangs() {
+			w.jobs = slices.Delete(w.jobs, i, i+1)
+			i--
+			w.did("answer run %d %s", h.run.number, h.script.Label)
+			w.e.Finish(h.job, h.answer)
+		}
+	}
 }
 
 // act pauses, resumes, cancels or retries a run.

@@ -58,3 +58,9 @@ func (f *faulty) Commit(ctx context.Context, batch []*store.Transition) ([]store
 	}
 	return closed, err
 }
+
+// Expire is the store's, in batches so small that things happen between them.
+func (f *faulty) Expire(ctx context.Context, before int64, _ int) (int, bool, error) {
+	const few = 4
+	return f.Store.Expire(ctx, before, few)
+}

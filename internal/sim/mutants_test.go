@@ -192,6 +192,14 @@ var mutants = []mutant{
 		"internal/pipeline/machine.go",
 		"if f.Final.Status == Failed {", "if f.Final.Status == Cancelled {",
 	}}},
+	{"a live run is expired", "", []edit{{
+		"internal/store/memory/expire.go",
+		"if !r.row.State.Final() || r.row.Finished >= before {", "if r.row.Finished >= before {",
+	}}},
+	{"a removed run leaves task runs", "", []edit{{
+		"internal/store/memory/expire.go",
+		"grave{id, r.blocks}", "grave{id, r.blocks[1:]}",
+	}}},
 }
 
 // TestMutants plants the faults, each in a tree of its own made by an overlay.

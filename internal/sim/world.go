@@ -35,6 +35,7 @@ type world struct {
 	calm      bool // no more faults
 	faults    faults
 	runs      []*simRun
+	removed   []*simRun // since they ended long ago
 	jobs      []*held
 	flows     []*coroutine      // bodies of flows in progress
 	flowing   *coroutine        // the one that is started
@@ -130,6 +131,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		w.storm()
 	}
 	w.settle()
+	w.outlive()
 	return w.steps, w.counts, w.err
 }
 
@@ -141,7 +143,7 @@ func (w *world) open() {
 	w.land()
 	w.jobs, w.pending, w.store.next, w.store.tired = nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
-		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64,
+		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
 		Now: func() time.Time { return w.now }, Logger: slog.New(&alarm{w}),
 	})
 	if err != nil {
@@ -172,7 +174,7 @@ func (w *world) storm() {
 		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0,
 		tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 	}
-	total, crashes, acts := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0
+	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
 	for i := 0; i < total && w.err == nil; i++ {
 		if runs > 0 && (i == 0 || w.rng.IntN(20) == 0) {
@@ -180,7 +182,7 @@ func (w *world) storm() {
 			w.submit(newGenerator(w.rng, w.faults).pipeline(w.rng.IntN(5)))
 			continue
 		}
-		w.guard(func() { w.step(crashes, acts) })
+		w.guard(func() { w.step(crashes, acts, ages) })
 		w.check()
 	}
 }
@@ -203,7 +205,7 @@ func (w *world) guard(step func()) {
 }
 
 // step does one thing at random.
-func (w *world) step(crashes, acts bool) {
+func (w *world) step(crashes, acts, ages bool) {
 	n := w.rng.IntN(100)
 	switch {
 	case n < 3 && crashes:
@@ -221,6 +223,10 @@ func (w *world) step(crashes, acts bool) {
 		w.tick()
 	case n < 16 && w.faults.tags:
 		w.limit()
+	case n == 50 && ages:
+		w.age()
+	case n == 51 && ages:
+		w.expire(false)
 	case n < 20:
 		w.answerToken()
 	case n < 23:

@@ -20,6 +20,7 @@ import (
 	"io"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
 )
 
 // ErrFenced is the error of a batch with a transition that does not fit what is
@@ -43,7 +44,7 @@ type Store interface {
 	// ReserveKeys gives out n keys that were never given out before, durably:
 	// first, first+1, … Keys start at 1.
 	ReserveKeys(ctx context.Context, n int64) (first int64, err error)
-	// LastRun is the highest run number stored, 0 for none.
+	// LastRun is the highest run number that was ever stored, 0 for none.
 	LastRun(ctx context.Context) (int64, error)
 	// Run reads one run, or fails with api.ErrNotFound.
 	Run(ctx context.Context, id int64) (RunRow, error)
@@ -63,8 +64,9 @@ type Store interface {
 	// ID, until yield fails, and returns yield's error as it is. Row and cell are
 	// valid during the call only. Yield must not write to the store.
 	Tasks(ctx context.Context, from, to int64, yield func(*TaskRow) error) error
-	// Logs calls yield for the lines of a run in the order they were committed.
-	Logs(ctx context.Context, run int64, yield func(api.LogLine) error) error
+	// Logs calls yield for the lines of a run, numbered from 1 without gaps in the
+	// order they were committed, beginning with line number from.
+	Logs(ctx context.Context, run, from int64, yield func(api.LogLine) error) error
 	// Keyed reads the state kept under a task id, nil for none.
 	Keyed(ctx context.Context, taskID string) ([]byte, error)
 	// PutRecord keeps a value under a kind and a key, durably; nil removes what is
@@ -74,10 +76,26 @@ type Store interface {
 	// yield fails, and returns yield's error as it is.
 	Records(ctx context.Context, kind string, yield func(key string, value []byte) error) error
 	// PutBlob stores what r gives, durably, as part of the run, and gives a
-	// reference to it. It never holds all of it in memory.
+	// reference to it. It never holds all of it in memory. The run may come after
+	// it, but a blob whose run does not exist goes when the store is opened again.
 	PutBlob(ctx context.Context, run int64, r io.Reader) (Blob, error)
 	// OpenBlob reads a blob, or fails with api.ErrNotFound.
 	OpenBlob(ctx context.Context, b Blob) (io.ReadCloser, error)
+	// Expire removes runs that are final and finished before a time, in
+	// microseconds, with all that is found only through them: task runs, frames,
+	// blocks, lines and blobs. What is kept under a task id stays, and so does
+	// what LastRun says.
+	//
+	// Each call is a short transaction that removes about limit rows, fewer of
+	// large ones, and looks at as many runs; calls go on from each other, and it
+	// is for the caller to call again while there is more. A run that is removed
+	// goes as a whole for whoever looks for a run or commits to it, though its
+	// rows may take many calls; what was not removed yet after a crash is, by the
+	// calls after it. Removed is how many runs went.
+	//
+	// Runs are looked at by number, and not beyond limit of them in a row that
+	// were created at the time or later: those that follow are younger.
+	Expire(ctx context.Context, before int64, limit int) (removed int, more bool, err error)
 	// Location says where the data is, for people.
 	Location() string
 	// Close releases the store. The engine has stopped committing.
@@ -243,7 +261,10 @@ type KeyedWrite struct {
 	Value  []byte
 }
 
-// LogWrite is one line of a body.
+// FirstBlock is up to how many keys from its base on a run has without a block.
+const FirstBlock = pipeline.BlockSize
+
+// LogWrite is one line of a body. The store gives it its number.
 type LogWrite struct{ api.LogLine }
 
 // Transition is the unit of all or nothing: what one event changes. All of it

@@ -31,6 +31,8 @@ type Body struct {
 	temp   string
 	ended  bool
 
+	printer *Printer // nil: nothing was printed
+
 	reported bool // only the goroutine of the body looks
 }
 

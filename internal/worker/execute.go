@@ -79,8 +79,11 @@ func (b *Body) close() api.Answer {
 	b.ended = true
 	answer, temp := b.answer, b.temp
 	answer.Started, answer.Ended, answer.Parts = b.started, b.registry.Now(), b.parts
-	cancel := b.cancel
+	cancel, printer := b.cancel, b.printer
 	b.mu.Unlock()
+	if printer != nil {
+		printer.close()
+	}
 	if cancel != nil {
 		cancel(errEnded) // nothing happens if it is cancelled already
 	}

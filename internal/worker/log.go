@@ -51,12 +51,15 @@ func (h *lineHandler) Handle(ctx context.Context, r slog.Record) error {
 		return err
 	}
 	attrs = strings.TrimPrefix(attrs, "level="+level+` msg=""`)
-	b := h.out.body
-	b.source.Log(b.job, api.LogLine{
-		TaskRun: b.job.ID, Task: b.job.Task, Attempt: b.job.Attempt,
-		Time: at, Level: level, Text: text + strings.TrimRight(attrs, "\n"),
-	})
+	h.out.body.log(at, level, text+strings.TrimRight(attrs, "\n"))
 	return nil
+}
+
+// log keeps a line with the run.
+func (b *Body) log(at time.Time, level, text string) {
+	b.source.Log(b.job, api.LogLine{
+		TaskRun: b.job.ID, Task: b.job.Task, Attempt: b.job.Attempt, Time: at, Level: level, Text: text,
+	})
 }
 
 func (h *lineHandler) attrs(ctx context.Context, r slog.Record) (string, error) {

@@ -141,7 +141,7 @@ func (s *Store) apply(t *store.Transition, closed []store.FrameRef) ([]store.Fra
 		was := r.logs
 		s.undo.add(func() { r.logs = was })
 		for _, l := range t.Logs {
-			l.Time = l.Time.UTC().Truncate(time.Microsecond)
+			l.Line, l.Time = int64(len(r.logs))+1, l.Time.UTC().Truncate(time.Microsecond)
 			r.logs = append(r.logs, l.LogLine)
 		}
 	}

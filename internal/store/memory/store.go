@@ -29,6 +29,8 @@ type Store struct {
 	blobs    map[int64][]byte
 	lastKey  int64
 	lastBlob int64
+	blobsOf  map[int64][]int64 // by run
+	expiry   expiry
 
 	undo undo // of the commit in progress
 }
@@ -51,7 +53,7 @@ func Open() *Store {
 		tasks:   table{chunks: map[int64]*chunk{}},
 		keyed:   map[string][]byte{},
 		records: map[string]map[string][]byte{},
-		blobs:   map[int64][]byte{},
+		blobs:   map[int64][]byte{}, blobsOf: map[int64][]int64{},
 	}
 }
 
@@ -71,10 +73,11 @@ func (s *Store) ReserveKeys(_ context.Context, n int64) (int64, error) {
 func (s *Store) LastRun(context.Context) (int64, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if len(s.order) == 0 {
-		return 0, nil
+	last := s.expiry.lastRun
+	if n := len(s.order); n > 0 {
+		last = max(last, s.order[n-1])
 	}
-	return s.order[len(s.order)-1], nil
+	return last, nil
 }
 
 // Run reads one run.
@@ -201,12 +204,12 @@ func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.Tas
 	}
 }
 
-// Logs calls yield for the lines of a run.
-func (s *Store) Logs(_ context.Context, id int64, yield func(api.LogLine) error) error {
+// Logs calls yield for the lines of a run from one of them on.
+func (s *Store) Logs(_ context.Context, id, from int64, yield func(api.LogLine) error) error {
 	s.mu.RLock()
 	var logs []api.LogLine
 	if r := s.runs[id]; r != nil {
-		logs = slices.Clone(r.logs)
+		logs = slices.Clone(r.logs[min(max(from-1, 0), int64(len(r.logs))):])
 	}
 	s.mu.RUnlock()
 	for _, line := range logs {
@@ -225,7 +228,7 @@ func (s *Store) Keyed(_ context.Context, taskID string) ([]byte, error) {
 }
 
 // PutBlob stores what r gives.
-func (s *Store) PutBlob(_ context.Context, _ int64, r io.Reader) (store.Blob, error) {
+func (s *Store) PutBlob(_ context.Context, run int64, r io.Reader) (store.Blob, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return store.Blob{}, api.Errorf(api.ErrStore, "memory", "reading a large value: %w", err)
@@ -234,6 +237,7 @@ func (s *Store) PutBlob(_ context.Context, _ int64, r io.Reader) (store.Blob, er
 	defer s.mu.Unlock()
 	s.lastBlob++
 	s.blobs[s.lastBlob] = data
+	s.blobsOf[run] = append(s.blobsOf[run], s.lastBlob)
 	return store.Blob{ID: s.lastBlob, Size: int64(len(data))}, nil
 }
 

@@ -13,7 +13,7 @@ const (
 	runColumns   = "id, uid, name, state, gen, epoch, base, created, finished, plan, cell"
 	taskColumns  = "id, run, frame, place, name, state, attempt, gen, cell"
 	blockColumns = "run, first, count, seq, frame"
-	logColumns   = "run, task_run, task, attempt, time, level, text"
+	logColumns   = "run, line, task_run, task, attempt, time, level, text"
 )
 
 // firstFinal compares with the first of the final states.
@@ -239,12 +239,13 @@ func (w *writer) applyRest() error {
 	return w.logs.run(len(b.logs), func(st *sqlite.Stmt, p, i int) {
 		l := b.logs[i].line
 		st.BindInt64(p, b.logs[i].run)
-		st.BindText(p+1, l.TaskRun)
-		st.BindText(p+2, l.Task)
-		st.BindInt64(p+3, int64(l.Attempt))
-		st.BindInt64(p+4, l.Time.UnixMicro())
-		st.BindText(p+5, l.Level)
-		st.BindText(p+6, l.Text)
+		st.BindInt64(p+1, b.logs[i].number)
+		st.BindText(p+2, l.TaskRun)
+		st.BindText(p+3, l.Task)
+		st.BindInt64(p+4, int64(l.Attempt))
+		st.BindInt64(p+5, l.Time.UnixMicro())
+		st.BindText(p+6, l.Level)
+		st.BindText(p+7, l.Text)
 	})
 }
 

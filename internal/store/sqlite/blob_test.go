@@ -17,6 +17,7 @@ import (
 func TestUnfinishedBlobIsSwept(t *testing.T) {
 	path := newPath(t)
 	s := open(t, path, small)
+	commit(t, s, newRun(1))
 	put := func(size int64) store.Blob {
 		t.Helper()
 		b, err := s.PutBlob(t.Context(), 1, zeros(size))
@@ -51,6 +52,25 @@ func TestUnfinishedBlobIsSwept(t *testing.T) {
 	closeStore(t, s)
 	if blobs, chunks := rows(t, path, "blob"), rows(t, path, "blob_chunk"); blobs != 1 || chunks != 3 {
 		t.Errorf("%d blobs and %d chunks are left, want 1 and 3", blobs, chunks)
+	}
+}
+
+// A large value comes before its run, or after its run was removed: nobody
+// would ever remove it.
+func TestBlobWithoutRunIsSwept(t *testing.T) {
+	path := newPath(t)
+	s := open(t, path, small)
+	commit(t, s, newRun(1), newRun(2), &store.Transition{Run: 2, SetRun: &store.RunSet{State: api.Failed}})
+	expire(t, s, 100)
+	for run := range int64(4) {
+		if _, err := s.PutBlob(t.Context(), run, zeros(300_000)); err != nil {
+			t.Fatalf("PutBlob: %v", err)
+		}
+	}
+	closeStore(t, s)
+	closeStore(t, open(t, path, small))
+	if blobs, chunks := rows(t, path, "blob"), rows(t, path, "blob_chunk"); blobs != 1 || chunks != 2 {
+		t.Errorf("%d blobs and %d chunks are left, want 1 and 2", blobs, chunks)
 	}
 }
 

@@ -54,9 +54,9 @@ func column(st *sqlite.Stmt, i int) []byte {
 	return b
 }
 
-// LastRun gives the highest run number.
+// LastRun gives the highest run number, removed runs included.
 func (s *Store) LastRun(ctx context.Context) (id int64, err error) {
-	err = s.query(ctx, "SELECT max(id) FROM run", nil, func(st *sqlite.Stmt) bool {
+	err = s.query(ctx, "SELECT max(value, coalesce((SELECT max(id) FROM run), 0)) FROM meta WHERE key = 'last'", nil, func(st *sqlite.Stmt) bool {
 		id = st.ColumnInt64(0)
 		return false
 	})
@@ -239,23 +239,22 @@ func (s *Store) readPage(ctx context.Context, p *page, from, to int64, size int)
 }
 
 // Logs calls yield for the lines of a run, also page by page.
-func (s *Store) Logs(ctx context.Context, run int64, yield func(api.LogLine) error) error {
+func (s *Store) Logs(ctx context.Context, run, from int64, yield func(api.LogLine) error) error {
 	var lines []api.LogLine
-	for after := int64(0); ; {
+	for size := firstPage; ; size = min(4*size, fullPage) {
 		lines = lines[:0]
-		err := s.query(ctx, "SELECT "+logColumns+", id FROM log WHERE run = ? AND id > ? ORDER BY id LIMIT ?",
+		err := s.query(ctx, "SELECT "+logColumns+" FROM log WHERE run = ? AND line >= ? ORDER BY line",
 			func(st *sqlite.Stmt) {
 				st.BindInt64(1, run)
-				st.BindInt64(2, after)
-				st.BindInt64(3, fullPage)
+				st.BindInt64(2, from)
 			},
 			func(st *sqlite.Stmt) bool {
 				lines = append(lines, api.LogLine{
-					TaskRun: st.ColumnText(1), Task: st.ColumnText(2), Attempt: st.ColumnInt(3),
-					Time: time.UnixMicro(st.ColumnInt64(4)).UTC(), Level: st.ColumnText(5), Text: st.ColumnText(6),
+					Line: st.ColumnInt64(1), TaskRun: st.ColumnText(2), Task: st.ColumnText(3), Attempt: st.ColumnInt(4),
+					Time: time.UnixMicro(st.ColumnInt64(5)).UTC(), Level: st.ColumnText(6), Text: st.ColumnText(7),
 				})
-				after = st.ColumnInt64(7)
-				return false
+				from = st.ColumnInt64(1) + 1
+				return len(lines) == size
 			})
 		if err != nil {
 			return err
@@ -265,7 +264,7 @@ func (s *Store) Logs(ctx context.Context, run int64, yield func(api.LogLine) err
 				return err
 			}
 		}
-		if len(lines) < fullPage {
+		if len(lines) < size {
 			return nil
 		}
 	}

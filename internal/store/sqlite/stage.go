@@ -33,10 +33,11 @@ type batch struct {
 	logs                    []logOp
 }
 
-// mark is what fences a transition on its run.
+// mark is what fences a transition on its run, and the number of its last line.
 type mark struct {
 	epoch int32
 	state api.State
+	lines int64 // -1: not known
 }
 
 // stagedRun is a run that the batch is about.
@@ -55,8 +56,8 @@ type taskOp struct {
 }
 
 type logOp struct {
-	run  int64
-	line *api.LogLine
+	run, number int64
+	line        *api.LogLine
 }
 
 func (b *batch) reset() {
@@ -112,8 +113,10 @@ func (w *writer) stage(transitions []*store.Transition) error {
 			b.blocks = append(b.blocks, block)
 		}
 		b.keyed = append(b.keyed, t.Keyed...)
-		for i := range t.Logs {
-			b.logs = append(b.logs, logOp{t.Run, &t.Logs[i].LogLine})
+		if len(t.Logs) > 0 {
+			if err := w.stageLogs(t); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range b.runs {
@@ -142,7 +145,7 @@ func (w *writer) enter(t *store.Transition) error {
 		if r != nil || t.NewRun.ID != t.Run {
 			return fence(t.Run, "exists, or is not number %d", t.NewRun.ID)
 		}
-		r = b.addRun(stagedRun{id: t.Run, insert: true, row: *t.NewRun, mark: mark{t.NewRun.Epoch, t.NewRun.State}})
+		r = b.addRun(stagedRun{id: t.Run, insert: true, row: *t.NewRun, mark: mark{t.NewRun.Epoch, t.NewRun.State, 0}})
 	case r == nil:
 		return fence(t.Run, "does not exist")
 	case r.mark.epoch != t.Epoch:
@@ -151,7 +154,7 @@ func (w *writer) enter(t *store.Transition) error {
 		return fence(t.Run, "is %s", r.mark.state)
 	}
 	if set := t.SetRun; set != nil {
-		r.mark = mark{set.Epoch, set.State}
+		r.mark.epoch, r.mark.state = set.Epoch, set.State
 		r.row.State, r.row.Gen, r.row.Epoch = set.State, set.Gen, set.Epoch
 		r.row.Finished, r.row.Cell = set.Finished, set.Cell
 		r.update = true
@@ -199,7 +202,7 @@ func (w *writer) readMark(id int64) (m mark, err error) {
 		return m, err
 	}
 	if found {
-		m = mark{st.ColumnInt32(0), api.State(st.ColumnInt64(1))}
+		m = mark{st.ColumnInt32(0), api.State(st.ColumnInt64(1)), -1}
 	}
 	return m, st.Reset()
 }

@@ -34,9 +34,18 @@ type writer struct {
 	putRecord, deleteRecord                          *sqlite.Stmt
 	enterLive, leaveLive, outlived, setFloor         *sqlite.Stmt
 	setKeys, insertBlob, insertChunk, setBlob        *sqlite.Stmt
-	deleteBlob, deleteChunks                         *sqlite.Stmt
+	deleteBlob, deleteChunks, selectLine             *sqlite.Stmt
 	newRuns, setRuns, newTasks, setTasks, reopen     *bulk
 	newFrames, setFrames, putFrames, newBlocks, logs *bulk
+
+	expiry expiry
+	expiryStatements
+}
+
+// query is a statement to prepare.
+type query struct {
+	st   **sqlite.Stmt
+	text string
 }
 
 func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
@@ -44,10 +53,7 @@ func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
 	w.batch.runAt = map[int64]int{}
 	// A program beside the engine, such as a sqlite3 shell, may hold a lock.
 	conn.SetBusyTimeout(busyTimeout)
-	for _, p := range []struct {
-		st    **sqlite.Stmt
-		query string
-	}{
+	for _, q := range append(w.queries(), []query{
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.commit, "COMMIT"},
 		{&w.rollback, "ROLLBACK"},
@@ -72,12 +78,13 @@ func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
 		{&w.setBlob, "UPDATE blob SET size = ?2 WHERE id = ?1"},
 		{&w.deleteBlob, "DELETE FROM blob WHERE id = ?"},
 		{&w.deleteChunks, "DELETE FROM blob_chunk WHERE id >= ? AND id < ?"},
-	} {
-		st, err := conn.Prepare(p.query)
+		{&w.selectLine, "SELECT coalesce(max(line), 0), 0 FROM log WHERE run = ?"},
+	}...) {
+		st, err := conn.Prepare(q.text)
 		if err != nil {
 			return nil, err
 		}
-		*p.st = st
+		*q.st = st
 	}
 	return w, w.prepareBulks()
 }

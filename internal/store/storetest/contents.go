@@ -15,6 +15,7 @@ var contentChecks = []check{
 	{"blocks come by Seq", blocksBySeq},
 	{"block that exists fences", blockExists},
 	{"logs come in the order of commits", logsInOrder},
+	{"lines are numbered without gaps", logsNumbered},
 	{"logs end early, with the error given", logsEndEarly},
 	{"keyed state is kept and deleted", keyedState},
 	{"keys are never given out twice", reserveKeys},
@@ -76,6 +77,9 @@ func logsInOrder(e env) {
 	zero.Logs[0].LogLine = api.LogLine{}
 	e.commit(logs(2, "y", "z"), zero)
 	want := []api.LogLine{logs(1, "c").Logs[0].LogLine, logs(1, "", "b").Logs[1].LogLine, logs(1, "a").Logs[0].LogLine, {}}
+	for i := range want {
+		want[i].Line = int64(i) + 1
+	}
 	c := e.content()
 	e.equal("lines of run 1", c.Logs[3:], want) // the newest run is first
 	e.equal("lines of run 2", c.Logs[0].Text+c.Logs[1].Text+c.Logs[2].Text, "xyz")
@@ -86,13 +90,44 @@ func logsInOrder(e env) {
 	e.commit(newRun(3), logs(3, many...))
 	for i, l := range e.content().Logs[:len(many)] {
 		e.equal("text", l.Text, many[i])
+		e.equal("number", l.Line, int64(i)+1)
 	}
+	for _, from := range []int64{-1, 0, 1, 2, 1000, 1237, 1238, 5000} {
+		next := max(from, 1)
+		err := e.s.Logs(e.t.Context(), 3, from, func(l api.LogLine) error {
+			e.equal("number", l.Line, next)
+			next++
+			return nil
+		})
+		e.ok("Logs", err)
+		if from <= 1238 {
+			e.equal("end", next, int64(1238))
+		}
+	}
+}
+
+// A batch that is refused uses no numbers, and a run that is retried goes on
+// with its own.
+func logsNumbered(e env) {
+	e.commit(newRun(1), logs(1, "a"))
+	e.fenced("a misfit", logs(1, "b", "c"), newRun(1))
+	e.commit(logs(1, "d"), setRun(1, 1, store.RunSet{State: api.Failed, Epoch: 1}))
+	retry := logs(1, "e")
+	retry.SetRun = &store.RunSet{State: api.Running, Gen: 1, Epoch: 1}
+	e.commit(retry, logs(1, "f"))
+	e.commit(logs(1, "g"))
+	var texts []string
+	for i, l := range e.content().Logs {
+		e.equal("number", l.Line, int64(i)+1)
+		texts = append(texts, l.Text)
+	}
+	e.equal("lines", texts, []string{"a", "d", "e", "f", "g"})
 }
 
 func logsEndEarly(e env) {
 	e.commit(newRun(1), logs(1, "a", "b", "c"))
 	stop, n := errors.New("stop"), 0
-	err := e.s.Logs(e.t.Context(), 1, func(api.LogLine) error {
+	err := e.s.Logs(e.t.Context(), 1, 1, func(api.LogLine) error {
 		if n++; n == 2 {
 			return stop
 		}

@@ -19,6 +19,7 @@ func RunReopen(t *testing.T, open Reopen) {
 		{"keys go on after a restart", keysGoOn},
 		{"blobs are there after a restart", blobsThere},
 		{"records are there after a restart", recordsThere},
+		{"a removal goes on after a restart", expiryGoesOn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, reopen := open(t)
@@ -98,6 +99,7 @@ func keysGoOn(e env, reopen func() env) {
 }
 
 func blobsThere(e env, reopen func() env) {
+	e.commit(newRun(1))
 	var blobs []store.Blob
 	for _, n := range blobLengths {
 		blobs = append(blobs, e.put(n))

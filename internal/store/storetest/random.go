@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -86,7 +87,39 @@ func (g *generator) walk(s, m store.Store) {
 			g.r.Fatalf("Commit closed %v, with the model %v\nbatch: %s", got, want, show(batch))
 		}
 		g.same(s, m, batch)
+		if g.oneIn(5, "expire") {
+			g.expire(s, m)
+			g.same(s, m, nil)
+		}
 	}
+}
+
+// expire removes what has ended, whatever the number of calls.
+func (g *generator) expire(s, m store.Store) {
+	limit := g.int("limit", 1, 20)
+	var removed [2]int
+	for i, s := range []store.Store{s, m} {
+		for more := true; more; {
+			n, again, err := s.Expire(g.r.Context(), math.MaxInt64, limit)
+			if err != nil {
+				g.r.Fatalf("Expire: %v", err)
+			}
+			removed[i] += n
+			more = again
+		}
+	}
+	if removed[0] != removed[1] {
+		g.r.Fatalf("Expire removed %d runs, with the model %d", removed[0], removed[1])
+	}
+	maps.DeleteFunc(g.shadow.runs, func(id int64, row store.RunRow) bool {
+		gone := row.State.Final()
+		if gone {
+			maps.DeleteFunc(g.shadow.tasks, func(_ int64, t store.TaskRow) bool { return t.Run == id })
+			maps.DeleteFunc(g.shadow.frames, func(ref store.FrameRef, _ store.FrameRow) bool { return ref.Run == id })
+			maps.DeleteFunc(g.shadow.blocks, func(ref store.FrameRef, _ bool) bool { return ref.Run == id })
+		}
+		return gone
+	})
 }
 
 func (g *generator) same(s, m store.Store, batch []*store.Transition) {
@@ -140,7 +173,7 @@ func (g *generator) transition() *store.Transition {
 	row, exists := g.shadow.runs[id]
 	t := &store.Transition{Run: id, Epoch: row.Epoch}
 	if !exists || g.oneIn(30, "new again") {
-		t.NewRun = &store.RunRow{ID: id, Name: "r", State: api.Running, Epoch: int32(g.int("epoch", 0, 2)), Cell: g.cell()}
+		t.NewRun = &store.RunRow{ID: id, Name: "r", State: api.Running, Base: g.key, Epoch: int32(g.int("epoch", 0, 2)), Cell: g.cell()}
 		row = *t.NewRun
 	}
 	if row.State.Final() && !g.oneIn(10, "final") || g.oneIn(8, "set") {

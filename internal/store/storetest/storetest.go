@@ -30,7 +30,7 @@ type Reopen func(t *testing.T) (s store.Store, reopen func() store.Store)
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, group := range [][]check{runChecks, taskChecks, frameChecks, contentChecks, blobChecks, recordChecks, togetherChecks} {
+	for _, group := range [][]check{runChecks, taskChecks, frameChecks, contentChecks, blobChecks, expiryChecks, recordChecks, togetherChecks} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				s := open(t)
@@ -159,7 +159,7 @@ func readContent(ctx context.Context, s store.Store, after, from, to int64) (c c
 			return c, err
 		}
 		c.Blocks = append(c.Blocks, blocks...)
-		err = s.Logs(ctx, r.ID, func(l api.LogLine) error {
+		err = s.Logs(ctx, r.ID, 1, func(l api.LogLine) error {
 			l.Time = l.Time.UTC()
 			c.Logs = append(c.Logs, l)
 			return nil

@@ -8,7 +8,8 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 INSERT INTO meta VALUES
     ('keys', 1),  -- the first key that was not reserved yet
-    ('floor', 1); -- runs below it are final, unless they are in live_run
+    ('floor', 1), -- runs below it are final, unless they are in live_run
+    ('last', 0);  -- the highest number of a run that was removed
 
 CREATE TABLE run (
     id       INTEGER PRIMARY KEY,
@@ -25,6 +26,12 @@ CREATE TABLE run (
 );
 
 CREATE TABLE live_run (id INTEGER PRIMARY KEY);
+
+-- Runs that were removed, of whose rows some are left.
+CREATE TABLE gone_run (
+    id   INTEGER PRIMARY KEY,
+    base INTEGER NOT NULL
+);
 
 CREATE TABLE task_name (
     id   INTEGER PRIMARY KEY,
@@ -82,23 +89,23 @@ CREATE TABLE record (
 ) WITHOUT ROWID;
 
 CREATE TABLE log (
-    id       INTEGER PRIMARY KEY,
     run      INTEGER NOT NULL,
+    line     INTEGER NOT NULL, -- 1, 2, … in each run
     task_run TEXT NOT NULL,
     task     TEXT NOT NULL,
     attempt  INTEGER NOT NULL,
     time     INTEGER NOT NULL,
     level    TEXT NOT NULL,
-    text     TEXT NOT NULL
-);
-CREATE INDEX log_run ON log (run);
+    text     TEXT NOT NULL,
+    PRIMARY KEY (run, line)
+) WITHOUT ROWID;
 
 CREATE TABLE blob (
     id   INTEGER PRIMARY KEY,
     run  INTEGER NOT NULL,
     size INTEGER NOT NULL -- -1 while it is being written
 );
-CREATE INDEX blob_open ON blob (id) WHERE size < 0;
+CREATE INDEX blob_run ON blob (run);
 
 CREATE TABLE blob_chunk (
     id   INTEGER PRIMARY KEY, -- blob * 2^20 + number of the chunk

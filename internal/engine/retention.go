@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Removing old runs is done in batches, with a pause after each: the store takes
+// one transaction at a time, and those of live runs come first.
+const (
+	expireBatch = 500 // rows
+	expirePause = 5 * time.Millisecond
+	// expireEvery is how often at most old runs are looked for; of short
+	// retentions, 24 times in their length.
+	expireEvery = time.Hour
+)
+
+// retention removes runs that ended long ago. Only its goroutine, or who drives
+// the engine, looks at due.
+type retention struct {
+	keep time.Duration // 0: for ever
+	due  time.Time     // of the next batch
+	wake chan struct{}
+}
+
+func (x *retention) init(keep time.Duration, now time.Time) {
+	x.keep, x.due, x.wake = max(keep, 0), now, make(chan struct{}, 1)
+}
+
+// every is the time between two sweeps.
+func (x *retention) every() time.Duration {
+	return min(max(x.keep/24, time.Second), expireEvery)
+}
+
+// expireLoop does a batch whenever one is due.
+func (e *Engine) expireLoop() {
+	for {
+		e.ExpireStep()
+		e.timers.after(e.retention.due, func() {
+			select {
+			case e.retention.wake <- struct{}{}:
+			default:
+			}
+		})
+		select {
+		case <-e.retention.wake:
+		case <-e.closers.ctx.Done():
+			return
+		}
+	}
+}
+
+// ExpireStep removes some old runs if that is due, and reports whether it was.
+func (e *Engine) ExpireStep() bool {
+	x := &e.retention
+	now := e.now()
+	if x.keep == 0 || now.Before(x.due) {
+		return false
+	}
+	if e.checkStore() != nil { // it has other worries
+		x.due = now.Add(x.every())
+		return false
+	}
+	_, more, err := e.store.Expire(e.closers.ctx, now.Add(-x.keep).UnixMicro(), expireBatch)
+	switch {
+	case err != nil:
+		if !errors.Is(err, api.ErrClosed) {
+			e.log.Warn("old runs were not removed; tried again later", "error", err)
+		}
+		x.due = now.Add(x.every())
+	case more && !e.manual:
+		x.due = now.Add(expirePause)
+	case !more:
+		x.due = now.Add(x.every())
+	}
+	return true
+}
+
+// unlessGone replaces an error about a run that was removed meanwhile.
+func (e *Engine) unlessGone(ctx context.Context, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, _, gone := e.find(ctx, id); errors.Is(gone, api.ErrNotFound) {
+		return gone
+	}
+	return err
+}
