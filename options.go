@@ -120,7 +120,8 @@ func TaskID(id string) CallOption {
 	})
 }
 
-// Tags label a task's runs: to find them by, see [api.TaskRunFilter]. Given to
+// Tags label a task's runs: to find them by, see [api.TaskRunFilter], and to
+// bound how many of them run at a time, see [Limits]. Given to
 // WithOptions or Set they replace those that the task was declared with.
 // Default: none.
 func Tags(tags ...string) CallOption {

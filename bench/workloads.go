@@ -49,6 +49,8 @@ func workloads(quick bool, runs int) []*workload {
 	}
 	add("sqlite", "W5-calls", 10_000, flowCalls, "")
 	add("sqlite", "W5-submits", 10_000, flowSubmits, "")
+	ten := add("sqlite", "W6-parallelism", 10_000, bounded(inc, runnel.MaxParallelism(10)), "")
+	add("sqlite", "W6-tag", 10_000, bounded(limited), ten)
 	for _, n := range []int{1000, 10_000, 100_000} {
 		add("sqlite", "count_to", n, recursion, "")
 	}
@@ -118,7 +120,7 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 	if m.w.store == "sqlite" {
 		dsn = "sqlite:" + m.file()
 	}
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, counted, numbers, sum, add, countTo, check, caller, submitter))
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check, caller, submitter))
 	if err != nil {
 		return err
 	}

@@ -33,12 +33,20 @@ func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
 				continue
 			}
 		}
+		if len(t.first.Tags) > 0 && !e.takeSlots(t) {
+			continue
+		}
 		if e.prepare(t) {
 			return t.job, nil
 		}
-		if t.job.TaskID != "" {
-			e.keyed.leave(t, &api.Answer{})
-		}
+		e.leaveKeyed(t)
+	}
+}
+
+// leaveKeyed ends the turn of a task that is not to begin.
+func (e *Engine) leaveKeyed(t *task) {
+	if t.first.TaskID != "" {
+		e.keyed.leave(t, &api.Answer{})
 	}
 }
 
@@ -98,6 +106,7 @@ func (e *Engine) prepare(t *task) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t.phase != ready {
+		e.leaveSlots(t)
 		return false
 	}
 	if err == nil && t.call.Flow {

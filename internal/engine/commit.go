@@ -347,7 +347,8 @@ func (e *Engine) fail(batch []*change, err error) {
 		c.run.mu.Lock()
 		c.run.broken = true
 		c.run.mu.Unlock()
-		e.dispatch.park(c.run, true)
+		e.park(c.run, true)
+		e.dropSlots(c.run)
 		c.run.handle.fail(api.Errorf(api.ErrStore, "", "run %s: change refused: %w", c.run.text, err))
 	}
 }

@@ -13,7 +13,7 @@ import (
 // and what they answer is kept.
 func (e *Engine) Pause(ctx context.Context, id string) error {
 	return e.control(ctx, id, lifecycle.Pause, func(r *run, c *change) {
-		r.e.dispatch.park(r, true)
+		r.e.park(r, true)
 		r.setRun(c)
 		r.e.queue.push(c)
 	})
@@ -40,7 +40,7 @@ func (r *run) unpark() func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.acts == acts && r.state != api.Paused {
-			r.e.dispatch.park(r, false)
+			r.e.park(r, false)
 		}
 	}
 }

@@ -27,7 +27,13 @@ type lane struct {
 	turn   bool     // of the groups, when there are tasks too
 	parked bool     // the run is paused
 	listed bool
+	// waiting counts tasks that wait for slots of their tags.
+	waiting int
 }
+
+// waitingCap is with how many tasks waiting for slots a run starts no more
+// children of groups: those of a wide group are not all made to wait.
+const waitingCap = 1024
 
 // item is what a claim gets: a task, or a child of a group to make one of.
 type item struct {
@@ -88,9 +94,28 @@ func (d *dispatcher) park(r *run, parked bool) {
 	d.mu.Unlock()
 }
 
+// wait notes that a task of r waits for slots, unwait that it does not any more;
+// tasks are claimable now.
+func (d *dispatcher) wait(r *run) {
+	d.mu.Lock()
+	r.lane.waiting++
+	d.mu.Unlock()
+}
+
+func (d *dispatcher) unwait(r *run, tasks ...*task) {
+	d.mu.Lock()
+	r.lane.waiting--
+	r.lane.ready = append(r.lane.ready, tasks...)
+	d.list(&r.lane)
+	d.mu.Unlock()
+}
+
+// open reports whether children of groups may start.
+func (l *lane) open() bool { return len(l.groups) > 0 && l.waiting < waitingCap }
+
 // list puts a lane with work into the round. Called with mu held.
 func (d *dispatcher) list(l *lane) {
-	if l.parked || len(l.ready)+len(l.groups) == 0 {
+	if l.parked || len(l.ready) == 0 && !l.open() {
 		return
 	}
 	if !l.listed {
@@ -162,7 +187,7 @@ func (d *dispatcher) pop() (item, bool) {
 			continue
 		}
 		it, ok := l.take()
-		if len(l.ready)+len(l.groups) > 0 {
+		if len(l.ready) > 0 || l.open() {
 			l.listed = true
 			d.lanes = append(d.lanes, l)
 		}
@@ -176,7 +201,7 @@ func (d *dispatcher) pop() (item, bool) {
 
 // take gives the lane's next piece of work: a task or a child, in turns.
 func (l *lane) take() (item, bool) {
-	if len(l.ready) > 0 && (!l.turn || len(l.groups) == 0) {
+	if len(l.ready) > 0 && (!l.turn || !l.open()) {
 		l.turn = true
 		t := l.ready[0]
 		l.ready[0] = nil
@@ -184,7 +209,7 @@ func (l *lane) take() (item, bool) {
 		return item{task: t}, true
 	}
 	l.turn = false
-	for len(l.groups) > 0 {
+	for l.open() {
 		g := l.groups[0]
 		if !g.startable() {
 			g.enlisted = false

@@ -12,9 +12,9 @@
 // Each of them is a step that a single goroutine can drive: the simulation calls
 // CommitStep, AdvanceStep, CloseStep and Tick itself (Config.Manual).
 //
-// Locks, in the order in which they may be taken: run.mu, then sweep.mu, then
-// one of Engine.mu, dispatcher.mu, keyed.mu, timers.mu, queue.mu and keyring.mu,
-// none of which is held while another is taken.
+// Locks, in the order in which they may be taken: limits.writing, then run.mu,
+// then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu, limits.mu,
+// timers.mu, queue.mu and keyring.mu, none of which is held while another is taken.
 //
 // It must not know SQL, HTTP or users' functions.
 package engine

@@ -217,7 +217,7 @@ func (r *run) pause(c *change) {
 		return
 	}
 	r.state = api.Paused
-	r.e.dispatch.park(r, true)
+	r.e.park(r, true)
 	r.setRun(c)
 }
 

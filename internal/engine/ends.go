@@ -21,6 +21,11 @@ func taskEnd(row *store.TaskRow, cell *store.TaskCell) (pipeline.End, error) {
 		end.Outcome = failed(f)
 		return end, err
 	case api.Cancelled:
+		if cell.Failure != nil { // by a limit of 0
+			f, err := decodeFailure(cell.Failure)
+			end.Outcome = failed(f)
+			return end, err
+		}
 		end.Status = pipeline.Cancelled
 	}
 	return end, nil

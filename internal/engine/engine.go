@@ -46,6 +46,7 @@ type Engine struct {
 	dispatch  dispatcher // what can start
 	timers    timers
 	keyed     keyedState
+	limits    limitState
 	sweep     sweep
 	closers   closers
 	retention retention
@@ -89,11 +90,15 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.closers.init()
 	e.retention.init(cfg.Retention, e.now())
 	e.keyed.tasks = make(map[string]*keyedTask)
+	e.limits.init()
 	last, err := e.store.LastRun(ctx)
 	if err != nil {
 		return nil, err
 	}
 	e.lastRun = last
+	if err := e.loadLimits(ctx); err != nil {
+		return nil, err
+	}
 	if err := e.recover(ctx); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,7 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 	default:
 		t.complete(c, &a, result)
 	}
+	t.freeSlots(c)
 	if t.job.TaskID != "" {
 		last := a // a itself is not to be kept
 		c.first(func() { r.e.keyed.leave(t, &last) })
@@ -152,7 +153,9 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	case !t.shielded():
 		state, end.Status, end.Pause = api.Cancelled, pipeline.Cancelled, false
 	case a.Failure != nil:
-		state = api.Failed
+		if state = api.Failed; t.cell.Name == lifecycle.Aborted {
+			state = api.Cancelled // of the row; what follows is as after a failure
+		}
 		t.identify(a.Failure)
 		end.Outcome = failed(a.Failure)
 	default:

@@ -128,6 +128,7 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 	if t.phase == waiting {
 		t.stopTimers()
 		t.answered(c)
+		t.freeSlots(c)
 		if t.job.TaskID != "" {
 			c.first(func() { e.keyed.leave(t, &api.Answer{}) })
 		}

@@ -73,6 +73,7 @@ func (w *world) mayBegin(h *held) {
 	}
 	h.key = key
 	w.mayRun(h)
+	w.mayTake(h)
 	w.mayRepeat(h)
 	w.mustHappen(h)
 }
@@ -264,9 +265,10 @@ func (w *world) outcome(r *simRun, out engine.Outcome) {
 	}
 }
 
-// finallyRan: the outermost finally runs, cancelled or not.
+// finallyRan: the outermost finally runs, cancelled or not, unless a limit of 0
+// may have ended it.
 func (w *world) finallyRan(r *simRun) {
-	if r.spec.Finally == nil || r.spec.Finally.Call == nil {
+	if w.faults.zero || r.spec.Finally == nil || r.spec.Finally.Call == nil {
 		return
 	}
 	label := scriptOf(r.spec.Finally.Call.Args).Label + "("

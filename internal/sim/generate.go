@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared, flows bool
+	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {
@@ -218,7 +218,11 @@ func (g *generator) trouble(s *script) *api.Options {
 	if g.faults.shared && g.one(4) {
 		o.TaskID = "id" + strconv.Itoa(g.choose.IntN(2))
 	}
-	if o.Retry == nil && o.Timeout == 0 && o.TaskID == "" {
+	if g.faults.tags && g.one(2) {
+		from := g.choose.IntN(len(tagNames))
+		o.Tags = tagNames[from : from+1+g.choose.IntN(len(tagNames)-from)]
+	}
+	if o.IsZero() {
 		return nil
 	}
 	return o

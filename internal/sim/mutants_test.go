@@ -25,7 +25,10 @@ type mutant struct {
 	edits []edit
 }
 
-const memoryTests = "./internal/store/memory"
+const (
+	memoryTests = "./internal/store/memory"
+	limitTests  = "./internal/limit"
+)
 
 var mutants = []mutant{
 	{"epoch fence not checked", memoryTests, []edit{{
@@ -156,6 +159,34 @@ var mutants = []mutant{
 		"internal/engine/submit.go",
 		"\te.queue.push(c)\n\treturn r, nil", "\te.queue.push(c)\n\te.enqueue(r, c.starts)\n\treturn r, nil",
 	}}},
+	{"slot not given back", "", []edit{{
+		"internal/engine/finish.go",
+		"\tt.freeSlots(c)\n", "",
+	}}},
+	{"wake-up lost when a slot is freed", "", []edit{{
+		"internal/engine/limits.go",
+		"e.dispatch.unwait(t.run, t)", "e.dispatch.unwait(t.run)",
+	}}},
+	{"slot taken though all are", "", []edit{{
+		"internal/limit/table.go",
+		"len(l.active) >= l.limit ||", "len(l.active) > l.limit ||",
+	}}},
+	{"slot taken that a lower limit has not", limitTests, []edit{{
+		"internal/limit/set.go",
+		"\ttouched = append(touched, t.revoke(tag, n)...)\n", "",
+	}}},
+	{"slot forgotten that waits for an answer", "", []edit{{
+		"internal/engine/recover.go",
+		"\t\trec.e.holdSlots(t)\n", "",
+	}}},
+	{"aborted task taken for a cancelled one after a crash", "", []edit{{
+		"internal/engine/ends.go",
+		"if cell.Failure != nil { // by", "if row.Gen < 0 && cell.Failure != nil { // by",
+	}}},
+	{"older waiter passed", limitTests, []edit{{
+		"internal/limit/table.go",
+		" || len(l.queue) > 0 && l.queue[0].ticket < c.ticket)", ")",
+	}}},
 	{"failure that finally replaces is lost", "", []edit{{
 		"internal/pipeline/machine.go",
 		"if f.Final.Status == Failed {", "if f.Final.Status == Cancelled {",
@@ -179,7 +210,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests} {
+	for _, by := range []string{"", memoryTests, limitTests} {
 		if out, err := child(t, root, by, "", 500); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}

@@ -14,6 +14,7 @@ func (w *world) settle() {
 		}
 		w.drain()
 		if !w.nudge() {
+			w.slotsLeft()
 			return
 		}
 	}
@@ -66,7 +67,7 @@ func (w *world) nudge() bool {
 		}
 	}
 	for _, r := range still {
-		if !again { // else it may wait for a task id that a paused run has
+		if !again { // else it may wait for a task id or a slot that a paused run has
 			w.dump(r)
 			w.broken("run %d is %s and nothing is left to do: a wake-up is lost", r.number, r.last.State)
 		}

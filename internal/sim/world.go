@@ -43,6 +43,8 @@ type world struct {
 	saw       map[string]string // by flows, for when they run again
 	pending   []*held           // bodies of this life that asked for a token
 	tokens    map[string]*token
+	limits    map[string]simLimit
+	flights   []flight
 	begun     map[attempt]int // the life in which an attempt was begun last
 	steps     []string
 	counts    map[string]int
@@ -101,7 +103,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		ctx: ctx, gone: gone, rng: rand.New(rand.NewPCG(o.Seed, 1)),
 		now:   time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		store: &faulty{Store: memory.Open(), fired: map[fault]int{}}, tokens: map[string]*token{},
-		begun: map[attempt]int{}, counts: map[string]int{},
+		limits: map[string]simLimit{}, begun: map[attempt]int{}, counts: map[string]int{},
 	}
 	w.rounds, w.saw = map[string]string{}, map[string]string{}
 	w.bodies = registry(w, func(b *worker.Body) error {
@@ -119,6 +121,9 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 	w.open()
 	if o.Runs != nil {
 		w.calm = true
+		for range 3 {
+			w.limit()
+		}
 		for _, spec := range o.Runs {
 			w.submit(spec)
 		}
@@ -135,6 +140,7 @@ func (w *world) open() {
 	w.life++
 	w.dropFlows()
 	w.findTokens()
+	w.land()
 	w.jobs, w.pending, w.store.next, w.store.tired = nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
 		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
@@ -165,7 +171,7 @@ func (w *world) storm() {
 	w.faults = faults{
 		fail: w.rng.IntN(5) > 0, failFast: w.rng.IntN(3) == 0, slow: w.rng.IntN(2) == 0,
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
-		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0,
+		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -218,6 +224,8 @@ func (w *world) step(crashes, acts, ages bool) {
 		w.age()
 	case n == 51 && ages:
 		w.expire(false)
+	case n < 16 && w.faults.tags:
+		w.limit()
 	case n < 20:
 		w.answerToken()
 	case n < 23:
@@ -277,7 +285,7 @@ func (w *world) submit(spec *api.Spec) {
 		w.broken("%v", err)
 		return
 	}
-	r := &simRun{spec: spec, id: h.ID(), number: number, handle: h, life: w.life}
+	r := &simRun{spec: spec, id: h.ID(), number: number, handle: h, life: w.life, fuzzy: w.faults.zero}
 	r.foretell(0)
 	w.runs = append(w.runs, r)
 	w.did("submit run %d: %s", r.number, encode(spec))

@@ -69,6 +69,12 @@ type Store interface {
 	Logs(ctx context.Context, run, from int64, yield func(api.LogLine) error) error
 	// Keyed reads the state kept under a task id, nil for none.
 	Keyed(ctx context.Context, taskID string) ([]byte, error)
+	// PutRecord keeps a value under a kind and a key, durably; nil removes what is
+	// there. Records belong to no run: limits are such.
+	PutRecord(ctx context.Context, kind, key string, value []byte) error
+	// Records calls yield for what is kept under a kind, ordered by key, until
+	// yield fails, and returns yield's error as it is.
+	Records(ctx context.Context, kind string, yield func(key string, value []byte) error) error
 	// PutBlob stores what r gives, durably, as part of the run, and gives a
 	// reference to it. It never holds all of it in memory. The run may come after
 	// it, but a blob whose run does not exist goes when the store is opened again.

@@ -25,6 +25,7 @@ type Store struct {
 	order    []int64 // run numbers, ascending
 	tasks    table
 	keyed    map[string][]byte
+	records  map[string]map[string][]byte // by kind and key
 	blobs    map[int64][]byte
 	lastKey  int64
 	lastBlob int64
@@ -48,10 +49,12 @@ type run struct {
 // Open makes an empty store.
 func Open() *Store {
 	return &Store{
-		runs:  map[int64]*run{},
-		tasks: table{chunks: map[int64]*chunk{}},
-		keyed: map[string][]byte{},
-		blobs: map[int64][]byte{}, blobsOf: map[int64][]int64{},
+		runs:    map[int64]*run{},
+		tasks:   table{chunks: map[int64]*chunk{}},
+		keyed:   map[string][]byte{},
+		records: map[string]map[string][]byte{},
+		blobs:   map[int64][]byte{},
+		blobsOf: map[int64][]int64{},
 	}
 }
 

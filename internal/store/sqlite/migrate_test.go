@@ -40,6 +40,9 @@ func fillV1(t *testing.T, s store.Store) {
 	}
 	commit(t, s, full(1), full(2))
 	commit(t, s, &store.Transition{Run: 2, Epoch: 2, SetRun: &store.RunSet{State: api.Failed, Gen: 1, Epoch: 2, Finished: 5, Cell: []byte("end")}})
+	if err := s.PutRecord(t.Context(), "limit", "db", []byte("10")); err != nil {
+		t.Fatal(err)
+	}
 	if first, err := s.ReserveKeys(t.Context(), 100); err != nil || first != 1 {
 		t.Fatalf("ReserveKeys gave %d, %v", first, err)
 	}
@@ -65,6 +68,14 @@ func TestOldVersions(t *testing.T) {
 	storetest.Same(t, s, m)
 	if v, err := s.Keyed(t.Context(), "counter"); err != nil || string(v) != "7" {
 		t.Errorf("keyed state is %q, %v", v, err)
+	}
+	kept := map[string]string{}
+	err := s.Records(t.Context(), "limit", func(key string, value []byte) error {
+		kept[key] = string(value)
+		return nil
+	})
+	if err != nil || len(kept) != 1 || kept["db"] != "10" {
+		t.Errorf("records are %v, %v", kept, err)
 	}
 	if first, err := s.ReserveKeys(t.Context(), 1); err != nil || first <= 100 {
 		t.Errorf("ReserveKeys gave %d, %v", first, err)

@@ -31,6 +31,7 @@ type writer struct {
 	selectMark, selectFrame                          *sqlite.Stmt
 	insertName, joinFrame                            *sqlite.Stmt
 	putKeyed, deleteKeyed                            *sqlite.Stmt
+	putRecord, deleteRecord                          *sqlite.Stmt
 	enterLive, leaveLive, outlived, setFloor         *sqlite.Stmt
 	setKeys, insertBlob, insertChunk, setBlob        *sqlite.Stmt
 	deleteBlob, deleteChunks, selectLine             *sqlite.Stmt
@@ -65,6 +66,8 @@ func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
 			store.FrameClosing, store.FrameOpen)},
 		{&w.putKeyed, "INSERT INTO keyed (task_id, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"},
 		{&w.deleteKeyed, "DELETE FROM keyed WHERE task_id = ?"},
+		{&w.putRecord, "INSERT INTO record (kind, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"},
+		{&w.deleteRecord, "DELETE FROM record WHERE kind = ? AND key = ?"},
 		{&w.enterLive, "INSERT OR IGNORE INTO live_run (id) VALUES (?)"},
 		{&w.leaveLive, "DELETE FROM live_run WHERE id = ?"},
 		{&w.outlived, "INSERT OR IGNORE INTO live_run (id) SELECT id FROM run WHERE id >= ? AND id < ? AND state" + firstFinal("<")},

@@ -19,6 +19,7 @@ func RunReopen(t *testing.T, open Reopen) {
 		{"keys go on after a restart", keysGoOn},
 		{"blobs are there after a restart", blobsThere},
 		{"a removal goes on after a restart", expiryGoesOn},
+		{"records are there after a restart", recordsThere},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, reopen := open(t)

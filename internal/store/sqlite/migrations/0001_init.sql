@@ -81,6 +81,13 @@ CREATE TABLE keyed (
     value   BLOB NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE record (
+    kind  TEXT NOT NULL,
+    key   BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+
 CREATE TABLE log (
     run      INTEGER NOT NULL,
     line     INTEGER NOT NULL, -- 1, 2, … in each run

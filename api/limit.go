@@ -1,0 +1,22 @@
+package api
+
+import "time"
+
+// Limit is how many task runs with a tag may be RUNNING at a time.
+type Limit struct {
+	Tag string `json:"tag"`
+	// Limit is the number. With 0 a task run that has the tag is not begun: it
+	// ends as CANCELLED, "Aborted", and its step has failed.
+	Limit int `json:"limit"`
+	// Active counts the task runs that have a slot, ActiveSlots names them, in
+	// the order in which they asked for it.
+	Active      int      `json:"active"`
+	ActiveSlots []string `json:"active_slots,omitempty"`
+	// Waiting counts the task runs that a worker was free for and that wait for a
+	// slot, of this tag or of another one that they need at the same time.
+	Waiting int `json:"waiting"`
+	// Waiters names the first 100 of them, in the order of their turns.
+	Waiters []string  `json:"waiters,omitempty"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+}
