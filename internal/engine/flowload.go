@@ -60,8 +60,8 @@ func (fl *flow) loadBlock(rec *recovery, b store.Block) error {
 		}
 		cl := fl.loaded(&cell.Call, row.ID, b)
 		cl.single, cl.one, cl.state = true, true, row.State
-		if row.State == api.Cancelled && cell.Failure != nil { // by a limit of 0
-			cl.state = api.Failed
+		if row.State == api.Cancelled && cell.Failure != nil {
+			cl.state = api.Failed // by a limit of 0; that is a failure to whoever called
 		}
 		if cl.order == 0 { // it is in progress, or its pipeline is
 			cl.state, cl.stale = 0, true

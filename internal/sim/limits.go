@@ -86,7 +86,7 @@ func (w *world) mayTake(h *held) {
 func (w *world) flies(f flight) bool {
 	row, _ := w.row(f.key)
 	if row == nil {
-		return !slices.Contains(w.removed, f.run)
+		return !slices.Contains(w.removed, f.run) && f.run.last.State < api.Completed
 	}
 	gen, attempt := int(row.Gen), int(row.Attempt)
 	return gen < f.job.Generation || gen == f.job.Generation &&

@@ -171,8 +171,7 @@ func (w *world) storm() {
 	w.faults = faults{
 		fail: w.rng.IntN(5) > 0, failFast: w.rng.IntN(3) == 0, slow: w.rng.IntN(2) == 0,
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
-		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0,
-		tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
+		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -221,12 +220,12 @@ func (w *world) step(crashes, acts, ages bool) {
 		w.act()
 	case n < 14:
 		w.tick()
-	case n < 16 && w.faults.tags:
-		w.limit()
 	case n == 50 && ages:
 		w.age()
 	case n == 51 && ages:
 		w.expire(false)
+	case n < 16 && w.faults.tags:
+		w.limit()
 	case n < 20:
 		w.answerToken()
 	case n < 23:

@@ -53,7 +53,8 @@ func Open() *Store {
 		tasks:   table{chunks: map[int64]*chunk{}},
 		keyed:   map[string][]byte{},
 		records: map[string]map[string][]byte{},
-		blobs:   map[int64][]byte{}, blobsOf: map[int64][]int64{},
+		blobs:   map[int64][]byte{},
+		blobsOf: map[int64][]int64{},
 	}
 }
 

@@ -18,8 +18,8 @@ func RunReopen(t *testing.T, open Reopen) {
 		{"fences hold after a restart", fencesHold},
 		{"keys go on after a restart", keysGoOn},
 		{"blobs are there after a restart", blobsThere},
-		{"records are there after a restart", recordsThere},
 		{"a removal goes on after a restart", expiryGoesOn},
+		{"records are there after a restart", recordsThere},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, reopen := open(t)
