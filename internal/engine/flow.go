@@ -19,8 +19,10 @@ import (
 type flow struct {
 	t     *task
 	frame *pipeline.Frame // above the chains that this attempt calls
+	// Those in progress, and of those that have ended the ones that an earlier
+	// attempt made: what this one has been told it does not ask for again.
 	calls map[string]*call
-	notes map[string]json.RawMessage
+	notes map[string]json.RawMessage // of earlier attempts
 	// next to end are keys to give out, with their numbers from seq on.
 	next, end, seq int64
 	size           int64 // of the next block
@@ -65,15 +67,16 @@ const (
 
 // openFlow prepares an attempt of a flow. Called with r.mu.
 func (t *task) openFlow() error {
-	if t.flow == nil {
-		t.flow = &flow{
+	fl, again := t.flow, t.flow != nil
+	if !again {
+		fl = &flow{
 			t: t, calls: make(map[string]*call), notes: make(map[string]json.RawMessage), size: firstFlowBlock,
 		}
-		if err := t.flow.load(); err != nil {
-			t.flow = nil
-			return err
-		}
 	}
+	if err := fl.load(again); err != nil {
+		return err
+	}
+	t.flow = fl
 	t.flow.frame = pipeline.FlowFrame(t.frame, t.place)
 	t.flow.frame.ID = t.key
 	return nil
@@ -132,6 +135,7 @@ func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)
 	}
 	if cl != nil && cl.final() {
 		id := cl.taskRun()
+		delete(fl.calls, cl.key)
 		r.mu.Unlock()
 		told(e.recorded(cl))
 		return id, nil
@@ -272,7 +276,7 @@ func (cl *call) skip(fc *api.FlowCall) (err error) {
 
 // cell is what a row keeps of the call.
 func (cl *call) cell() store.Call {
-	return store.Call{Key: cl.key, Inputs: []byte(cl.inputs), Order: cl.order, One: cl.one && !cl.single, Round: cl.round}
+	return store.Call{Key: cl.key, Inputs: []byte(cl.inputs), Order: cl.order, One: cl.one && !cl.single, Seq: cl.seq, Round: cl.round}
 }
 
 // row is the frame's row of a call that is more than one task.
@@ -333,6 +337,9 @@ func (e *Engine) ended(end callEnd) {
 	told, out := cl.told, cl.out
 	cl.told, cl.out, cl.frame, cl.state = nil, pipeline.Outcome{}, nil, end.state
 	fl := cl.fl
+	if fl.calls[cl.key] == cl {
+		delete(fl.calls, cl.key)
+	}
 	fl.open--
 	if h := fl.held; h != nil && fl.open == 0 {
 		fl.held = nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -36,24 +37,36 @@ func changed(cl *call, now string) error {
 		cl.inputs, now)
 }
 
-// load reads what an earlier engine, or an earlier generation of the run, has
-// recorded of the flow. Called with r.mu.
-func (fl *flow) load() error {
-	rec := fl.t.run.rec
-	if rec == nil {
-		return nil
+// load reads what is recorded of the flow: by an earlier engine, in an earlier
+// generation of the run, or again in an earlier attempt. Called with r.mu.
+func (fl *flow) load(again bool) error {
+	r := fl.t.run
+	var blocks []store.Block
+	switch {
+	case again:
+		all, err := r.e.store.Blocks((&change{}).ctx(), r.id)
+		if err != nil {
+			return err
+		}
+		for _, b := range all {
+			if b.Frame == -fl.t.key {
+				blocks = append(blocks, b)
+			}
+		}
+	case r.rec != nil:
+		blocks = r.rec.blocks[-fl.t.key]
 	}
-	for _, b := range rec.blocks[-fl.t.key] {
-		if err := fl.loadBlock(rec, b); err != nil {
+	for _, b := range blocks {
+		if err := fl.loadBlock((&change{}).ctx(), b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (fl *flow) loadBlock(rec *recovery, b store.Block) error {
+func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 	r := fl.t.run
-	err := rec.e.store.Tasks(rec.ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
+	err := r.e.store.Tasks(ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
 		var cell store.TaskCell
 		if err := cell.Decode(row.Cell); err != nil || row.Run != r.id || fl.before(&cell.Call) {
 			return err
@@ -71,7 +84,7 @@ func (fl *flow) loadBlock(rec *recovery, b store.Block) error {
 	if err != nil {
 		return err
 	}
-	return rec.e.store.Frames(rec.ctx, r.id, b.First, b.First+b.Count, func(row *store.FrameRow) error {
+	return r.e.store.Frames(ctx, r.id, b.First, b.First+b.Count, func(row *store.FrameRow) error {
 		var cell store.FrameCell
 		if err := cell.Decode(row.Cell); err != nil || fl.before(&cell.Call) {
 			return err
@@ -82,10 +95,11 @@ func (fl *flow) loadBlock(rec *recovery, b store.Block) error {
 		}
 		before := fl.calls[cell.Call.Key]
 		cl := fl.loaded(&cell.Call, row.ID, b)
-		if cl.single = before != nil && before.id == row.ID; !cl.single {
-			cl.seq = rec.spaceAt(row.Base).blocks[0].seq
-		}
+		cl.single = before != nil && before.id == row.ID
 		cl.one = cl.single || cell.Call.One
+		if cell.Call.One {
+			cl.seq = cell.Call.Seq
+		}
 		cl.stale = row.State == store.FrameOpen
 		switch {
 		case cl.stale:
@@ -110,7 +124,7 @@ func (fl *flow) loaded(kept *store.Call, id int64, b store.Block) *call {
 		fl: fl, key: kept.Key, inputs: string(kept.Inputs), id: id, seq: b.Seq + id - b.First,
 		round: kept.Round, order: kept.Order,
 	}
-	if old := fl.calls[cl.key]; old == nil || old.id <= id {
+	if old := fl.calls[cl.key]; old == nil || old.id <= id && old.frame == nil {
 		fl.calls[cl.key] = cl
 	}
 	fl.order = max(fl.order, cl.order)

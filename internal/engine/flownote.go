@@ -19,6 +19,7 @@ func (e *Engine) FlowNote(job *api.Job, key string, value json.RawMessage, told 
 		return err
 	}
 	if kept, ok := t.flow.notes[key]; ok {
+		delete(t.flow.notes, key)
 		r.mu.Unlock()
 		told(kept, nil)
 		return nil
@@ -29,7 +30,6 @@ func (e *Engine) FlowNote(job *api.Job, key string, value json.RawMessage, told 
 	if err != nil {
 		return err
 	}
-	t.flow.notes[key] = value
 	cell := store.FrameCell{Result: store.Payload{Data: value}, Call: store.Call{Key: key, Round: t.round()}}
 	c.Frames = append(c.Frames, store.FrameWrite{FrameRow: store.FrameRow{
 		Run: r.id, ID: id, Parent: t.key, Kind: store.NoteFrame, State: store.FrameDone, Cell: cell.Append(nil),

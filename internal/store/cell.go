@@ -42,8 +42,9 @@ type Call struct {
 	Key    string // as in add-0
 	Inputs []byte // what the call was, to tell another one by
 	Order  int64  // of its end among those of the flow's calls; 0: not ended
-	One    bool   // of a chain's frame: it is one task, with the chain's first key
-	Round  int64  // generation of the run and attempt of the flow that made it
+	One    bool   // of a chain's frame: it is one task, numbered Seq
+	Seq    int64
+	Round  int64 // generation of the run and attempt of the flow that made it
 }
 
 func (c *Call) append(b []byte) []byte {
@@ -52,7 +53,9 @@ func (c *Call) append(b []byte) []byte {
 	}
 	b = appendBytes(b, tagKey, []byte(c.Key))
 	b = appendBytes(b, tagInputs, c.Inputs)
-	b = appendInt(b, tagOne, flag(c.One, 1))
+	if c.One {
+		b = appendInt(b, tagOne, c.Seq+1)
+	}
 	return appendInt(appendInt(b, tagOrder, c.Order), tagRound, c.Round)
 }
 
@@ -63,7 +66,7 @@ func (c *Call) field(tag byte, n int64, v []byte) {
 	case tagInputs:
 		c.Inputs = v
 	case tagOne:
-		c.One = true
+		c.One, c.Seq = true, n-1
 	case tagOrder:
 		c.Order = n
 	case tagRound:
