@@ -272,6 +272,9 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 	} else {
 		args = append(args, by)
 	}
+	if by == limitTests {
+		args = append(args, "-rapid.nofailfile") // it is a planted fault's
+	}
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
