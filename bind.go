@@ -12,6 +12,8 @@ import (
 // [Value] among them), a *[Futures] or [Gather] for a list.
 type Arg[T any] interface {
 	bind(s *scope) binding
+	// gives is never called: it is what makes an Arg of one type no Arg of another.
+	gives(T)
 }
 
 // binding is an argument within a flow: what it waits for, and what it gives
@@ -38,7 +40,10 @@ func bound(future *flow.Future, err error) binding {
 	}}
 }
 
+func (r *Future[R]) gives(R)             {}
 func (r *Future[R]) bind(*scope) binding { return bound(r.future()) }
+
+func (p Pipeline[R]) gives(R) {}
 
 func (p Pipeline[R]) bind(s *scope) binding {
 	if v, plain := p.plan.value(); plain && p.plan.err == nil {
@@ -46,6 +51,8 @@ func (p Pipeline[R]) bind(s *scope) binding {
 	}
 	return p.Submit(s).bind(s)
 }
+
+func (r *Futures[R]) gives([]R) {}
 
 func (r *Futures[R]) bind(s *scope) binding {
 	if r == nil || r.err != nil {
@@ -89,6 +96,8 @@ func Gather[T any](args ...Arg[T]) Arg[[]T] { return gather[T](args) }
 
 type gather[T any] []Arg[T]
 
+func (g gather[T]) gives([]T) {}
+
 func (g gather[T]) bind(s *scope) binding {
 	all := make([]binding, len(g))
 	for i, a := range g {
@@ -106,6 +115,8 @@ func AllowFailure[T any](a Arg[T]) AllowedArg[T] { return AllowedArg[T]{a} }
 
 // AllowedArg is what [AllowFailure] gives.
 type AllowedArg[T any] struct{ arg Arg[T] }
+
+func (a AllowedArg[T]) gives(Outcome[T]) {}
 
 func (a AllowedArg[T]) bind(s *scope) binding {
 	if a.arg == nil {
@@ -170,12 +181,14 @@ func (t Task3[A, B, C, R]) Bind(a Arg[A], b Arg[B], c Arg[C]) Bound[R] {
 }
 
 func lazy[T any](a Arg[T]) func(*scope) binding {
-	return func(s *scope) binding {
-		if a == nil {
-			return binding{err: api.Errorf(ErrInvalid, "", "an argument is nil")}
-		}
-		return a.bind(s)
+	return func(s *scope) binding { return bindArg(a, s) }
+}
+
+func bindArg[T any](a Arg[T], s *scope) binding {
+	if a == nil {
+		return binding{err: api.Errorf(ErrInvalid, "", "an argument is nil")}
 	}
+	return a.bind(s)
 }
 
 // Call makes the call and waits for its result.

@@ -9,9 +9,9 @@ import (
 )
 
 // Mapped is what Map can go over: a slice, an iterator, which is read as calls
-// are made, futures, or one value for all ([Unmapped]).
+// are made, futures, a mixture of both, or one value for all ([Unmapped]).
 type Mapped[A any] interface {
-	[]A | iter.Seq[A] | *Futures[A] | []*Future[A] | UnmappedArg[A]
+	[]A | iter.Seq[A] | *Futures[A] | []*Future[A] | []Arg[A] | UnmappedArg[A]
 }
 
 // Unmapped gives the same value to every call of a Map.
@@ -71,9 +71,11 @@ func sourceOf[A any, X Mapped[A]](f Flow, xs X) source {
 		if v == nil || v.err != nil {
 			return source{err: api.Errorf(ErrInvalid, "", "Map over futures that are nil, or failed to be made")}
 		}
-		return futureSource(f, v.list)
+		return argSource[A](f, v.list)
 	case []*Future[A]:
-		return futureSource(f, v)
+		return argSource[A](f, v)
+	case []Arg[A]:
+		return argSource[A](f, v)
 	case UnmappedArg[A]:
 		b := constant(v.value)
 		return source{length: -1, constant: true, next: func() (binding, bool) { return b, true }}
@@ -81,14 +83,14 @@ func sourceOf[A any, X Mapped[A]](f Flow, xs X) source {
 	return source{err: api.Errorf(ErrInvalid, "", "Map can't go over %T", xs)}
 }
 
-func futureSource[A any](f Flow, futures []*Future[A]) source {
+func argSource[A any, X Arg[A]](f Flow, args []X) source {
 	i := 0
-	return source{length: len(futures), next: func() (binding, bool) {
-		if i == len(futures) {
+	return source{length: len(args), next: func() (binding, bool) {
+		if i == len(args) {
 			return binding{}, false
 		}
 		i++
-		return futures[i-1].bind(f.scope()), true
+		return bindArg[A](args[i-1], f.scope()), true
 	}}
 }
 

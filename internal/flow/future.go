@@ -84,13 +84,17 @@ func (r *Run) foreign(deps []Dep) error {
 // make makes the call, now that what it depends on has ended.
 func (f *Future) make(c *Call) {
 	fc := &api.FlowCall{Key: f.key, Task: c.Task}
+	seen := make(map[*Future]bool, len(c.Deps))
 	for _, d := range c.Deps {
 		end := d.Future.end
 		if end.Err != nil {
 			f.settle(api.FlowEnd{Err: end.Err})
 			return
 		}
-		fc.Upstream = append(fc.Upstream, api.Upstream{TaskRun: d.Future.ID(), State: end.State})
+		if !seen[d.Future] { // once, also in Bind(Gather(a, a))
+			seen[d.Future] = true
+			fc.Upstream = append(fc.Upstream, api.Upstream{TaskRun: d.Future.ID(), State: end.State})
+		}
 		if end.State != api.Completed && !d.Allow && fc.NotReady == "" {
 			fc.NotReady = fmt.Sprintf("upstream %s is %s, not COMPLETED", d.Future.key, end.State)
 		}
