@@ -83,11 +83,8 @@ func newTask[A, B, C, R any](name string, arity int, noBody bool, body func(cont
 	d := declare[A, B, C, R](name, arity)
 	d.configure(noBody, opts)
 	d.work.Run = func(b *worker.Body) (worker.Result, error) {
-		x, y, z, err := arguments[A, B, C](d, b.Job())
+		x, y, z, err := begin[A, B, C](d, b)
 		if err != nil {
-			return worker.Result{}, worker.Final(err)
-		}
-		if err := b.Start(); err != nil {
 			return worker.Result{}, err
 		}
 		r, err := body(b, x, y, z)
@@ -116,6 +113,14 @@ func nth[T any](args []any, i int) (v T) {
 		v = as[T](args[i])
 	}
 	return v
+}
+
+// begin gives the arguments of a body that is to run, and says that it runs.
+func begin[A, B, C any](d *declaration, b *worker.Body) (x A, y B, z C, err error) {
+	if x, y, z, err = arguments[A, B, C](d, b.Job()); err != nil {
+		return x, y, z, worker.Final(err)
+	}
+	return x, y, z, b.Start()
 }
 
 // arguments decodes a job's arguments: what arrived, then the bound ones.

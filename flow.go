@@ -70,11 +70,8 @@ func newFlow[A, B, C, R any](name string, arity int, noBody bool, body func(Flow
 	d.configure(noBody, opts)
 	d.work.Flow = true
 	d.work.Run = func(b *worker.Body) (worker.Result, error) {
-		x, y, z, err := arguments[A, B, C](d, b.Job())
+		x, y, z, err := begin[A, B, C](d, b)
 		if err != nil {
-			return worker.Result{}, worker.Final(err)
-		}
-		if err := b.Start(); err != nil {
 			return worker.Result{}, err
 		}
 		engine, ok := b.Source().(flow.Engine)

@@ -40,11 +40,8 @@ func newOrchestrator[A, B, C, R any](name string, arity int, noBody bool, body f
 	d := declare[A, B, C, R](name, arity)
 	d.configure(noBody, opts)
 	d.work.Run = func(b *worker.Body) (worker.Result, error) {
-		x, y, z, err := arguments[A, B, C](d, b.Job())
+		x, y, z, err := begin[A, B, C](d, b)
 		if err != nil {
-			return worker.Result{}, worker.Final(err)
-		}
-		if err := b.Start(); err != nil {
 			return worker.Result{}, err
 		}
 		next, err := body(b, x, y, z)
