@@ -90,6 +90,10 @@ func TestBadJSONIsRefused(t *testing.T) {
 			{`{"runnel":1,"steps":[{"task":"hi","args":["J",7]}]}`, runnel.ErrInvalid, []string{`steps[0]: task "hi" wants string, got number`}},
 			{`{"runnel":1,"steps":[{"value":true},{"task":"val"}]}`, runnel.ErrInvalid, []string{`steps[1]: task "val" wants string, got boolean`}},
 			{`{"runnel":1,"steps":[{"value":{}},{"task":"three","args":["c"],"spread":2}]}`, runnel.ErrInvalid, []string{"steps[1]", "spread wants an array, got object"}},
+			{`{"runnel":1,"steps":[{"task":"hi","args":["J","D"],"spread":2}]}`, runnel.ErrInvalid, []string{"steps[0]", "spread wants an array, and nothing arrives"}},
+			{`{"runnel":1,"steps":[{"task":"hi","args":["J","D"],"spread":-3}]}`, runnel.ErrInvalid, []string{"steps[0]", "spread is -3; want 2 or 3"}},
+			{`{"runnel":1,"steps":[{"value":["c"]},{"task":"three","args":["a","b"],"spread":1}]}`, runnel.ErrInvalid, []string{"steps[1]", "spread is 1; want 2 or 3"}},
+			{`{"runnel":1,"steps":[{"value":["a","b"]},{"task":"hi","args":["J","D"],"spread":2,"ignore":true}]}`, runnel.ErrInvalid, []string{"steps[1]", "nothing arrives"}},
 			{`{"runnel":1,"steps":[{"value":1}],"finally":{"task":"hi","args":["J"]}}`, runnel.ErrInvalid, []string{"finally", "wants 2 arguments, got 1"}},
 			{`{"runnel":1,"steps":[{"value":1}]} {}`, nil, nil},
 		} {

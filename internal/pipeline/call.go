@@ -72,10 +72,12 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 func checkArgs(sig *Signature, spec *api.Call, at *place, given kind) error {
 	arriving, spread := 1, spec.Spread
 	switch {
+	case spread != 0 && spread != 2 && spread != 3:
+		return at.invalid("task %q: spread is %d; want 2 or 3", sig.Name, spread)
+	case spread > 0 && given == none:
+		return at.invalid("task %q: spread wants an array, and nothing arrives", sig.Name)
 	case given == none:
 		arriving = 0
-	case spread < 0 || spread > 3:
-		return at.invalid("task %q: spread is %d; want 2 or 3", sig.Name, spread)
 	case spread > 0 && given != array && given != anything:
 		return at.invalid("task %q: spread wants an array, got %s", sig.Name, given)
 	case spread > 0:
