@@ -86,7 +86,10 @@ func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
 		}
 		*q.st = st
 	}
-	return w, w.prepareBulks()
+	if err := w.prepareBulks(); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 func (w *writer) prepareBulks() error {
