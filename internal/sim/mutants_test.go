@@ -202,6 +202,10 @@ var mutants = []mutant{
 	}}},
 }
 
+// mutantSeeds are tried for each fault, and without one: a seed that fails
+// anyway would find them all.
+const mutantSeeds = 2000
+
 // TestMutants plants the faults, each in a tree of its own made by an overlay.
 func TestMutants(t *testing.T) {
 	if !*plant {
@@ -212,7 +216,7 @@ func TestMutants(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, by := range []string{"", memoryTests, limitTests, engineTests} {
-		if out, err := child(t, root, by, "", 500); err != nil {
+		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
 	}
@@ -231,7 +235,7 @@ func TestMutants(t *testing.T) {
 // search runs the tests that must find a fault, and says how they did.
 func search(t *testing.T, root string, m mutant) string {
 	t.Helper()
-	out, err := child(t, root, m.by, overlay(t, root, m.edits), 2000)
+	out, err := child(t, root, m.by, overlay(t, root, m.edits), mutantSeeds)
 	var failed *exec.ExitError
 	switch {
 	case err == nil:
