@@ -6,5 +6,8 @@
 // the same rounds: a bare writer that makes the store write exactly the rows
 // that the workload leaves behind, in groups of 1,000, and does nothing else.
 //
+// Latencies are those of single tasks; on the line of a ceiling, of its commits.
+// CPU and allocations are per unit of n: a task, a step, a child, a round.
+//
 // docs/benchmarks.md says what each workload is, and has the numbers.
 package main

@@ -148,7 +148,7 @@ func (m *meter) start() error {
 	return nil
 }
 
-// lap notes how long one task of many took.
+// lap notes how long one task of many took, or one commit of a bare writer.
 func (m *meter) lap(d time.Duration) { m.latencies = append(m.latencies, d) }
 
 func (m *meter) stop() error {

@@ -322,10 +322,19 @@ func beside(ctx context.Context, m *meter) error {
 			if err != nil {
 				return err
 			}
-			<-firstChild
+			failed := make(chan error, 1)
+			go func() {
+				_, err := run.Wait(ctx)
+				failed <- err
+			}()
+			select {
+			case <-firstChild:
+			case err := <-failed: // before it had a child
+				return errors.Join(errors.New("the run has ended without a child"), err)
+			}
 			err = laps(ctx, m, eng, func(int) bool { return children.Load() < int64(m.w.n) })
-			got, failed := run.Wait(ctx)
-			return errors.Join(err, expect(got, m.w.n*(m.w.n+1)/2, failed))
+			got, wrong := run.Wait(ctx)
+			return errors.Join(err, expect(got, m.w.n*(m.w.n+1)/2, wrong))
 		})
 	})
 }
