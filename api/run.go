@@ -44,7 +44,7 @@ type TaskRun struct {
 	// Index is its place in the group or each that it stands in; -1 outside.
 	Index int   `json:"index"`
 	State State `json:"state"`
-	// StateName says more than State, as in "AwaitingRetry", "TimedOut" or "Cached".
+	// StateName says more than State, as in "AwaitingRetry" or "TimedOut".
 	StateName  string   `json:"state_name"`
 	Tags       []string `json:"tags,omitempty"` // sorted
 	Attempt    int      `json:"attempt"`        // from 1; 0 before the first

@@ -12,9 +12,8 @@ import (
 
 // Future is a call of a flow, which may not have ended.
 type Future struct {
-	run  *Run
-	key  string
-	task string
+	run *Run
+	key string
 
 	mu    sync.Mutex
 	id    string
@@ -40,7 +39,7 @@ type Call struct {
 // Submit calls once all that it depends on has ended, and does not wait for
 // that, unless too much is in progress.
 func (r *Run) Submit(ctx context.Context, s *Scope, c Call) *Future {
-	f := &Future{run: r, key: s.Key(c.Task), task: c.Task}
+	f := &Future{run: r, key: s.Key(c.Task)}
 	err := r.usable()
 	if err == nil {
 		err = r.below(ctx, maxOpen-1)

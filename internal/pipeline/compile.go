@@ -11,7 +11,7 @@ import (
 // place, as in "steps[0].children[3].steps[1]".
 func Compile(spec *api.Spec, tasks Registry) (*Plan, error) {
 	c := compiler{tasks: tasks}
-	root, err := c.chain(spec, place{}, none, outermost)
+	root, err := c.chain(spec, place{}, none, true)
 	if err != nil {
 		return nil, err
 	}
@@ -22,15 +22,6 @@ type compiler struct {
 	tasks Registry
 	depth int
 }
-
-// role says where a chain stands, which decides what it may have.
-type role uint8
-
-const (
-	outermost role = iota
-	child          // of a group or each
-	nested         // a step of the chain above, whose keys it shares
-)
 
 // place is a path in the pipeline, made into text only for an error.
 type place struct {
@@ -59,15 +50,16 @@ func (p *place) invalid(format string, args ...any) error {
 	return api.Errorf(api.ErrInvalid, p.String(), format, args...)
 }
 
-// chain compiles a chain that is given a value of kind in.
-func (c *compiler) chain(spec *api.Spec, at place, in kind, as role) (*Chain, error) {
+// chain compiles a chain that is given a value of kind in. Only a whole pipeline
+// may have a state and a finally.
+func (c *compiler) chain(spec *api.Spec, at place, in kind, whole bool) (*Chain, error) {
 	out := &Chain{Inline: spec.Inline}
-	_, err := c.into(out, spec, at, in, as)
+	_, err := c.into(out, spec, at, in, whole)
 	return out, err
 }
 
 // into compiles the steps of a chain, and gives the kind of its result.
-func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, as role) (kind, error) {
+func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, whole bool) (kind, error) {
 	if c.depth > api.MaxDepth {
 		// It could be stored, but not read again.
 		return in, at.invalid("nested deeper than %d levels", api.MaxDepth)
@@ -78,12 +70,12 @@ func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, as role) 
 		return in, at.invalid("has no steps")
 	}
 	if spec.State != nil {
-		if as != outermost {
+		if !whole {
 			return in, at.invalid("has an initial state: only a whole pipeline may have one")
 		}
 		out.State = State{Data: spec.State.Value, Merge: spec.State.Merge, Set: true}
 	}
-	if spec.Finally != nil && as != outermost {
+	if spec.Finally != nil && !whole {
 		return in, at.invalid("has a finally: only a whole pipeline may have one")
 	}
 	if spec.Steps[0].OnError {
@@ -152,7 +144,7 @@ func (c *compiler) nested(in *Chain, out *Step, spec *api.Step, at *place, given
 	out.Kind = ChainStep
 	out.Slot = max(in.Slots, 1)
 	out.Chain = &Chain{Slots: out.Slot + 1}
-	kind, err := c.into(out.Chain, spec.Chain, at.sub("chain", -1), given, nested)
+	kind, err := c.into(out.Chain, spec.Chain, at.sub("chain", -1), given, false)
 	in.Slots = out.Chain.Slots
 	return kind, err
 }
@@ -166,7 +158,7 @@ func (c *compiler) group(out *Step, spec *api.Step, at *place, given kind) (kind
 	g.Empty = !(&api.Spec{Steps: []api.Step{*spec}}).HasTask() && !spec.OnError
 	g.Children = make([]*Chain, len(spec.Group.Children))
 	for i := range spec.Group.Children {
-		chain, err := c.chain(&spec.Group.Children[i], at.sub("children", i), given, child)
+		chain, err := c.chain(&spec.Group.Children[i], at.sub("children", i), given, false)
 		if err != nil {
 			return given, err
 		}
@@ -186,7 +178,7 @@ func (c *compiler) each(out *Step, spec *api.Step, at *place, given kind) (kind,
 	if given != array && given != anything {
 		return given, at.invalid("each wants an array, got %s", given)
 	}
-	chain, err := c.chain(&spec.Each.Do, at.sub("each", -1), anything, child)
+	chain, err := c.chain(&spec.Each.Do, at.sub("each", -1), anything, false)
 	g.Each = chain
 	if err == nil {
 		g.setKeys()

@@ -33,14 +33,14 @@ func signatures(name string) *pipeline.Signature {
 }
 
 // registry makes a worker's registry of the tasks.
-func registry(w *world, token func(*worker.Body) error) *worker.Registry {
+func registry(w *world) *worker.Registry {
 	r := worker.NewRegistry()
 	for _, name := range taskNames {
 		err := r.Add(&worker.Task{Name: name, Run: func(b *worker.Body) (worker.Result, error) {
 			if b.Job().Task == "flow" {
 				return flowBody(b, b.Source().(source).e, w) //nolint:forcetypeassert // there is no other
 			}
-			return body(b, token)
+			return body(b, w)
 		}})
 		if err != nil {
 			panic(err)
@@ -50,14 +50,14 @@ func registry(w *world, token func(*worker.Body) error) *worker.Registry {
 }
 
 // body runs a script.
-func body(b *worker.Body, token func(*worker.Body) error) (worker.Result, error) {
+func body(b *worker.Body, w *world) (worker.Result, error) {
 	job := b.Job()
 	s := scriptOf(job.Bound)
 	if err := b.Start(); err != nil {
 		return worker.Result{}, err
 	}
 	if s.Pend {
-		if err := token(b); err != nil {
+		if _, err := b.Token(w.gone); err != nil {
 			return worker.Result{}, err
 		}
 		return worker.Result{}, worker.ErrPending

@@ -53,7 +53,6 @@ type node struct {
 
 // call is one logical call that must happen.
 type call struct {
-	sig      string
 	count    int      // how often, with the same body, input and state
 	attempts int      // how many attempts it takes
 	before   []string // calls that must have ended
@@ -80,7 +79,6 @@ type naive struct {
 	// fuzzy: what comes out depends on the order of things, since a FailFast
 	// group failed.
 	fuzzy bool
-	// labels that may run under a finally.
 }
 
 // interpret foretells a run; old is what became of its previous generation.
@@ -358,7 +356,7 @@ func (n *naive) attempt(me *node, s *script, in string, state kept, policy *api.
 func (n *naive) note(sig string, attempts int, before []string) {
 	c := n.calls[sig]
 	if c == nil {
-		c = &call{sig: sig, attempts: attempts, before: before, groups: slices.Clone(n.within)}
+		c = &call{attempts: attempts, before: before, groups: slices.Clone(n.within)}
 		n.calls[sig] = c
 	}
 	c.count++

@@ -106,10 +106,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		limits: map[string]simLimit{}, begun: map[attempt]int{}, counts: map[string]int{},
 	}
 	w.rounds, w.saw = map[string]string{}, map[string]string{}
-	w.bodies = registry(w, func(b *worker.Body) error {
-		_, err := b.Token(w.gone)
-		return err
-	})
+	w.bodies = registry(w)
 	w.bodies.Log = slog.New(slog.DiscardHandler)
 	w.bodies.Now = func() time.Time { return w.now }
 	defer func() {

@@ -66,10 +66,6 @@ func (s *Store) Expire(_ context.Context, before int64, limit int) (removed int,
 // rowBytes is about what removing a row adds to the log.
 const rowBytes = 60
 
-func (x *sweeper) expired(c *candidate) bool {
-	return c.state.Final() && c.finished < x.before && c.created < x.before
-}
-
 // run removes what there is to remove, in a transaction.
 func (x *sweeper) run() error {
 	err := x.finish()
@@ -151,7 +147,7 @@ func (x *sweeper) look(c *candidate) error {
 		return nil
 	}
 	x.expiry.young = 0
-	if !x.expired(c) {
+	if !c.state.Final() || c.finished >= x.before {
 		return nil
 	}
 	// It takes a few statements, also if it has no rows.
