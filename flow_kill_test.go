@@ -29,11 +29,18 @@ func TestFlowKilled(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
+	kills := 0
 	for kill := range flowKills + 1 {
-		out := runToKill(t, dir, (kill+1)*flowKillCalls/(flowKills+1), kill == flowKills)
+		out, killed := runToKill(t, dir, (kill+1)*flowKillCalls/(flowKills+1), kill == flowKills)
 		if kill == flowKills && !strings.Contains(out, "result 45150") {
 			t.Fatalf("the flow does not come to its end: %s", out)
 		}
+		if killed {
+			kills++
+		}
+	}
+	if kills < flowKills/2 { // one may come too late on a busy machine
+		t.Errorf("the process was killed %d times, want %d", kills, flowKills)
 	}
 	begun, last := map[string]int{}, -1
 	for _, line := range ledgerLines(t, dir) {
@@ -51,10 +58,12 @@ func TestFlowKilled(t *testing.T) {
 	if len(begun) != flowKillCalls {
 		t.Errorf("%d bodies, want %d", len(begun), flowKillCalls)
 	}
-	for key, n := range begun {
-		if n > flowKills+1 {
-			t.Errorf("%s began %d times", key, n)
-		}
+	again := 0 // a kill finds one body in progress, or none
+	for _, n := range begun {
+		again += n - 1
+	}
+	if again > flowKills {
+		t.Errorf("%d bodies ran again after %d kills", again, flowKills)
 	}
 }
 
@@ -69,7 +78,7 @@ func ledgerLines(t *testing.T, dir string) []string {
 
 // runToKill runs the flow in a process of its own, and kills it once the ledger
 // has so many lines, unless it is to come to its end.
-func runToKill(t *testing.T, dir string, lines int, toEnd bool) string {
+func runToKill(t *testing.T, dir string, lines int, toEnd bool) (output string, killed bool) {
 	t.Helper()
 	self, err := os.Executable()
 	do(t, err)
@@ -79,19 +88,25 @@ func runToKill(t *testing.T, dir string, lines int, toEnd bool) string {
 	do(t, err)
 	do(t, cmd.Start())
 	var out strings.Builder
+	signaled := false
 	in := bufio.NewScanner(stdout)
 	for n := len(ledgerLines(t, dir)); in.Scan(); {
 		fmt.Fprintln(&out, in.Text())
 		if in.Text() != "." {
 			continue
 		}
-		if n++; n == lines && !toEnd {
+		if n++; n >= lines && !toEnd && !signaled {
+			signaled = true
 			do(t, cmd.Process.Kill())
 		}
 	}
 	_, _ = io.Copy(io.Discard, stdout)
-	_ = cmd.Wait() // it was killed, mostly
-	return out.String()
+	err = cmd.Wait()
+	killed = err != nil && strings.Contains(err.Error(), "killed")
+	if err != nil && !killed {
+		t.Errorf("the process ends with %v: %s", err, out.String())
+	}
+	return out.String(), killed
 }
 
 // flowToKill is the flow, in the process that is killed.

@@ -248,12 +248,15 @@ func TestLimitZero(t *testing.T) {
 		says(t, failure.Message, "tag a is 0")
 		isLike(t, failure, runnel.ErrConflict, "")
 		is(t, api.Failed, run)
+		listed := 0
 		for task, err := range s.eng.TaskRuns(t.Context(), api.TaskRunFilter{Run: run.ID()}) {
 			do(t, err)
+			listed++
 			if task.State != api.Cancelled || task.StateName != "Aborted" || task.Failure == nil || len(task.History) != 1 || task.History[0].Name != "Aborted" {
 				t.Errorf("task run is %+v", task)
 			}
 		}
+		wants(t, "listed", listed, 1)
 		wants(t, "began", s.began(), "")
 		// It is a failure like any other.
 		s.gives(t, "E:"+failure.Error(), s.sleeps("2", "a").Exceptionally(s.rec))

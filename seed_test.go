@@ -161,11 +161,12 @@ func TestBodiesAreTold(t *testing.T) {
 		if err != nil || status.Name != "mine" || status.State != api.Completed {
 			t.Errorf("status %+v (%v)", status, err)
 		}
+		var lines []string
 		for line, err := range eng.Logs(t.Context(), api.LogFilter{Run: run.ID()}) {
-			if err != nil || line.Text != "told x=2" {
-				t.Errorf("line %+v (%v)", line, err)
-			}
+			do(t, err)
+			lines = append(lines, line.Text)
 		}
+		wants(t, "lines", lines, []string{"told x=2"})
 		request, err := run.Request(t.Context())
 		if err != nil || !strings.Contains(string(request), `"task":"tell"`) {
 			t.Errorf("request %s (%v)", request, err)
