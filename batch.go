@@ -182,7 +182,8 @@ func mapBatch[R any](f Flow, b *batch, sources []source, opts []SubmitOption) (*
 	for _, k := range b.switches {
 		m.counting = append(m.counting, k.begin())
 	}
-	m.race = f.scope().run.Race(nil)
+	s := f.scope()
+	m.race = s.run.Race(s.keys, s.deadline, nil)
 	for m.more = true; m.more || m.flying > 0; {
 		if err := m.fill(); err != nil {
 			return m.out, err

@@ -26,8 +26,8 @@ type Flow interface {
 	// WithTags gives a Flow that adds tags to all that it calls, and to what is
 	// called below that.
 	WithTags(tags ...string) Flow
-	// WithTimeout gives a Flow whose waits fail with ErrTimeout once d has passed.
-	// What was called goes on.
+	// WithTimeout gives a Flow whose waits for calls, and Sleep, fail with
+	// ErrTimeout once d has passed; [Future.Wait] ends then. What was called goes on.
 	WithTimeout(d time.Duration) Flow
 	// WithContext gives a Flow that takes values, and being cancelled, from ctx too.
 	WithContext(ctx context.Context) Flow
@@ -197,7 +197,7 @@ func (s *scope) Sleep(d time.Duration) error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.run.Sleep(s, s.keys, d)
+	return s.run.Sleep(s, s.keys, d, s.deadline)
 }
 
 // wait waits for the end of a call.

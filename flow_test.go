@@ -265,12 +265,41 @@ func TestFlowTimes(t *testing.T) {
 			if !errors.Is(err, runnel.ErrTimeout) {
 				t.Errorf("Result in too little time: %v", err)
 			}
+			if _, err := runnel.WaitAny(f.WithTimeout(time.Second), future); !errors.Is(err, runnel.ErrTimeout) {
+				t.Errorf("WaitAny in too little time: %v", err)
+			}
+			some := slow.Map(f, []time.Duration{0, time.Minute})
+			if _, err := some.Results(f.WithTimeout(time.Second)); !errors.Is(err, runnel.ErrTimeout) {
+				t.Errorf("Results in too little time: %v", err)
+			}
+			early := 0
+			for _, err = range runnel.AsCompleted(f.WithTimeout(time.Second), some.List()) {
+				if err == nil {
+					early++
+				}
+			}
+			if early != 1 || !errors.Is(err, runnel.ErrTimeout) {
+				t.Errorf("AsCompleted in too little time: %d, then %v", early, err)
+			}
+			if _, err := runnel.NewBatch(slow, 1).Map(f.WithTimeout(time.Second), []time.Duration{time.Minute}); !errors.Is(err, runnel.ErrTimeout) {
+				t.Errorf("a batch in too little time: %v", err)
+			}
+			if err := f.WithTimeout(time.Second).Sleep(time.Hour); !errors.Is(err, runnel.ErrTimeout) {
+				t.Errorf("Sleep in too little time: %v", err)
+			}
+			if _, ended, err := future.Wait(f.WithTimeout(time.Second), time.Hour); ended || err != nil {
+				t.Errorf("Wait in too little time: %t, %v", ended, err)
+			}
+			pipeline := slow.Send(time.Second).ContinueWith(runnel.Ref1[string, string]("echo")).Submit(f)
+			state, err := pipeline.State(f)
+			do(t, err)
+			wants(t, "state of a pipeline", state, api.Running)
 			do(t, f.Sleep(10*time.Second))
 			quick := slow.Submit(f, time.Second)
 			first, err := runnel.WaitAny(f, future, quick)
 			do(t, err)
 			wants(t, "the first", first, quick)
-			state, ended, err := future.Wait(f, time.Hour)
+			state, ended, err = future.Wait(f, time.Hour)
 			do(t, err)
 			wants(t, "ended within an hour", ended, true)
 			wants(t, "state", state, api.Completed)
@@ -281,7 +310,8 @@ func TestFlowTimes(t *testing.T) {
 			return v, err
 		})
 		stuck := runnel.NewFlow0("stuck", func(f runnel.Flow) (string, error) { return slow.Call(f, time.Hour) }, runnel.Timeout(time.Minute))
-		eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(slow, flow, stuck))
+		echo := runnel.NewTask1("echo", func(_ context.Context, s string) (string, error) { return s, nil })
+		eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(slow, echo, flow, stuck))
 		do(t, err)
 		got, err := eng.Run(t.Context(), flow.Send())
 		do(t, err)
@@ -475,6 +505,19 @@ func TestFlowOpenedAgain(t *testing.T) {
 	if !errors.Is(err, runnel.ErrChanged) || !strings.Contains(err.Error(), "note-0") || !strings.Contains(err.Error(), "first changed") {
 		t.Errorf("a flow that has changed: %v", err)
 	}
+	do(t, eng.Close(t.Context()))
+
+	// With the old code it goes on: what completed is there, and what waited for
+	// an answer asks again.
+	eng = open("")
+	again, err = eng.Attach[[]string](t.Context(), id)
+	do(t, err)
+	do(t, again.Retry(t.Context()))
+	do(t, eng.Complete(t.Context(), <-token, "late answer"))
+	got, err := again.Wait(t.Context())
+	do(t, err)
+	wants(t, "first and last after a retry", []string{got[0], got[2]}, []string{"first", "late answer"})
+	wants(t, "bodies", bodies.Load(), 4)
 	do(t, eng.Close(t.Context()))
 }
 

@@ -81,8 +81,9 @@ func failureOf(f *flow.Future, end *api.FlowEnd) *Failure {
 	return &Failure{TaskRun: f.ID(), Type: "*api.Error", Code: api.ErrCancelled.Code, Message: "call " + f.Key() + " was cancelled"}
 }
 
-// Wait waits for the end, at most for d, and says where the call stands then
-// and whether it has ended. What it says is the same when the flow runs again.
+// Wait waits for the end, at most for d, and says whether it came. State is the
+// final one, or RUNNING if it has not ended; [Future.State] tells more. What Wait
+// says is the same when the flow runs again.
 func (r *Future[R]) Wait(f Flow, d time.Duration) (state api.State, ended bool, err error) {
 	inner, err := r.future()
 	if err != nil {
@@ -96,6 +97,9 @@ func (r *Future[R]) Wait(f Flow, d time.Duration) (state api.State, ended bool, 
 		return 0, false, api.Errorf(ErrInvalid, "", "Wait(%s): want 0 or more", d)
 	}
 	until, err := s.run.Deadline(s, s.keys, d)
+	if !s.deadline.IsZero() && s.deadline.Before(until) {
+		until = s.deadline
+	}
 	if err == nil {
 		ended, err = s.run.WaitUntil(s, s.keys, inner, until)
 	}
@@ -243,9 +247,6 @@ func newRace[R any](f Flow, futures []*Future[R]) (*flow.Race, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	if !s.deadline.IsZero() {
-		return nil, api.Errorf(ErrInvalid, "", "AsCompleted and WaitAny can't be used in a Flow WithTimeout; use Future.Wait")
-	}
 	all := make([]*flow.Future, len(futures))
 	for i, future := range futures {
 		var err error
@@ -253,5 +254,5 @@ func newRace[R any](f Flow, futures []*Future[R]) (*flow.Race, error) {
 			return nil, err
 		}
 	}
-	return s.run.Race(all), nil
+	return s.run.Race(s.keys, s.deadline, all), nil
 }

@@ -126,7 +126,7 @@ func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)
 	}
 	fl := t.flow
 	cl := fl.calls[fc.Key]
-	if cl != nil && cl.final() && cl.round != t.round() && (cl.state != api.Completed || cl.inputs != inputs) {
+	if cl != nil && cl.superseded(inputs) {
 		cl = nil // this attempt of the flow makes it anew
 	}
 	if cl != nil && cl.inputs != inputs {

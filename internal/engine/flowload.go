@@ -33,7 +33,7 @@ func describe(fc *api.FlowCall) (string, error) {
 }
 
 func changed(cl *call, now string) error {
-	return api.Errorf(api.ErrChanged, cl.key, "the flow called %s before and calls %s now; run it with the code that it began with, or cancel it and start anew",
+	return api.Errorf(api.ErrChanged, cl.key, "the flow called %s before and calls %s now; retry the run with the code that it began with, or start anew",
 		cl.inputs, now)
 }
 

@@ -9,6 +9,20 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
+// superseded reports whether a call of an earlier attempt counts no more: it did
+// not complete, was another one, or was left in progress by a generation of the
+// run that has ended.
+func (cl *call) superseded(inputs string) bool {
+	now := cl.fl.t.round()
+	switch {
+	case cl.final():
+		return cl.round != now && (cl.state != api.Completed || cl.inputs != inputs)
+	case cl.stale:
+		return cl.round>>32 != now>>32
+	}
+	return false
+}
+
 // answerStale answers a task that is in progress by its row, but was not brought
 // back yet: its flow has not come to it again since the engine was opened. The
 // answer waits in the row.

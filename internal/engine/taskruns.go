@@ -103,8 +103,9 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api
 			if err != nil {
 				return err
 			}
-			if row.State.Final() && !out.State.Final() {
-				// Its flow never came to it again after a crash.
+			if (row.State.Final() || t.Gen < row.Gen) && !out.State.Final() {
+				// Its flow never came to it again after a crash. What a retry takes
+				// up has its generation.
 				out.State, out.StateName = api.Cancelled, lifecycle.Name(api.Cancelled, 0, "")
 			}
 			return yield(out)

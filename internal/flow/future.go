@@ -16,6 +16,7 @@ type Future struct {
 	key string
 
 	mu    sync.Mutex
+	made  bool // it waits for no other call
 	id    string
 	end   *api.FlowEnd // nil: it has not ended
 	ready chan struct{}
@@ -111,7 +112,7 @@ func (f *Future) make(c *Call) {
 		return
 	}
 	f.mu.Lock()
-	f.id = id
+	f.id, f.made = id, true
 	f.mu.Unlock()
 }
 
@@ -161,6 +162,18 @@ func (f *Future) Ended() *api.FlowEnd {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.end
+}
+
+func (f *Future) state() api.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.end != nil:
+		return f.end.State
+	case f.made:
+		return api.Running
+	}
+	return api.Pending
 }
 
 func (f *Future) channel() <-chan struct{} {

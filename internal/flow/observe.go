@@ -54,57 +54,68 @@ func (r *Run) Deadline(ctx context.Context, s *Scope, d time.Duration) (time.Tim
 }
 
 // Sleep waits until a time that is kept: after a crash it goes on, and does not
-// begin again.
-func (r *Run) Sleep(ctx context.Context, s *Scope, d time.Duration) error {
-	until, err := r.moment(ctx, s.Key("sleep"), d)
-	if err != nil || !until.After(r.engine.Time()) {
+// begin again. Most, if it is not zero, is as long as it may take.
+func (r *Run) Sleep(ctx context.Context, s *Scope, d time.Duration, most time.Time) error {
+	key := s.Key("sleep")
+	until, err := r.moment(ctx, key, d)
+	if err != nil {
 		return err
 	}
+	if !most.IsZero() && most.Before(until) {
+		if err := r.until(ctx, most); err != nil {
+			return err
+		}
+		return late(key)
+	}
+	return r.until(ctx, until)
+}
+
+func (r *Run) until(ctx context.Context, at time.Time) error {
+	if !at.After(r.engine.Time()) {
+		return nil
+	}
 	ready := make(chan struct{})
-	stop := r.engine.FlowTimer(until, func() { close(ready) })
+	stop := r.engine.FlowTimer(at, func() { close(ready) })
 	defer stop()
 	return r.wait(ctx, ready)
 }
 
+func late(key string) error { return api.Errorf(api.ErrTimeout, key, "did not end in time") }
+
 // WaitUntil waits for the end of a call until a time, and says whether it came.
 func (r *Run) WaitUntil(ctx context.Context, s *Scope, f *Future, until time.Time) (ended bool, err error) {
-	key := s.Key("wait")
-	if kept := r.engine.FlowKnows(r.job, key); kept != nil {
-		if string(kept) == "false" {
-			return false, nil
-		}
-		_, err := f.Wait(ctx)
-		return true, err
+	ended, err = r.inTime(ctx, s.Key("wait"), until, func() bool { return f.Ended() != nil }, f.Then)
+	if err == nil && ended {
+		_, err = f.Wait(ctx)
 	}
-	if f.Ended() == nil && until.After(r.engine.Time()) {
+	return ended, err
+}
+
+// inTime waits for something until a time, and says whether it came: the same
+// when the flow runs again, though it may come sooner or later then.
+func (r *Run) inTime(ctx context.Context, key string, until time.Time, came func() bool, then func(wake func())) (bool, error) {
+	if kept := r.engine.FlowKnows(r.job, key); kept != nil {
+		return string(kept) != "false", nil
+	}
+	if !came() && until.After(r.engine.Time()) {
 		var once sync.Once
 		ready := make(chan struct{})
 		wake := func() { once.Do(func() { close(ready) }) }
 		stop := r.engine.FlowTimer(until, wake)
-		f.Then(wake)
+		then(wake)
 		err := r.wait(ctx, ready)
 		stop()
 		if err != nil {
 			return false, err
 		}
 	}
-	kept, err := r.note(ctx, key, f.Ended() != nil)
-	if err != nil || string(kept) == "false" {
-		return false, err
-	}
-	_, err = f.Wait(ctx)
-	return true, err
+	kept, err := r.note(ctx, key, came())
+	return err == nil && string(kept) != "false", err
 }
 
 // State gives where a call stands, the same when the flow runs again.
 func (r *Run) State(ctx context.Context, s *Scope, f *Future) (state api.State, err error) {
-	now := api.Pending
-	if end := f.Ended(); end != nil {
-		now = end.State
-	} else if f.ID() != "" {
-		now = api.Running
-	}
-	kept, err := r.note(ctx, s.Key("state"), now)
+	kept, err := r.note(ctx, s.Key("state"), f.state())
 	if err == nil {
 		err = json.Unmarshal(kept, &state)
 	}

@@ -172,9 +172,9 @@ func (w *world) doOps(b *worker.Body, run *flow.Run, s *script, co *coroutine) (
 		var err error
 		switch o.Do {
 		case "any":
-			err = w.first(b, run, s, i, calls, co)
+			err = w.first(b, run, keys, s, i, calls, co)
 		case "sleep":
-			err = run.Sleep(b, keys, time.Duration(len(o.Deps)+1)*time.Second)
+			err = run.Sleep(b, keys, time.Duration(len(o.Deps)+1)*time.Second, time.Time{})
 		case "now":
 			err = w.sameTime(b, run, keys, i, co)
 		default:
@@ -267,15 +267,27 @@ func (o *op) bound(list string) *api.Spec {
 	return &api.Spec{Steps: []api.Step{{Call: &call}}}
 }
 
-// first waits for the first of some calls, which must be the same one each time.
-func (w *world) first(b *worker.Body, run *flow.Run, s *script, i int, calls []*flow.Future, co *coroutine) error {
+// first waits for the first of some calls, which must be the same one each time;
+// now and then for a while only, and then it must be too late each time.
+func (w *world) first(b *worker.Body, run *flow.Run, keys *flow.Scope, s *script, i int, calls []*flow.Future, co *coroutine) error {
 	var among []*flow.Future
 	for _, d := range s.Ops[i].Deps {
 		among = append(among, calls[d])
 	}
-	place, err := run.Race(among).Next(b)
-	if err == nil {
+	var until time.Time
+	if i%2 == 1 {
+		var err error
+		if until, err = run.Deadline(b, keys, time.Second); err != nil {
+			return err
+		}
+	}
+	place, err := run.Race(keys, until, among).Next(b)
+	switch {
+	case err == nil:
 		w.same(co, "any"+strconv.Itoa(i), strconv.Itoa(place))
+	case errors.Is(err, api.ErrTimeout):
+		w.same(co, "any"+strconv.Itoa(i), "late")
+		err = nil
 	}
 	return err
 }

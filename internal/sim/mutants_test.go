@@ -125,8 +125,8 @@ var mutants = []mutant{
 		"if fl == nil || fl.open == 0 {", "if fl == nil || fl.open < 3 {",
 	}}},
 	{"failed call of a flow's earlier attempt replayed", "", []edit{{
-		"internal/engine/flow.go",
-		"cl.round != t.round() &&", "cl.round > t.round() &&",
+		"internal/engine/stale.go",
+		"cl.round != now &&", "cl.round > now &&",
 	}}},
 	{"idempotency key of a flow's call from its number", "", []edit{{
 		"internal/engine/task.go",
