@@ -40,7 +40,9 @@ func seqOf(id string) (seq int64) {
 }
 
 // IdempotencyKey gives a text that is the same for every attempt of the task
-// run, also after a crash, and that no other task run has. Give it to services
+// run, also after a crash, and that no other task run has. Of a flow's call it is
+// made of the flow's key and the call's, so that a call made again on a retry of
+// the flow keeps it. Give it to services
 // that can tell a repeated request. It is "" outside a task.
 func IdempotencyKey(ctx context.Context) string {
 	if b := worker.From(ctx); b != nil {

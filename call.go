@@ -47,7 +47,8 @@ func (t Task3[A, B, C, R]) Submit(f Flow, a A, b B, c C, opts ...SubmitOption) *
 }
 
 // Submit runs the pipeline as part of a flow, and goes on at once. Options of a
-// task are those of the last step; tags are for all.
+// task, [Tags] among them, are the last step's, which must be a task then. Tags
+// for all steps come from [Flow].WithTags.
 func (p Pipeline[R]) Submit(f Flow, opts ...SubmitOption) *Future[R] {
 	return submitPlan[R](f, p.plan, opts)
 }

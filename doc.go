@@ -47,6 +47,7 @@
 // types fit is checked by the compiler in Go, and when it is submitted for a
 // pipeline that came as JSON.
 //
-// Nothing in this package panics on what it is given: an error of building is
-// kept in what is built, and given by its Err and when it is submitted.
+// Building never panics: an error of building is kept in what is built, and given
+// by its Err and when it is submitted. A nil Flow or a nil future is a mistake of
+// the program like any nil pointer; a body that panics by it fails with ErrPanic.
 package runnel

@@ -88,8 +88,10 @@ func WaitFor(futures ...AnyFuture) SubmitOption {
 	})
 }
 
-// Name is what is shown instead of a task's name, or given to Submit, the name
-// of the run. Default: the task's name; the first task's for a run.
+// Name is the name of the run, if given to Submit. Given to a task it is what its
+// body finds as the Name in [TaskRun]; the lists of the engine show the task's own
+// name. Default: the first task's for a run, the task's for a task; in a flow, the
+// call's key.
 func Name(name string) CallOption { return nameOption(name) }
 
 // Timeout bounds one attempt, and the wait for an answer from outside. The

@@ -53,7 +53,7 @@ func (p Pipeline[R]) Exceptionally(handler Stepper[*Failure, R]) Pipeline[R] {
 // FinallyDo closes the pipeline with what runs exactly once at its end, whether
 // it went well, failed, or was cancelled. It gets its own arguments only and its
 // result is dropped; should it fail, its failure is the run's, and the failure
-// that it replaces stays as a cause.
+// that it replaces stays as a cause. A cancelled run is CANCELLED all the same.
 func (p Pipeline[R]) FinallyDo[F any](last Runnable[F]) Closed[R] {
 	return Closed[R]{p.plan.finish(runnablePlan(last))}
 }

@@ -39,7 +39,8 @@ func RetryDelay(first time.Duration, more ...time.Duration) CallOption {
 }
 
 // ExponentialBackoff waits for first before the second attempt and twice as
-// long before each one more, but never longer than most (0: no bound). Default:
+// long before each one more, but never longer than most (0: a year),
+// before [RetryJitter]. Default:
 // the wait stays the same.
 func ExponentialBackoff(first, most time.Duration) CallOption {
 	return retryOption(func(p *api.RetryPolicy) error {

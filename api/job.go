@@ -36,7 +36,8 @@ type Job struct {
 }
 
 // IdempotencyKey gives what is the same for all attempts of the task run, also
-// after a crash, and no other's.
+// after a crash, and no other's. Of a flow's call it is made of the flow's key
+// and the call's: a retry of the flow makes the call again under it.
 func (j *Job) IdempotencyKey() string {
 	if j.Idempotency != "" {
 		return j.Idempotency

@@ -82,7 +82,7 @@ type RetryPolicy struct {
 	Delays []Duration `json:"delays,omitempty"`
 	// Exponential doubles the last delay each time it repeats.
 	Exponential bool `json:"exponential,omitempty"`
-	// Cap bounds a delay. 0: no bound.
+	// Cap bounds a delay, before jitter. 0: a year.
 	Cap Duration `json:"cap,omitempty"`
 	// Jitter adds up to this share of the delay at random: 0.5 for up to half.
 	Jitter float64 `json:"jitter,omitempty"`

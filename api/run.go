@@ -33,12 +33,14 @@ type TaskCounts struct {
 // TaskRun is what is known of one call of a task within a run: one record for
 // all its attempts.
 type TaskRun struct {
-	// ID is the run's id, a slash, and Seq. It is also the idempotency key.
+	// ID is the run's id, a slash, and Seq. It is also the idempotency key, but
+	// for calls of flows, see [Job.IdempotencyKey].
 	ID  string `json:"id"`
 	Run string `json:"run"`
 	// Seq numbers the task runs of a run from 0, roughly in order of creation.
 	Seq int64 `json:"seq"`
-	// Task is the name it is registered under; Name is what is shown.
+	// Task is the name it is registered under. Name is another one that its body
+	// sees; in lists it is Task.
 	Task string `json:"task"`
 	Name string `json:"name"`
 	// Index is its place in the group or each that it stands in; -1 outside.
@@ -55,8 +57,9 @@ type TaskRun struct {
 	Finished time.Time       `json:"finished,omitzero"`
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *Failure        `json:"failure,omitempty"`
-	// Upstream are the task runs whose results it was given, where that is one
-	// task run; a group's are not listed.
+	// Upstream are what it was given the results of or, in a flow, waited for: one
+	// task run, or a pipeline called by a flow, which has no id. A group's are not
+	// listed. Only the body sees them; lists do not have them.
 	Upstream []Upstream   `json:"upstream,omitempty"`
 	Parts    []Part       `json:"parts,omitempty"`
 	History  []Transition `json:"history,omitempty"`

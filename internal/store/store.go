@@ -122,7 +122,7 @@ type RunRow struct {
 	Name     string
 	State    api.State
 	Gen      int32 // generation, from 0
-	Epoch    int32 // rises with each act of control
+	Epoch    int32 // rises with each cancel and retry
 	Base     int64 // first key of the outermost chain's block
 	Created  int64
 	Finished int64
