@@ -9,6 +9,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/limit"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // limitKind is the kind of the records that hold limits, by tag.
@@ -23,7 +24,7 @@ type limitRecord struct {
 
 // loadLimits reads the limits before anything starts.
 func (e *Engine) loadLimits(ctx context.Context) error {
-	return e.store.Records(ctx, limitKind, func(tag string, value []byte) error {
+	return e.store.Records(ctx, limitKind, "", func(tag string, value []byte) error {
 		var r limitRecord
 		if err := json.Unmarshal(value, &r); err != nil {
 			return api.Errorf(api.ErrStore, e.store.Location(), "stored limit of tag %q: %w", tag, err)
@@ -85,7 +86,7 @@ func (e *Engine) changeLimit(ctx context.Context, tag string, value []byte, appl
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if err := e.store.PutRecord(ctx, limitKind, tag, value); err != nil {
+	if err := e.store.PutRecords(ctx, store.RecordWrite{Kind: limitKind, Key: tag, Value: value}); err != nil {
 		return err
 	}
 	e.applyLimits(apply)

@@ -69,12 +69,13 @@ type Store interface {
 	Logs(ctx context.Context, run, from int64, yield func(api.LogLine) error) error
 	// Keyed reads the state kept under a task id, nil for none.
 	Keyed(ctx context.Context, taskID string) ([]byte, error)
-	// PutRecord keeps a value under a kind and a key, durably; nil removes what is
-	// there. Records belong to no run: limits are such.
-	PutRecord(ctx context.Context, kind, key string, value []byte) error
-	// Records calls yield for what is kept under a kind, ordered by key, until
-	// yield fails, and returns yield's error as it is.
-	Records(ctx context.Context, kind string, yield func(key string, value []byte) error) error
+	// PutRecords keeps values under kinds and keys, durably, all or none. Records
+	// belong to no run: limits are such. A Commit writes records too.
+	PutRecords(ctx context.Context, writes ...RecordWrite) error
+	// Records calls yield for what is kept under a kind, ordered by key and
+	// beginning with key from, until yield fails, and returns yield's error as it
+	// is.
+	Records(ctx context.Context, kind, from string, yield func(key string, value []byte) error) error
 	// PutBlob stores what r gives, durably, as part of the run, and gives a
 	// reference to it. It never holds all of it in memory. The run may come after
 	// it, but a blob whose run does not exist goes when the store is opened again.
@@ -261,6 +262,12 @@ type KeyedWrite struct {
 	Value  []byte
 }
 
+// RecordWrite keeps a value under a kind and a key; nil deletes it.
+type RecordWrite struct {
+	Kind, Key string
+	Value     []byte
+}
+
 // FirstBlock is up to how many keys from its base on a run has without a block.
 const FirstBlock = pipeline.BlockSize
 
@@ -281,6 +288,8 @@ type Transition struct {
 	Blocks []Block
 	Keyed  []KeyedWrite
 	Logs   []LogWrite
+	// Records are of the engine; of several writes of one the last counts.
+	Records []RecordWrite
 
 	// Most transitions write one task and join one frame.
 	oneTask [1]TaskWrite

@@ -137,6 +137,9 @@ func (s *Store) apply(t *store.Transition, closed []store.FrameRef) ([]store.Fra
 	for _, k := range t.Keyed {
 		s.writeKeyed(k)
 	}
+	for i := range t.Records {
+		s.writeRecord(&t.Records[i])
+	}
 	if len(t.Logs) > 0 {
 		was := r.logs
 		s.undo.add(func() { r.logs = was })

@@ -3,35 +3,82 @@ package memory
 import (
 	"bytes"
 	"context"
-	"maps"
 	"slices"
+
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// PutRecord keeps a value under a kind and a key.
-func (s *Store) PutRecord(_ context.Context, kind, key string, value []byte) error {
+// recordList is the records of a kind: values by key, and the keys in order.
+type recordList struct {
+	values map[string][]byte
+	keys   []string
+}
+
+// PutRecords keeps values under kinds and keys.
+func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if value == nil {
-		delete(s.records[kind], key)
-		return nil
+	for i := range writes {
+		s.setRecord(writes[i].Kind, writes[i].Key, bytes.Clone(writes[i].Value))
 	}
-	if s.records[kind] == nil {
-		s.records[kind] = map[string][]byte{}
-	}
-	s.records[kind][key] = bytes.Clone(value)
 	return nil
+}
+
+func (s *Store) setRecord(kind, key string, value []byte) {
+	l := s.records[kind]
+	if l == nil {
+		l = &recordList{values: map[string][]byte{}}
+		s.records[kind] = l
+	}
+	i, had := slices.BinarySearch(l.keys, key)
+	switch {
+	case value != nil && !had:
+		l.keys = slices.Insert(l.keys, i, key)
+	case value == nil && had:
+		l.keys = slices.Delete(l.keys, i, i+1)
+	}
+	if value == nil {
+		delete(l.values, key)
+		return
+	}
+	l.values[key] = value
+}
+
+// writeRecord is setRecord as part of a batch.
+func (s *Store) writeRecord(w *store.RecordWrite) {
+	var was []byte
+	if l := s.records[w.Kind]; l != nil {
+		was = l.values[w.Key]
+	}
+	s.undo.add(func() { s.setRecord(w.Kind, w.Key, was) })
+	s.setRecord(w.Kind, w.Key, bytes.Clone(w.Value))
 }
 
 // Records calls yield for what is kept under a kind. It does not hold the lock
 // meanwhile, so yield may read and write; values are never changed in place.
-func (s *Store) Records(_ context.Context, kind string, yield func(key string, value []byte) error) error {
-	s.mu.RLock()
-	kept := maps.Clone(s.records[kind])
-	s.mu.RUnlock()
-	for _, key := range slices.Sorted(maps.Keys(kept)) {
-		if err := yield(key, bytes.Clone(kept[key])); err != nil {
+func (s *Store) Records(_ context.Context, kind, from string, yield func(key string, value []byte) error) error {
+	for {
+		key, value, found := s.recordFrom(kind, from)
+		if !found {
+			return nil
+		}
+		if err := yield(key, bytes.Clone(value)); err != nil {
 			return err
 		}
+		from = key + "\x00" // what follows it at once
 	}
-	return nil
+}
+
+func (s *Store) recordFrom(kind, from string) (key string, value []byte, found bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	l := s.records[kind]
+	if l == nil {
+		return "", nil, false
+	}
+	i, _ := slices.BinarySearch(l.keys, from)
+	if i == len(l.keys) {
+		return "", nil, false
+	}
+	return l.keys[i], l.values[l.keys[i]], true
 }

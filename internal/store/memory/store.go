@@ -25,7 +25,7 @@ type Store struct {
 	order    []int64 // run numbers, ascending
 	tasks    table
 	keyed    map[string][]byte
-	records  map[string]map[string][]byte // by kind and key
+	records  map[string]*recordList // by kind
 	blobs    map[int64][]byte
 	lastKey  int64
 	lastBlob int64
@@ -52,7 +52,7 @@ func Open() *Store {
 		runs:    map[int64]*run{},
 		tasks:   table{chunks: map[int64]*chunk{}},
 		keyed:   map[string][]byte{},
-		records: map[string]map[string][]byte{},
+		records: map[string]*recordList{},
 		blobs:   map[int64][]byte{},
 		blobsOf: map[int64][]int64{},
 	}

@@ -21,7 +21,7 @@ func firstFinal(op string) string { return op + strconv.Itoa(int(api.Completed))
 
 // empty reports whether there is nothing to write.
 func (b *batch) empty() bool {
-	return len(b.newRuns)+len(b.setRuns)+len(b.taskOps)+len(b.frameOps)+len(b.blocks)+len(b.keyed)+len(b.logs) == 0
+	return len(b.newRuns)+len(b.setRuns)+len(b.taskOps)+len(b.frameOps)+len(b.blocks)+len(b.keyed)+len(b.logs)+len(b.records) == 0
 }
 
 // bytes is about how much the batch adds to the log. Each commit writes some
@@ -45,6 +45,9 @@ func (b *batch) bytes() int64 {
 	}
 	for _, k := range b.keyed {
 		n += row + len(k.Value)
+	}
+	for _, r := range b.records {
+		n += row + len(r.Value)
 	}
 	for _, l := range b.logs {
 		n += row + len(l.line.Text)
@@ -235,6 +238,9 @@ func (w *writer) applyRest() error {
 		if err := exec(st); err != nil {
 			return err
 		}
+	}
+	if err := w.applyRecords(b.records); err != nil {
+		return err
 	}
 	return w.logs.run(len(b.logs), func(st *sqlite.Stmt, p, i int) {
 		l := b.logs[i].line

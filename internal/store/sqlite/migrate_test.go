@@ -40,7 +40,7 @@ func fillV1(t *testing.T, s store.Store) {
 	}
 	commit(t, s, full(1), full(2))
 	commit(t, s, &store.Transition{Run: 2, Epoch: 2, SetRun: &store.RunSet{State: api.Failed, Gen: 1, Epoch: 2, Finished: 5, Cell: []byte("end")}})
-	if err := s.PutRecord(t.Context(), "limit", "db", []byte("10")); err != nil {
+	if err := s.PutRecords(t.Context(), store.RecordWrite{Kind: "limit", Key: "db", Value: []byte("10")}); err != nil {
 		t.Fatal(err)
 	}
 	if first, err := s.ReserveKeys(t.Context(), 100); err != nil || first != 1 {
@@ -70,7 +70,7 @@ func TestOldVersions(t *testing.T) {
 		t.Errorf("keyed state is %q, %v", v, err)
 	}
 	kept := map[string]string{}
-	err := s.Records(t.Context(), "limit", func(key string, value []byte) error {
+	err := s.Records(t.Context(), "limit", "", func(key string, value []byte) error {
 		kept[key] = string(value)
 		return nil
 	})

@@ -4,42 +4,54 @@ import (
 	"context"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// PutRecord keeps a value under a kind and a key. It looks at no context: a
-// write that was begun is finished.
-func (s *Store) PutRecord(_ context.Context, kind, key string, value []byte) error {
-	err := s.write(int64(len(value))+defaultPageSize, func() error {
-		st := s.w.putRecord
-		if value == nil {
-			st = s.w.deleteRecord
-		}
-		st.BindText(1, kind)
-		st.BindBytes(2, []byte(key))
-		if value != nil {
-			st.BindBytes(3, value)
-		}
-		return exec(st)
-	})
+// PutRecords keeps values under kinds and keys. It looks at no context: a write
+// that was begun is finished.
+func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error {
+	size := int64(defaultPageSize)
+	for i := range writes {
+		size += int64(len(writes[i].Value))
+	}
+	err := s.write(size, func() error { return s.w.applyRecords(writes) })
 	if err != nil {
 		return writeError(s.path, err)
 	}
 	return nil
 }
 
+func (w *writer) applyRecords(writes []store.RecordWrite) error {
+	for i := range writes {
+		r := &writes[i]
+		st := w.deleteRecord
+		if r.Value != nil {
+			st = w.putRecord
+			st.BindBytes(3, r.Value)
+		}
+		st.BindText(1, r.Kind)
+		st.BindBytes(2, []byte(r.Key))
+		if err := exec(st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Records calls yield for what is kept under a kind, page by page as Tasks does.
-func (s *Store) Records(ctx context.Context, kind string, yield func(key string, value []byte) error) error {
+func (s *Store) Records(ctx context.Context, kind, from string, yield func(key string, value []byte) error) error {
 	type record struct {
 		key   string
 		value []byte
 	}
 	var page []record
-	for from := []byte{}; ; {
+	for next := []byte(from); ; {
 		page = page[:0]
 		err := s.query(ctx, "SELECT key, value FROM record WHERE kind = ? AND key >= ? ORDER BY key LIMIT ?",
 			func(st *sqlite.Stmt) {
 				st.BindText(1, kind)
-				st.BindBytes(2, from)
+				st.BindBytes(2, next)
 				st.BindInt64(3, fullPage)
 			},
 			func(st *sqlite.Stmt) bool {
@@ -59,6 +71,6 @@ func (s *Store) Records(ctx context.Context, kind string, yield func(key string,
 		if len(page) < fullPage {
 			return nil
 		}
-		from = append([]byte(page[len(page)-1].key), 0) // what follows it at once
+		next = append([]byte(page[len(page)-1].key), 0) // what follows it at once
 	}
 }

@@ -31,6 +31,7 @@ type batch struct {
 	blocks                  []store.Block
 	keyed                   []store.KeyedWrite
 	logs                    []logOp
+	records                 []store.RecordWrite
 }
 
 // mark is what fences a transition on its run, and the number of its last line.
@@ -73,6 +74,7 @@ func (b *batch) reset() {
 	clear(b.putFrames)
 	clear(b.keyed)
 	clear(b.logs)
+	clear(b.records)
 	*b = batch{
 		runs: b.runs[:0], runAt: b.runAt, lastRun: -1,
 		taskOps: b.taskOps[:0], frameOps: b.frameOps[:0],
@@ -81,6 +83,7 @@ func (b *batch) reset() {
 		newFrames: b.newFrames[:0], setFrames: b.setFrames[:0],
 		putFrames: b.putFrames[:0], joinedFrames: b.joinedFrames[:0],
 		blocks: b.blocks[:0], keyed: b.keyed[:0], logs: b.logs[:0],
+		records: b.records[:0],
 	}
 }
 
@@ -113,6 +116,7 @@ func (w *writer) stage(transitions []*store.Transition) error {
 			b.blocks = append(b.blocks, block)
 		}
 		b.keyed = append(b.keyed, t.Keyed...)
+		b.records = append(b.records, t.Records...)
 		if len(t.Logs) > 0 {
 			if err := w.stageLogs(t); err != nil {
 				return err

@@ -13,7 +13,9 @@ var recordChecks = []check{
 	{"records are kept, replaced and removed", recordsKept},
 	{"records come by key, of one kind", recordsByKey},
 	{"records end early, with the error given", recordsEndEarly},
+	{"records begin where they are asked to", recordsFrom},
 	{"records and runs do not touch each other", recordsBesideRuns},
+	{"records are part of a commit", recordsCommitted},
 }
 
 // record is one as read.
@@ -24,12 +26,12 @@ type record struct {
 
 func (e env) putRecord(kind, key string, value []byte) {
 	e.t.Helper()
-	e.ok("PutRecord", e.s.PutRecord(e.t.Context(), kind, key, value))
+	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), store.RecordWrite{Kind: kind, Key: key, Value: value}))
 }
 
 func (e env) records(kind string) (list []record) {
 	e.t.Helper()
-	err := e.s.Records(e.t.Context(), kind, func(key string, value []byte) error {
+	err := e.s.Records(e.t.Context(), kind, "", func(key string, value []byte) error {
 		list = append(list, record{key, value})
 		return nil
 	})
@@ -78,13 +80,52 @@ func recordsEndEarly(e env) {
 	e.putRecord("limit", "b", []byte("2"))
 	stop := errors.New("enough")
 	n := 0
-	err := e.s.Records(e.t.Context(), "limit", func(string, []byte) error {
+	err := e.s.Records(e.t.Context(), "limit", "", func(string, []byte) error {
 		n++
 		return stop
 	})
 	if n != 1 || !errors.Is(err, stop) {
 		e.t.Errorf("Records called %d times and gave %v, want 1 and the error", n, err)
 	}
+}
+
+func recordsFrom(e env) {
+	for _, key := range []string{"a", "ab", "b", "c"} {
+		e.putRecord("limit", key, []byte(key))
+	}
+	for from, want := range map[string]string{"": "a ab b c ", "a": "a ab b c ", "aa": "ab b c ", "b\x00": "c ", "d": ""} {
+		got := ""
+		err := e.s.Records(e.t.Context(), "limit", from, func(key string, _ []byte) error {
+			got += key + " "
+			return nil
+		})
+		e.ok("Records", err)
+		e.equal("keys from "+from, got, want)
+	}
+}
+
+func recordsOf(run int64, writes ...store.RecordWrite) *store.Transition {
+	t := at(run)
+	t.Records = writes
+	return t
+}
+
+func recordsCommitted(e env) {
+	put := func(key, value string) store.RecordWrite {
+		return store.RecordWrite{Kind: "cache", Key: key, Value: []byte(value)}
+	}
+	e.putRecord("cache", "a", []byte("0"))
+	e.commit(newRun(1), recordsOf(1, put("a", "1"), put("b", "1")), recordsOf(1, put("b", "2"), store.RecordWrite{Kind: "cache", Key: "none"}))
+	want := []record{{"a", []byte("1")}, {"b", []byte("2")}}
+	e.equal("records", e.records("cache"), want)
+	e.fenced("a misfit after them", recordsOf(1, put("a", "3"), put("c", "3"), store.RecordWrite{Kind: "cache", Key: "b"}), newRun(1))
+	e.equal("records of a refused batch", e.records("cache"), want)
+	e.commit(recordsOf(1, store.RecordWrite{Kind: "cache", Key: "a"}, put("b", "4")))
+	e.equal("one removed", e.records("cache"), []record{{"b", []byte("4")}})
+	several := []store.RecordWrite{put("b", "5"), put("a", "5"), {Kind: "limit", Key: "x", Value: []byte("6")}}
+	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), several...))
+	e.equal("put together", e.records("cache"), []record{{"a", []byte("5")}, {"b", []byte("5")}})
+	e.equal("put together", e.records("limit"), []record{{"x", []byte("6")}})
 }
 
 func recordsBesideRuns(e env) {
