@@ -78,7 +78,8 @@ type Store interface {
 	Records(ctx context.Context, kind, from string, yield func(key string, value []byte) error) error
 	// PutBlob stores what r gives, durably, as part of the run, and gives a
 	// reference to it. It never holds all of it in memory. The run may come after
-	// it, but a blob whose run does not exist goes when the store is opened again.
+	// it, but a blob whose run does not exist goes when the store is opened again;
+	// so does one of run 0 that is not a record's.
 	PutBlob(ctx context.Context, run int64, r io.Reader) (Blob, error)
 	// OpenBlob reads a blob, or fails with api.ErrNotFound.
 	OpenBlob(ctx context.Context, b Blob) (io.ReadCloser, error)
@@ -266,6 +267,10 @@ type KeyedWrite struct {
 type RecordWrite struct {
 	Kind, Key string
 	Value     []byte
+	// Blob, if not 0, is a blob of run 0 that belongs to the record from now on,
+	// and goes when the record is replaced or deleted: at once for who looks for
+	// it, its room with the calls of Expire.
+	Blob int64
 }
 
 // FirstBlock is up to how many keys from its base on a run has without a block.

@@ -19,6 +19,8 @@ type undo struct {
 	tasks  []taskWas
 	frames []frameWas
 	rest   []func()
+	// dropped are blobs of records that were replaced, for when the batch fits.
+	dropped []int64
 }
 
 // runWas is a run's row before it was written.
@@ -55,6 +57,9 @@ func (s *Store) Commit(_ context.Context, batch []*store.Transition) ([]store.Fr
 			return nil, err
 		}
 	}
+	for _, id := range s.undo.dropped {
+		s.dropBlob(id)
+	}
 	s.forget()
 	return closed, nil
 }
@@ -89,7 +94,7 @@ func (s *Store) forget() {
 	clear(u.tasks)
 	clear(u.frames)
 	clear(u.rest)
-	*u = undo{u.runs[:0], u.tasks[:0], u.frames[:0], u.rest[:0]}
+	*u = undo{u.runs[:0], u.tasks[:0], u.frames[:0], u.rest[:0], u.dropped[:0]}
 }
 
 func fence(t *store.Transition, format string, args ...any) error {

@@ -10,34 +10,59 @@ import (
 
 // recordList is the records of a kind: values by key, and the keys in order.
 type recordList struct {
-	values map[string][]byte
+	values map[string]recordValue
 	keys   []string
 }
+
+type recordValue struct {
+	data []byte // nil: there is none
+	blob int64
+}
+
+func kept(w *store.RecordWrite) recordValue { return recordValue{bytes.Clone(w.Value), w.Blob} }
 
 // PutRecords keeps values under kinds and keys.
 func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range writes {
-		s.setRecord(writes[i].Kind, writes[i].Key, bytes.Clone(writes[i].Value))
+		w := &writes[i]
+		s.dropBlob(s.record(w.Kind, w.Key).blob)
+		s.setRecord(w.Kind, w.Key, kept(w))
 	}
 	return nil
 }
 
-func (s *Store) setRecord(kind, key string, value []byte) {
+// dropBlob removes what was a record's.
+func (s *Store) dropBlob(id int64) {
+	if id == 0 {
+		return
+	}
+	delete(s.blobs, id)
+	s.blobsOf[0] = slices.DeleteFunc(s.blobsOf[0], func(b int64) bool { return b == id })
+}
+
+func (s *Store) record(kind, key string) recordValue {
+	if l := s.records[kind]; l != nil {
+		return l.values[key]
+	}
+	return recordValue{}
+}
+
+func (s *Store) setRecord(kind, key string, value recordValue) {
 	l := s.records[kind]
 	if l == nil {
-		l = &recordList{values: map[string][]byte{}}
+		l = &recordList{values: map[string]recordValue{}}
 		s.records[kind] = l
 	}
 	i, had := slices.BinarySearch(l.keys, key)
 	switch {
-	case value != nil && !had:
+	case value.data != nil && !had:
 		l.keys = slices.Insert(l.keys, i, key)
-	case value == nil && had:
+	case value.data == nil && had:
 		l.keys = slices.Delete(l.keys, i, i+1)
 	}
-	if value == nil {
+	if value.data == nil {
 		delete(l.values, key)
 		return
 	}
@@ -46,12 +71,12 @@ func (s *Store) setRecord(kind, key string, value []byte) {
 
 // writeRecord is setRecord as part of a batch.
 func (s *Store) writeRecord(w *store.RecordWrite) {
-	var was []byte
-	if l := s.records[w.Kind]; l != nil {
-		was = l.values[w.Key]
+	was := s.record(w.Kind, w.Key)
+	if was.blob != 0 {
+		s.undo.dropped = append(s.undo.dropped, was.blob)
 	}
 	s.undo.add(func() { s.setRecord(w.Kind, w.Key, was) })
-	s.setRecord(w.Kind, w.Key, bytes.Clone(w.Value))
+	s.setRecord(w.Kind, w.Key, kept(w))
 }
 
 // Records calls yield for what is kept under a kind. It does not hold the lock
@@ -80,5 +105,5 @@ func (s *Store) recordFrom(kind, from string) (key string, value []byte, found b
 	if i == len(l.keys) {
 		return "", nil, false
 	}
-	return l.keys[i], l.values[l.keys[i]], true
+	return l.keys[i], l.values[l.keys[i]].data, true
 }

@@ -112,15 +112,16 @@ func (s *Store) removeBlob(b store.Blob) error {
 	return nil
 }
 
-// sweepBlobs removes the blobs that a crash left unfinished, and those of runs
-// that were removed before the blob came or that never came to be. Nobody puts
-// a blob yet.
+// sweepBlobs removes the blobs that a crash left unfinished, those of runs that
+// were removed before the blob came or that never came to be, and those of no run
+// that no record has. Nobody puts a blob yet.
 func (s *Store) sweepBlobs() error {
 	var left []store.Blob
 	err := sqlitex.Execute(s.w.conn,
 		`SELECT id, coalesce((SELECT max(c.id) FROM blob_chunk c WHERE c.id >= b.id << ?1 AND c.id < (b.id + 1) << ?1), 0) & ((1 << ?1) - 1)
 			FROM blob b WHERE size < 0
-				OR NOT EXISTS (SELECT 1 FROM run WHERE run.id = b.run) AND NOT EXISTS (SELECT 1 FROM gone_run g WHERE g.id = b.run)`,
+				OR run = 0 AND NOT EXISTS (SELECT 1 FROM record r WHERE r.blob = b.id AND r.blob <> 0)
+				OR run <> 0 AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = b.run) AND NOT EXISTS (SELECT 1 FROM gone_run g WHERE g.id = b.run)`,
 		&sqlitex.ExecOptions{Args: []any{chunkShift}, ResultFunc: func(st *sqlite.Stmt) error {
 			left = append(left, store.Blob{ID: st.ColumnInt64(0), Size: st.ColumnInt64(1) * chunkSize})
 			return nil

@@ -92,3 +92,37 @@ func rows(t *testing.T, path, table string) (n int64) {
 	}
 	return n
 }
+
+// A blob of run 0 stays only if a record has it, and what a record has no more
+// leaves no chunk behind.
+func TestBlobsOfNobodyAreSwept(t *testing.T) {
+	path := newPath(t)
+	s := open(t, path, small)
+	var blobs [3]store.Blob
+	for i := range blobs {
+		var err error
+		if blobs[i], err = s.PutBlob(t.Context(), 0, zeros(300_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, b := range blobs[:2] { // the second takes the first one's place
+		if err := s.PutRecords(t.Context(), store.RecordWrite{Kind: "cache", Key: "a", Value: []byte("v"), Blob: b.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeStore(t, s)
+	s = open(t, path, small)
+	if _, err := s.OpenBlob(t.Context(), blobs[2]); !errors.Is(err, api.ErrNotFound) {
+		t.Errorf("opening the blob of nobody: %v, want ErrNotFound", err)
+	}
+	if _, more, err := s.Expire(t.Context(), 0, 1000); more || err != nil {
+		t.Errorf("Expire: more %t, %v", more, err)
+	}
+	closeStore(t, s)
+	if n := rows(t, path, "blob"); n != 1 {
+		t.Errorf("%d blobs are left, want 1", n)
+	}
+	if n := rows(t, path, "blob_chunk"); n != 2 {
+		t.Errorf("%d chunks are left, want 2", n)
+	}
+}

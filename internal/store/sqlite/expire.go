@@ -14,7 +14,8 @@ import (
 // the times at which runs ended would cost every run two more pages to write.
 //
 // A run that is too much for one transaction leaves the table run at once and
-// stands in gone_run until all of its rows are removed.
+// stands in gone_run until all of its rows are removed. There, run -1 has the blobs
+// that were records'.
 
 // expiry is how far Expire has come. It starts over when the store is opened.
 type expiry struct {
@@ -246,7 +247,7 @@ func (x *sweeper) cut(run, from, to int64, some, remove *sqlite.Stmt) (done bool
 }
 
 // firstGone gives a run that is gone, whose rows are not.
-func (w *writer) firstGone() (id, base int64, found bool, err error) { return w.pair(w.selectGone, 0) }
+func (w *writer) firstGone() (id, base int64, found bool, err error) { return w.pair(w.selectGone, -2) }
 
 // pair reads the first two numbers that a statement gives for a key.
 func (w *writer) pair(st *sqlite.Stmt, key int64) (a, b int64, found bool, err error) {

@@ -25,10 +25,14 @@ func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error
 func (w *writer) applyRecords(writes []store.RecordWrite) error {
 	for i := range writes {
 		r := &writes[i]
+		if err := w.disown(r); err != nil {
+			return err
+		}
 		st := w.deleteRecord
 		if r.Value != nil {
 			st = w.putRecord
 			st.BindBytes(3, r.Value)
+			st.BindInt64(4, r.Blob)
 		}
 		st.BindText(1, r.Kind)
 		st.BindBytes(2, []byte(r.Key))
@@ -39,6 +43,17 @@ func (w *writer) applyRecords(writes []store.RecordWrite) error {
 	return nil
 }
 
+// disown takes the blob from a record that is to be replaced. Its room is freed
+// by Expire, as that of a run that is gone.
+func (w *writer) disown(r *store.RecordWrite) error {
+	w.dropBlob.BindText(1, r.Kind)
+	w.dropBlob.BindBytes(2, []byte(r.Key))
+	if err := exec(w.dropBlob); err != nil || w.conn.Changes() == 0 {
+		return err
+	}
+	return exec(w.buryBlobs)
+}
+
 // Records calls yield for what is kept under a kind, page by page as Tasks does.
 func (s *Store) Records(ctx context.Context, kind, from string, yield func(key string, value []byte) error) error {
 	type record struct {
@@ -46,13 +61,14 @@ func (s *Store) Records(ctx context.Context, kind, from string, yield func(key s
 		value []byte
 	}
 	var page []record
-	for next := []byte(from); ; {
+	size := int64(1) // who looks for one record has it at once
+	for next := []byte(from); ; size = min(16*size, fullPage) {
 		page = page[:0]
 		err := s.query(ctx, "SELECT key, value FROM record WHERE kind = ? AND key >= ? ORDER BY key LIMIT ?",
 			func(st *sqlite.Stmt) {
 				st.BindText(1, kind)
 				st.BindBytes(2, next)
-				st.BindInt64(3, fullPage)
+				st.BindInt64(3, size)
 			},
 			func(st *sqlite.Stmt) bool {
 				value := make([]byte, st.ColumnLen(1))
@@ -68,7 +84,7 @@ func (s *Store) Records(ctx context.Context, kind, from string, yield func(key s
 				return err
 			}
 		}
-		if len(page) < fullPage {
+		if int64(len(page)) < size {
 			return nil
 		}
 		next = append([]byte(page[len(page)-1].key), 0) // what follows it at once

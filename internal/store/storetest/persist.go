@@ -20,6 +20,7 @@ func RunReopen(t *testing.T, open Reopen) {
 		{"blobs are there after a restart", blobsThere},
 		{"a removal goes on after a restart", expiryGoesOn},
 		{"records are there after a restart", recordsThere},
+		{"blobs of records are there after a restart", blobsOwned},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, reopen := open(t)

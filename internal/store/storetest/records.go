@@ -16,6 +16,7 @@ var recordChecks = []check{
 	{"records begin where they are asked to", recordsFrom},
 	{"records and runs do not touch each other", recordsBesideRuns},
 	{"records are part of a commit", recordsCommitted},
+	{"records own blobs", recordsOwnBlobs},
 }
 
 // record is one as read.
@@ -126,6 +127,64 @@ func recordsCommitted(e env) {
 	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), several...))
 	e.equal("put together", e.records("cache"), []record{{"a", []byte("5")}, {"b", []byte("5")}})
 	e.equal("put together", e.records("limit"), []record{{"x", []byte("6")}})
+}
+
+// ownBlob puts a blob that is to be a record's.
+func (e env) ownBlob(n int) store.Blob {
+	e.t.Helper()
+	b, err := e.s.PutBlob(e.t.Context(), 0, pattern(n))
+	e.ok("PutBlob", err)
+	return b
+}
+
+func (e env) noBlob(what string, b store.Blob) {
+	e.t.Helper()
+	if _, err := e.s.OpenBlob(e.t.Context(), b); !errors.Is(err, api.ErrNotFound) {
+		for range 100 { // its room is freed bit by bit
+			_, more, err := e.s.Expire(e.t.Context(), 0, 1000)
+			e.ok("Expire", err)
+			if !more {
+				break
+			}
+		}
+		_, err = e.s.OpenBlob(e.t.Context(), b)
+		if !errors.Is(err, api.ErrNotFound) {
+			e.t.Errorf("%s: OpenBlob gave %v, want ErrNotFound", what, err)
+		}
+	}
+}
+
+func recordsOwnBlobs(e env) {
+	e.commit(newRun(1))
+	first, second, third := e.ownBlob(300_000), e.ownBlob(70_000), e.ownBlob(10)
+	own := func(key string, b store.Blob) store.RecordWrite {
+		return store.RecordWrite{Kind: "cache", Key: key, Value: []byte("v"), Blob: b.ID}
+	}
+	e.commit(recordsOf(1, own("a", first)))
+	e.fenced("a misfit after it", recordsOf(1, own("a", second)), newRun(1))
+	e.blobIs(first, 300_000)
+	e.commit(recordsOf(1, own("a", second), own("b", third)))
+	e.noBlob("replaced", first)
+	e.blobIs(second, 70_000)
+	e.putRecord("cache", "a", nil)
+	e.noBlob("deleted", second)
+	e.blobIs(third, 10)
+	e.putRecord("cache", "b", []byte("without"))
+	e.noBlob("replaced by none", third)
+	fourth := e.put(100)
+	e.blobIs(fourth, 100) // a run's is not touched
+}
+
+// blobsOwned: what a record owns is there again, what it has no more is not.
+func blobsOwned(e env, reopen func() env) {
+	kept, dropped := e.ownBlob(300_000), e.ownBlob(300_000)
+	own := store.RecordWrite{Kind: "cache", Key: "a", Value: []byte("v"), Blob: dropped.ID}
+	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), own))
+	own.Blob = kept.ID
+	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), own))
+	e = reopen()
+	e.blobIs(kept, 300_000)
+	e.noBlob("replaced", dropped)
 }
 
 func recordsBesideRuns(e env) {
