@@ -283,7 +283,7 @@ type expiryStatements struct {
 func (e *expiryStatements) queries() []query {
 	const between = " WHERE run = ?1 AND id >= ?2 AND id < ?3"
 	const lines = " WHERE run = ?1 AND line >= ?2 AND line < ?3"
-	const chunks = " WHERE ?1 > 0 AND id >= ?2 AND id < ?3"
+	const chunks = " WHERE ?1 <> 0 AND id >= ?2 AND id < ?3"
 	return []query{
 		{&e.selectOld, "SELECT id, base, state, created, finished, coalesce(length(plan), 0) + coalesce(length(cell), 0) FROM run WHERE id > ? ORDER BY id"},
 		{&e.selectGone, "SELECT id, base FROM gone_run WHERE id > ? ORDER BY id LIMIT 1"},
