@@ -20,6 +20,9 @@ type declaration struct {
 	// task that can't be one.
 	direct   func(ctx context.Context, args []any) (any, error)
 	combined bool
+	orchestrator bool
+	version  string
+	keyed    bool // by CacheKey, which goes before CacheBy
 	// refused is why the task can't be called from a pipeline: its types don't
 	// travel. It can still be a part of a combined one.
 	refused error
@@ -28,7 +31,10 @@ type declaration struct {
 
 // signature is what the engine checks pipelines with.
 func (d *declaration) signature() *pipeline.Signature {
-	sig := &pipeline.Signature{Flow: d.work.Flow, Name: d.name, Result: d.result.kind, Options: d.options}
+	sig := &pipeline.Signature{
+		Flow: d.work.Flow, Orchestrator: d.orchestrator, Cached: d.work.CacheKey != nil,
+		Name: d.name, Result: d.result.kind, Options: d.options,
+	}
 	for _, p := range d.params {
 		sig.Params = append(sig.Params, p.kind)
 	}

@@ -21,7 +21,8 @@ const module = "github.com/runnel-dev/runnel"
 var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
 	"api":                      "",
-	"internal/engine":          "api internal/lifecycle internal/limit internal/pipeline internal/store",
+	"internal/engine":          "api internal/flight internal/lifecycle internal/limit internal/pipeline internal/store",
+	"internal/flight":          "",
 	"internal/flow":            "api",
 	"internal/lifecycle":       "api",
 	"internal/limit":           "",
@@ -41,7 +42,7 @@ const exampleImports = ". api examples/kill examples/ledger"
 // The pure packages decide and do nothing else: this is all of the standard
 // library that they may use, and what of it they may not call.
 const (
-	pure       = "internal/lifecycle internal/limit internal/pipeline"
+	pure       = "internal/flight internal/lifecycle internal/limit internal/pipeline"
 	pureStd    = "cmp errors fmt iter maps slices strconv strings time"
 	impureTime = "Now Since Until Sleep After AfterFunc Tick NewTimer NewTicker"
 )

@@ -39,6 +39,7 @@ func NewOrchestrator3[A, B, C, R any](name string, body func(ctx context.Context
 func newOrchestrator[A, B, C, R any](name string, arity int, noBody bool, body func(context.Context, A, B, C) (Runnable[R], error), opts []TaskOption) handle {
 	d := declare[A, B, C, R](name, arity)
 	d.configure(noBody, opts)
+	d.orchestrator = true
 	d.work.Run = func(b *worker.Body) (worker.Result, error) {
 		x, y, z, err := begin[A, B, C](d, b)
 		if err != nil {

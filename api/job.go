@@ -31,6 +31,12 @@ type Job struct {
 	Timeout, HeartbeatTimeout time.Duration
 	Tags                      []string
 	Upstream                  []Upstream
+	// Flow is the task run of the flow that made the call, and FlowArgs what that
+	// was given; only of tasks that are cached, and "" outside a flow.
+	Flow     string
+	FlowArgs Args
+	// Looked says that the cache was asked, and that the body is to run.
+	Looked bool
 	// Idempotency is the idempotency key, "" if ID is.
 	Idempotency string
 }

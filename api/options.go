@@ -39,6 +39,11 @@ type Options struct {
 	// TaskID names the instance: calls with the same id run one after the other
 	// and share keyed state.
 	TaskID string `json:"task_id,omitempty"`
+	// CacheExpiration is for how long a result is kept in the cache. 0: for ever.
+	// A negative one keeps a result that is never taken.
+	CacheExpiration Duration `json:"cache_expiration,omitempty"`
+	// RefreshCache runs the body whatever the cache has, and replaces that.
+	RefreshCache bool `json:"refresh_cache,omitempty"`
 }
 
 // Over gives what o says, and what base says where o says nothing.
@@ -65,12 +70,17 @@ func (o *Options) Over(base Options) Options {
 	if o.TaskID != "" {
 		out.TaskID = o.TaskID
 	}
+	if o.CacheExpiration != 0 {
+		out.CacheExpiration = o.CacheExpiration
+	}
+	out.RefreshCache = out.RefreshCache || o.RefreshCache
 	return out
 }
 
 // IsZero reports whether nothing is said.
 func (o *Options) IsZero() bool {
-	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.AddTags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == ""
+	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.AddTags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == "" &&
+		o.CacheExpiration == 0 && !o.RefreshCache
 }
 
 // RetryPolicy says whether and when a failed attempt is followed by another.

@@ -62,6 +62,7 @@ type TaskRun struct {
 	// listed. Only the body sees them; lists do not have them.
 	Upstream []Upstream   `json:"upstream,omitempty"`
 	Parts    []Part       `json:"parts,omitempty"`
+	Cache    *CacheUse    `json:"cache,omitempty"` // nil: it is not cached
 	History  []Transition `json:"history,omitempty"`
 }
 

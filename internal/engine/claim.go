@@ -33,7 +33,7 @@ func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
 				continue
 			}
 		}
-		if t.tagged() && !e.takeSlots(t) {
+		if t.tagged() && e.asked(t) && !e.takeSlots(t) {
 			continue
 		}
 		if e.prepare(t) {
@@ -107,6 +107,7 @@ func (e *Engine) prepare(t *task) bool {
 	defer r.mu.Unlock()
 	if t.phase != ready {
 		e.leaveSlots(t)
+		e.leaveTurn(t, false)
 		return false
 	}
 	if err == nil && t.call.Flow {
@@ -125,14 +126,23 @@ func (e *Engine) prepare(t *task) bool {
 		t.job = &again
 	}
 	t.job.Input, t.job.Attempt, t.job.Generation = input, int(t.attempt), int(r.gen)
+	if t.call.Cached {
+		t.flowFacts()
+		t.job.Looked = t.call.Alone && e.cache.begin(t)
+	}
 	t.phase, t.cause, t.shown = claimed, nil, false
-	now := e.micros()
+	t.begins()
+	e.claimed.Add(1)
+	return true
+}
+
+// begins notes the time of an attempt.
+func (t *task) begins() {
+	now := t.run.e.micros()
 	if t.cell.Started == 0 {
 		t.cell.Started = now
 	}
 	t.cell.Begun = now
-	e.claimed.Add(1)
-	return true
 }
 
 // Begin says that the job's body is about to start. See worker.Source.

@@ -13,7 +13,7 @@
 // CommitStep, AdvanceStep, CloseStep and Tick itself (Config.Manual).
 //
 // Locks, in the order in which they may be taken: limits.writing, then run.mu,
-// then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu, limits.mu,
+// then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu, limits.mu, cache.mu,
 // timers.mu, queue.mu and keyring.mu, none of which is held while another is taken.
 //
 // It must not know SQL, HTTP or users' functions.

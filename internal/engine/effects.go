@@ -167,6 +167,9 @@ func (r *run) close(c *change, eff *pipeline.Effect) {
 	if eff.Outcome.Status == pipeline.Failed {
 		cell.Failure = encodeFailure(eff.Outcome.Failure)
 	}
+	if f.Kept && eff.Outcome.Status == pipeline.Done {
+		f.Origin.(*task).keepResult(c, eff.Outcome.Value)
+	}
 	w := store.FrameWrite{FrameRow: store.FrameRow{
 		Run: r.id, ID: f.ID, Parent: frameID(f.Parent), Place: int32(f.Place),
 		Kind: store.ChainFrame, State: store.FrameDone, Cell: cell.Append(nil),

@@ -47,6 +47,7 @@ type Engine struct {
 	timers    timers
 	keyed     keyedState
 	limits    limitState
+	cache     cacheState
 	sweep     sweep
 	closers   closers
 	retention retention
@@ -91,6 +92,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.retention.init(cfg.Retention, e.now())
 	e.keyed.tasks = make(map[string]*keyedTask)
 	e.limits.init()
+	e.cache.init()
 	last, err := e.store.LastRun(ctx)
 	if err != nil {
 		return nil, err
@@ -106,9 +108,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		e.committer.Go(e.commitLoop)
 		e.loops.Go(e.advanceLoop)
 		e.loops.Go(e.timerLoop)
-		if e.retention.keep > 0 {
-			e.loops.Go(e.expireLoop)
-		}
+		e.loops.Go(e.expireLoop)
 	}
 	return e, nil
 }

@@ -24,6 +24,11 @@ func (e *Engine) Finish(job *api.Job, a api.Answer) {
 		t.ended(t.override(a), result)
 	}
 	t.run.mu.Unlock()
+	e.returned()
+}
+
+// returned counts a job that a worker is done with.
+func (e *Engine) returned() {
 	if e.claimed.Add(-1) == 0 && e.isClosed() {
 		e.mu.Lock()
 		e.idle.Broadcast()
@@ -71,6 +76,7 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 		t.complete(c, &a, result)
 	}
 	t.freeSlots(c)
+	t.freeTurn(c)
 	if t.job.TaskID != "" {
 		last := a // a itself is not to be kept
 		c.first(func() { r.e.keyed.leave(t, &last) })
@@ -209,7 +215,7 @@ func (t *task) record(c *change, state api.State, end *pipeline.End, effects []p
 		case pipeline.Tail:
 			cell.Tail = true
 		case pipeline.Open:
-			if f := effects[i].Frame; f.Again && f.Origin == nil {
+			if f := effects[i].Frame; (f.Again || f.Kept) && f.Origin == nil {
 				f.Origin = t
 			}
 		case pipeline.Answer:
@@ -217,6 +223,9 @@ func (t *task) record(c *change, state api.State, end *pipeline.End, effects []p
 				t.of.endsHere(cell)
 			}
 		}
+	}
+	if state == api.Completed && end.Child == nil {
+		t.keepResult(c, end.Value)
 	}
 	t.write(c, state, cell)
 }

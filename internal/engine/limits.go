@@ -170,6 +170,7 @@ func (t *task) refuse(tag string) {
 // r.mu to put it back.
 func (e *Engine) park(r *run, parked bool) {
 	e.dispatch.park(r, parked)
+	e.parkTurns(r, parked)
 	e.limits.mu.Lock()
 	granted, refused := e.limits.follow(e.limits.table.Park(r.id, parked))
 	e.limits.mu.Unlock()
@@ -183,6 +184,7 @@ func (e *Engine) park(r *run, parked bool) {
 // dropSlots gives back what a run that stands still has no use for. Bodies that
 // run give theirs back when they end.
 func (e *Engine) dropSlots(r *run) {
+	e.dropTurns(r)
 	for _, t := range e.limits.of(r) {
 		r.mu.Lock()
 		runs := t.phase == claimed

@@ -92,7 +92,7 @@ func (rec *recovery) findChild(f *pipeline.Frame, at int, row *store.TaskRow, ce
 // origin gives a returned chain the task that returned it, given the input and
 // the state, if that may have to run again.
 func (rec *recovery) origin(c *change, below *pipeline.Frame, in pipeline.Value, state pipeline.State, row *store.TaskRow, cell *store.TaskCell) error {
-	if !below.Again {
+	if !below.Again && !below.Kept {
 		return nil
 	}
 	f := below.Parent
@@ -106,6 +106,7 @@ func (rec *recovery) origin(c *change, below *pipeline.Frame, in pipeline.Value,
 	rec.r.live.remove(t)
 	t.phase, t.row, t.final = over, true, true
 	t.was, t.attempt, t.cell = standOf(row), row.Attempt, *cell
+	t.holdKey()
 	below.Origin = t
 	return nil
 }

@@ -351,6 +351,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	case cell.Waiting:
 		t.phase = waiting
 		rec.e.holdSlots(t)
+		rec.e.holdTurn(t)
 		if left := t.timeLeft(); left > 0 {
 			t.deadline = rec.e.timers.after(rec.e.now().Add(left), func() { t.expire("timed out after " + t.job.Timeout.String()) })
 		}

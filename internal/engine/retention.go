@@ -18,7 +18,8 @@ const (
 	expireEvery = time.Hour
 )
 
-// retention removes runs that ended long ago. Only its goroutine, or who drives
+// retention removes runs that ended long ago, and cache entries that have
+// expired. Only its goroutine, or who drives
 // the engine, looks at due.
 type retention struct {
 	keep time.Duration // 0: for ever
@@ -30,8 +31,19 @@ func (x *retention) init(keep time.Duration, now time.Time) {
 	x.keep, x.due, x.wake = max(keep, 0), now, make(chan struct{}, 1)
 }
 
+// before is when the runs that go ended at the latest.
+func (x *retention) before(now time.Time) int64 {
+	if x.keep == 0 {
+		return 0
+	}
+	return now.Add(-x.keep).UnixMicro()
+}
+
 // every is the time between two sweeps.
 func (x *retention) every() time.Duration {
+	if x.keep == 0 {
+		return expireEvery
+	}
 	return min(max(x.keep/24, time.Second), expireEvery)
 }
 
@@ -53,18 +65,23 @@ func (e *Engine) expireLoop() {
 	}
 }
 
-// ExpireStep removes some old runs if that is due, and reports whether it was.
+// ExpireStep removes some of what is old if that is due, and reports whether it was.
 func (e *Engine) ExpireStep() bool {
 	x := &e.retention
 	now := e.now()
-	if x.keep == 0 || now.Before(x.due) {
+	if now.Before(x.due) {
 		return false
 	}
 	if e.checkStore() != nil { // it has other worries
 		x.due = now.Add(x.every())
 		return false
 	}
-	_, more, err := e.store.Expire(e.closers.ctx, now.Add(-x.keep).UnixMicro(), expireBatch)
+	more, err := e.expireEntries(e.closers.ctx)
+	if err == nil {
+		var runs bool
+		_, runs, err = e.store.Expire(e.closers.ctx, x.before(now), expireBatch)
+		more = more || runs
+	}
 	switch {
 	case err != nil:
 		if !errors.Is(err, api.ErrClosed) {

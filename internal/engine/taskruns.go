@@ -103,11 +103,7 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api
 			if err != nil {
 				return err
 			}
-			if (row.State.Final() || t.Gen < row.Gen) && !out.State.Final() {
-				// Its flow never came to it again after a crash. What a retry takes
-				// up has its generation.
-				out.State, out.StateName = api.Cancelled, lifecycle.Name(api.Cancelled, 0, "")
-			}
+			settleStale(row, t, &out)
 			return yield(out)
 		})
 		if err != nil {
@@ -115,6 +111,14 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api
 		}
 	}
 	return nil
+}
+
+// settleStale shows as CANCELLED what a flow never came to again after a crash.
+// What a retry takes up has its generation.
+func settleStale(row *store.RunRow, t *store.TaskRow, out *api.TaskRun) {
+	if (row.State.Final() || t.Gen < row.Gen) && !out.State.Final() {
+		out.State, out.StateName = api.Cancelled, lifecycle.Name(api.Cancelled, 0, "")
+	}
 }
 
 // groupsOf gives the ids of the run's group frames.
@@ -166,6 +170,12 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 			return out, err
 		}
 	}
+	if cell.Cache != nil {
+		out.Cache = new(api.CacheUse)
+		if err := json.Unmarshal(cell.Cache, out.Cache); err != nil {
+			return out, err
+		}
+	}
 	out.StateName = cell.Name
 	if cell.Name == "" {
 		var code api.Code
@@ -204,3 +214,5 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 const firstWidth = pipeline.BlockSize
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+func parseSeq(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }

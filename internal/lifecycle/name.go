@@ -8,6 +8,7 @@ const (
 	AwaitingRetry = "AwaitingRetry" // SCHEDULED: the next attempt's time has to come
 	Retrying      = "Retrying"      // RUNNING, and not for the first time
 	TimedOut      = "TimedOut"      // FAILED, by one of Runnel's time-outs
+	Cached        = "Cached"        // COMPLETED with a result from the cache
 	Aborted       = "Aborted"       // CANCELLED by a limit of 0
 	NotReady      = "NotReady"      // SKIPPED: an upstream did not complete
 )

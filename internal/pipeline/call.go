@@ -65,6 +65,8 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 		Options:  options,
 		NoResult: kind(sig.Result) == none,
 		Flow:     sig.Flow,
+		Cached:   sig.Cached,
+		Alone:    sig.Cached && !sig.Flow && !sig.Orchestrator,
 	}, kind(sig.Result), nil
 }
 

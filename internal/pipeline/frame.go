@@ -26,6 +26,8 @@ type Frame struct {
 	PauseAfter bool
 	// Again: a chain that a task returned which may run again if the chain fails.
 	Again bool
+	// Kept: a chain that a task returned whose result goes into the cache.
+	Kept bool
 	// Origin is that task, or the call of a flow that the chain is; it belongs to
 	// the engine.
 	Origin any
@@ -51,7 +53,7 @@ func ChildFrame(g *Frame, i int) *Frame {
 func Returned(f *Frame, place int, c *Chain, state State, pause bool) *Frame {
 	child := &Frame{Parent: f, Place: place, Chain: c, PauseAfter: pause, Cancelled: f.covers(place)}
 	child.isolate(state)
-	child.Again = f.Task(place).retriesChild()
+	child.Again, child.Kept = f.Task(place).retriesChild(), f.Task(place).Cached
 	return child
 }
 

@@ -176,7 +176,7 @@ func descend(effects []Effect, f *Frame, place int, end End) []Effect {
 	}
 	f.keep(place, end)
 	last := place == len(f.Chain.Steps)-1 && f.Chain.Finally == nil
-	if last && !step.Wait && !end.Pause && !step.Task.NoResult && !step.Task.retriesChild() {
+	if last && !step.Wait && !end.Pause && !step.Task.NoResult && !step.Task.retriesChild() && !step.Task.Cached {
 		f.Chain, f.Pos = end.Child, -1
 		f.isolate(state)
 		effects = append(effects, Effect{Kind: Tail, Frame: f})

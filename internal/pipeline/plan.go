@@ -54,6 +54,9 @@ type Task struct {
 	Options  *api.Options // the call's over the declared ones
 	NoResult bool
 	Flow     bool
+	Cached   bool
+	// Alone: of those with one cache key, one runs at a time.
+	Alone bool
 }
 
 // Group is what runs at the same time.

@@ -4,8 +4,10 @@ import "github.com/runnel-dev/runnel/api"
 
 // Signature is what compiling needs to know of a registered task.
 type Signature struct {
-	// Flow: its body calls tasks.
-	Flow bool
+	// Flow: its body calls tasks. Orchestrator: it may return a pipeline.
+	Flow, Orchestrator bool
+	// Cached: results are taken from the cache, and kept there.
+	Cached bool
 	Name string
 	// Params and Result are JSON kinds: "integer", "number", "string", "boolean",
 	// "array", "object", "any", or "none" for no value. A pointer or interface is

@@ -33,14 +33,18 @@ func (w *world) claim() bool {
 	}
 	h := &held{run: w.runs[i], job: job, script: scriptOf(job.Bound), begun: w.now}
 	w.did("claim run %d %s %s attempt %d gen %d input %.60s state %s", h.run.number, h.script.Label, job.ID[36:], job.Attempt, job.Generation, job.Input, job.State)
-	w.mayBegin(h)
-	w.counts["bodies"]++
+	if h.script.Cache == "" || job.Looked {
+		w.mayBegin(h)
+	}
 	if job.Task == "flow" {
 		w.counts["flows"]++
 		w.startFlow(h)
 		return true
 	}
 	w.bodies.Execute(source{w, h, w.e}, job)
+	if !h.ran { // it took its result from the cache, or waits for it
+		return true
+	}
 	w.jobs = append(w.jobs, h)
 	if h.script.Pend {
 		w.pending = append(w.pending, h)

@@ -12,15 +12,15 @@ import (
 
 // taskNames are the tasks that scripts run as: given something or nothing (their
 // script apart), with a result or none.
-var taskNames = []string{"do", "start", "doN", "startN", "flow"}
+var taskNames = []string{"do", "start", "doN", "startN", "doC", "startC", "flow"}
 
 // signatures is what the compiler is told of them.
 func signatures(name string) *pipeline.Signature {
 	s := &pipeline.Signature{Name: name, Params: []string{"object"}, Result: "any", Check: func(int, []byte) error { return nil }}
 	switch name {
-	case "do", "doN":
+	case "do", "doN", "doC":
 		s.Params = []string{"any", "object"}
-	case "start", "startN":
+	case "start", "startN", "startC":
 	case "flow":
 		s.Flow = true
 	default:
@@ -29,6 +29,7 @@ func signatures(name string) *pipeline.Signature {
 	if suffix(name) != "" {
 		s.Result = "none"
 	}
+	s.Cached = name[len(name)-1] == 'C'
 	return s
 }
 
@@ -36,13 +37,16 @@ func signatures(name string) *pipeline.Signature {
 func registry(w *world) *worker.Registry {
 	r := worker.NewRegistry()
 	for _, name := range taskNames {
-		err := r.Add(&worker.Task{Name: name, Run: func(b *worker.Body) (worker.Result, error) {
+		task := &worker.Task{Name: name, Run: func(b *worker.Body) (worker.Result, error) {
 			if b.Job().Task == "flow" {
 				return flowBody(b, b.Source().(source).e, w) //nolint:forcetypeassert // there is no other
 			}
 			return body(b, w)
-		}})
-		if err != nil {
+		}}
+		if signatures(name).Cached {
+			task.CacheKey = cacheKey
+		}
+		if err := r.Add(task); err != nil {
 			panic(err)
 		}
 	}
@@ -107,8 +111,19 @@ func (s source) Claim(context.Context) (*api.Job, error) { return nil, api.ErrCl
 // Begin goes to the engine.
 func (s source) Begin(job *api.Job, cancel func(error)) { s.e.Begin(job, cancel) }
 
+// Cached asks the engine, and holds the body that begins against what is known.
+func (s source) Cached(job *api.Job, use api.CacheUse) bool {
+	run := s.e.Cached(job, use)
+	if run {
+		s.w.mayBegin(s.job)
+	} else {
+		s.w.counts["not run"]++
+	}
+	return run
+}
+
 // Finish keeps the answer for later.
-func (s source) Finish(_ *api.Job, a api.Answer) { s.job.answer = a }
+func (s source) Finish(_ *api.Job, a api.Answer) { s.job.answer, s.job.ran = a, true }
 
 // Heartbeat goes to the engine.
 func (s source) Heartbeat(job *api.Job) error { return s.e.Heartbeat(job) }

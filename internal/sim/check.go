@@ -72,9 +72,14 @@ func (w *world) mayBegin(h *held) {
 		return
 	}
 	h.key = key
+	defer func() { w.counts["bodies"]++ }()
 	w.mayRun(h)
 	w.mayTake(h)
 	w.mayRepeat(h)
+	if h.script.Cache != "" {
+		w.mayCache(h)
+		return
+	}
 	w.mustHappen(h)
 }
 

@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero bool
+	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {
@@ -149,6 +149,7 @@ func (g *generator) each(steps []api.Step, depth int, none bool) []api.Step {
 	} else {
 		list, _ := g.call(0, none)
 		s := scriptOf(list.Call.Args)
+		uncached(list.Call, s)
 		s.List, s.Child, s.Count = 1+g.choose.IntN(5), nil, 0
 		list.Call.Args = api.Args{encode(s)}
 		list.Call.Task = list.Call.Task[:len(list.Call.Task)-len(suffix(list.Call.Task))]
@@ -170,6 +171,9 @@ func suffix(task string) string {
 func (g *generator) call(depth int, none bool) (api.Step, bool) {
 	g.budget--
 	g.labels++
+	if g.faults.caches && !g.final && g.one(4) {
+		return g.cachedCall(none), false
+	}
 	s := &script{Label: "t" + strconv.Itoa(g.labels), Final: g.final}
 	task, ignore := "do", !none && g.one(12)
 	if none || ignore {
@@ -306,6 +310,9 @@ func (g *generator) op(depth int, calls []int) op {
 		}
 	case kind < 7 && len(calls) > 0:
 		step, _ := g.call(0, false)
+		s := scriptOf(step.Call.Args)
+		uncached(step.Call, s)
+		step.Call.Args = api.Args{encode(s)}
 		step.Call.Task, step.Ignore = "do"+suffix(step.Call.Task), false
 		return op{Do: "bind", Spec: &api.Spec{Steps: []api.Step{step}}, Deps: some(), Allow: g.one(2), Must: g.one(5)}
 	}

@@ -285,6 +285,9 @@ func (n *naive) call(c *api.Call, in string, state kept, before []string, old *n
 	if old != nil && old.child == nil && c.Task != "flow" {
 		old = nil // it failed itself: it runs again
 	}
+	if s.Cache != "" { // its body may have run for another call
+		return &node{state: state, after: before, res: result{value: canon(s.act("", "", s.Fail+1, 0).value)}}
+	}
 	sig := s.signature(in, state.data)
 	me := &node{state: state, after: []string{sig}, attempt: 1}
 	var policy api.RetryPolicy

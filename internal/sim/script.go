@@ -39,6 +39,10 @@ type script struct {
 	Trail bool      `json:"trail,omitempty"`
 	// Inline makes the pipeline returned by Count an inline one.
 	Inline bool `json:"inline,omitempty"`
+	// Cache is the key of a body whose result is cached.
+	Cache string `json:"cache,omitempty"`
+	// Refresh: it takes nothing from the cache.
+	Refresh bool `json:"refresh,omitempty"`
 	// Ops are what a flow does.
 	Ops []op `json:"ops,omitempty"`
 	// Pause pauses the run; Pend waits for an answer from outside.
@@ -74,6 +78,9 @@ func (s *script) act(in, state string, attempt, gen int) made {
 			return made{fail: "timed out after " + hangs.String()}
 		}
 		return made{fail: fmt.Sprintf("boom %s %d", s.Label, attempt)}
+	}
+	if s.Cache != "" {
+		return made{value: quote("cached " + s.Cache + strings.Repeat("x", s.Pad))}
 	}
 	var m made
 	id := s.Label + ":" + hash(in, state)

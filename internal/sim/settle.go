@@ -15,6 +15,7 @@ func (w *world) settle() {
 		w.drain()
 		if !w.nudge() {
 			w.slotsLeft()
+			w.turnsLeft()
 			return
 		}
 	}

@@ -45,6 +45,7 @@ type world struct {
 	tokens    map[string]*token
 	limits    map[string]simLimit
 	flights   []flight
+	keeping   []flight // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
 	steps     []string
 	counts    map[string]int
@@ -79,6 +80,7 @@ type held struct {
 	answer api.Answer
 	begun  time.Time
 	key    int64
+	ran    bool // it has an answer
 }
 
 // attempt names one of a body.
@@ -138,7 +140,7 @@ func (w *world) open() {
 	w.dropFlows()
 	w.findTokens()
 	w.land()
-	w.jobs, w.pending, w.store.next, w.store.tired = nil, nil, none, 0
+	w.jobs, w.pending, w.keeping, w.store.next, w.store.tired = nil, nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
 		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
 		Now: func() time.Time { return w.now }, Logger: slog.New(&alarm{w}),
@@ -169,6 +171,7 @@ func (w *world) storm() {
 		fail: w.rng.IntN(5) > 0, failFast: w.rng.IntN(3) == 0, slow: w.rng.IntN(2) == 0,
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
 		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
+		caches: w.rng.IntN(3) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -223,6 +226,8 @@ func (w *world) step(crashes, acts, ages bool) {
 		w.expire(false)
 	case n < 16 && w.faults.tags:
 		w.limit()
+	case n == 52 && w.faults.caches:
+		w.forgetCache()
 	case n < 20:
 		w.answerToken()
 	case n < 23:

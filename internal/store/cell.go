@@ -35,6 +35,7 @@ type TaskCell struct {
 	Tags     []byte // JSON of []string, nil for none
 	Call     Call   // of a task that a flow called
 	Anew     int64  // of a flow: calls of generations before this one don't count
+	Cache    []byte // JSON of api.CacheUse, nil for none
 }
 
 // Call says which call of a flow a row stands for.
@@ -91,6 +92,7 @@ const (
 	tagName       = 28
 	tagTags       = 30
 	tagCounts     = 26
+	tagCache      = 36
 
 	tagFlags   = 1
 	tagNext    = 3
@@ -166,6 +168,7 @@ func (c *TaskCell) Append(b []byte) []byte {
 		b = appendBytes(b, tagName, []byte(c.Name))
 	}
 	b = appendBytes(b, tagTags, c.Tags)
+	b = appendBytes(b, tagCache, c.Cache)
 	b = appendInt(c.Call.append(b), tagAnew, c.Anew)
 	return appendBytes(b, tagHistory, c.History)
 }
@@ -211,6 +214,8 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Name = string(v)
 		case tagTags:
 			c.Tags = v
+		case tagCache:
+			c.Cache = v
 		case tagHistory:
 			c.History = v
 		case tagAnew:

@@ -17,6 +17,9 @@ var errEnded = fmt.Errorf("the task's body has ended: %w", context.Canceled)
 // one answer to src, also if the body panics or calls runtime.Goexit.
 func (r *Registry) Execute(src Source, job *api.Job) {
 	b := &Body{job: job, registry: r, source: src, task: r.tasks[job.Task], started: r.Now()}
+	if b.task != nil && b.task.CacheKey != nil && !job.Looked && !b.lookUp() {
+		return
+	}
 	src.Begin(job, b.stop)
 	if b.task == nil {
 		b.finish(Result{}, Final(api.Errorf(api.ErrUnknownTask, "", "task %q is not registered", job.Task)))
@@ -28,6 +31,28 @@ func (r *Registry) Execute(src Source, job *api.Job) {
 		}
 	}()
 	b.finish(b.run())
+}
+
+// lookUp asks the cache, and reports whether the body is to run. What can't be
+// said of a key is no reason to fail: the body runs then, uncached.
+func (b *Body) lookUp() (run bool) {
+	key, parts, err := b.cacheKey()
+	if err != nil {
+		b.registry.Log.Warn("runnel: no cache key; the task runs uncached", "task", b.job.Task, "task_run", b.job.ID, "error", err)
+	}
+	if err != nil {
+		key, parts = "", nil
+	}
+	return b.source.Cached(b.job, api.CacheUse{Key: key, Parts: parts})
+}
+
+func (b *Body) cacheKey() (key string, parts []api.CachePart, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			key, err = "", fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return b.task.CacheKey(b.job)
 }
 
 // run calls the task, a panic becomes an error.

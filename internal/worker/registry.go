@@ -19,6 +19,9 @@ type Task struct {
 	// RetryIf says whether an error is worth another attempt; nil for always.
 	RetryIf func(error) bool
 	Hooks   Hooks
+	// CacheKey gives the key of a job, with the parts that it is made of; "" for
+	// none. Nil: the task is not cached.
+	CacheKey func(job *api.Job) (key string, parts []api.CachePart, err error)
 	// Flow: the body waits for tasks that it calls, and takes no place in the pool.
 	Flow bool
 }

@@ -12,6 +12,10 @@ type Source interface {
 	// Claim blocks until there is a job, or fails: with api.ErrClosed when there
 	// will be no more, or with the context's error.
 	Claim(ctx context.Context) (*api.Job, error)
+	// Cached asks the cache about a job whose task is cached, once its key is known,
+	// "" for none. False: the job is over, or comes again later; its body is not to
+	// run now. It comes with Looked set when the body is to run without asking.
+	Cached(job *api.Job, use api.CacheUse) (run bool)
 	// Begin says that the body is about to start; cancel ends its context, and
 	// may be called from any goroutine, also after the body has ended.
 	Begin(job *api.Job, cancel func(cause error))

@@ -24,6 +24,7 @@ import (
 type source struct {
 	jobs  chan *api.Job
 	begin func(cancel func(error))
+	cache func(use api.CacheUse) (run bool)
 
 	mu      sync.Mutex
 	answers []api.Answer
@@ -56,6 +57,8 @@ func (s *source) Finish(_ *api.Job, answer api.Answer) {
 		s.done.Done()
 	}
 }
+
+func (s *source) Cached(_ *api.Job, use api.CacheUse) bool { return s.cache(use) }
 
 func (s *source) Heartbeat(*api.Job) error { return nil }
 
@@ -351,6 +354,46 @@ func TestLogger(t *testing.T) {
 	}
 	if l := src.lines[0]; l.TaskRun != "r/0" || l.Attempt != 1 || l.Time.IsZero() {
 		t.Errorf("line %+v", l)
+	}
+}
+
+// A cached task asks before anything else of it runs, and not again once it was
+// told to run; what its key function does wrong leaves it uncached.
+func TestCacheIsAsked(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		key    func() (string, error)
+		looked bool
+		run    bool
+		asked  string
+	}{
+		{"told to run", func() (string, error) { return "k", nil }, false, true, "k"},
+		{"told not to", func() (string, error) { return "k", nil }, false, false, "k"},
+		{"told before", func() (string, error) { return "k", nil }, true, true, "-"},
+		{"no key", func() (string, error) { return "", nil }, false, true, ""},
+		{"fails", func() (string, error) { return "k", errors.New("no") }, false, true, ""},
+		{"panics", func() (string, error) { panic("oh") }, false, true, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			asked, ran, begun := "-", false, false
+			src := &source{
+				cache: func(use api.CacheUse) bool { asked = use.Key; return tt.run },
+				begin: func(func(error)) { begun = true },
+			}
+			j := job()
+			j.Looked = tt.looked
+			registry(t, &worker.Task{
+				Name: "t",
+				Run:  func(*worker.Body) (worker.Result, error) { ran = true; return worker.Result{}, nil },
+				CacheKey: func(*api.Job) (string, []api.CachePart, error) {
+					key, err := tt.key()
+					return key, nil, err
+				},
+			}).Execute(src, j)
+			if asked != tt.asked || ran != tt.run || begun != tt.run || len(src.answers) > 0 != tt.run {
+				t.Errorf("asked %q, ran %t, begun %t, %d answers; want %q, %t", asked, ran, begun, len(src.answers), tt.asked, tt.run)
+			}
+		})
 	}
 }
 

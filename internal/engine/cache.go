@@ -1,0 +1,368 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/flight"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// cacheState says who runs under which cache key. The entries are stored; who
+// runs is not: after a crash nobody does, and who starts again asks again.
+//
+// A task takes its turn after that of its task id and before the slots of its
+// tags, and a body that runs waits for nothing of these, so they can't deadlock.
+// A run that is paused gives back the turns of those of its tasks that have not
+// begun.
+type cacheState struct {
+	mu     sync.Mutex
+	table  *flight.Table
+	claims map[*task]*flight.Claim // of who has asked and not left
+}
+
+func (s *cacheState) init() {
+	s.table, s.claims = flight.New(), make(map[*task]*flight.Claim)
+}
+
+// Cached asks the cache about a job before its body. See worker.Source.
+func (e *Engine) Cached(job *api.Job, use api.CacheUse) (run bool) {
+	t := job.Key.(*task)
+	defer func() {
+		if !run {
+			e.returned()
+		}
+	}()
+	hit := e.lookUp(t, use.Key)
+	if !t.asks(job, use, hit) {
+		return false
+	}
+	if use.Key != "" && t.call.Alone {
+		if !e.takeTurn(t, job) {
+			return false
+		}
+		// Who had the turn before may have left a value since.
+		if hit = e.lookUp(t, use.Key); hit != nil && !t.asks(job, use, hit) {
+			return false
+		}
+	}
+	return e.takeSlotsLate(t, job)
+}
+
+// asks takes note of a job's key, and ends the task if there is a value for it,
+// if it is cancelled or if the key is too long; false if the body is not to run.
+func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
+	t.run.mu.Lock()
+	defer t.run.mu.Unlock()
+	if t.phase != claimed || job != t.job {
+		return false
+	}
+	switch {
+	case t.cause != nil:
+		t.ended(t.override(api.Answer{}), pipeline.Value{})
+		return false
+	case len(use.Key) > api.MaxCacheKey:
+		err := api.Errorf(api.ErrInvalid, "", "task %q: the cache key has %d bytes; at most %d are allowed", job.Task, len(use.Key), api.MaxCacheKey)
+		t.ended(api.Answer{NoRetry: true, Failure: systemFailure(err)}, pipeline.Value{})
+		return false
+	case use.Key == "":
+		t.cacheKey, t.cell.Cache = "", nil
+		return true
+	case hit != nil:
+		use.From = hit.entry.TaskRun
+		t.cell.Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
+	}
+	t.cacheKey = use.Key
+	t.cell.Cache, _ = json.Marshal(use) //nolint:errchkjson // strings always encode
+	if hit != nil {
+		t.ended(api.Answer{}, hit.value)
+		return false
+	}
+	return true
+}
+
+// takeTurn reports whether t may run under its key now; if not it has its turn
+// later.
+func (e *Engine) takeTurn(t *task, job *api.Job) bool {
+	r := t.run
+	r.mu.Lock()
+	if t.phase != claimed || job != t.job {
+		r.mu.Unlock()
+		return false
+	}
+	verdict := e.cache.ask(t)
+	if verdict != flight.Granted {
+		t.unclaim()
+	}
+	r.mu.Unlock()
+	switch verdict {
+	case flight.Granted:
+		return true
+	case flight.Parked:
+		e.dispatch.push(r, t)
+	case flight.Waits:
+	}
+	e.leaveSlots(t)
+	return false
+}
+
+func (s *cacheState) ask(t *task) flight.Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table.Ask(s.claim(t))
+}
+
+// claim gives what t asks with. Called with mu held.
+func (s *cacheState) claim(t *task) *flight.Claim {
+	c := s.claims[t]
+	if c == nil {
+		c = &flight.Claim{ID: t.first.ID, Key: t.cacheKey, Owner: t.run.id, Task: t}
+		s.claims[t] = c
+	}
+	return c
+}
+
+// takeSlotsLate is for a task that was claimed to ask the cache: now it needs
+// the slots of its tags.
+func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
+	r := t.run
+	if t.tagged() {
+		r.mu.Lock()
+		same := t.phase == claimed && job == t.job
+		if same {
+			t.unclaim()
+		}
+		r.mu.Unlock()
+		if !same || !e.takeSlots(t) {
+			return false
+		}
+	}
+	r.mu.Lock()
+	again := t.phase == ready && t.tagged()
+	if again {
+		t.phase = claimed
+		t.begins()
+	}
+	here := t.phase == claimed && job == t.job
+	r.mu.Unlock()
+	switch {
+	case !here: // it was cancelled meanwhile
+		e.leaveSlots(t)
+		e.leaveTurn(t, false)
+		return false
+	case t.cacheKey != "" && t.call.Alone && !e.cache.begin(t): // its run was paused meanwhile
+		r.mu.Lock()
+		t.unclaim()
+		r.mu.Unlock()
+		e.leaveSlots(t)
+		e.dispatch.push(r, t)
+		return false
+	}
+	return true
+}
+
+// unclaim takes back that t was given to a worker. Called with run.mu.
+func (t *task) unclaim() {
+	if t.cell.Started == t.cell.Begun {
+		t.cell.Started = 0
+	}
+	t.phase, t.cell.Begun = ready, 0
+}
+
+// begin reports whether t has its turn, and uses it.
+func (s *cacheState) begin(t *task) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.claims[t]
+	return c != nil && s.table.Begin(c)
+}
+
+// asked reports whether t has its turn under its key, or needs none: then the
+// slots of its tags are what it needs next.
+func (e *Engine) asked(t *task) bool {
+	if !t.call.Cached {
+		return true
+	}
+	e.cache.mu.Lock()
+	defer e.cache.mu.Unlock()
+	c := e.cache.claims[t]
+	return c != nil && c.Turn()
+}
+
+// leaveTurn gives back the turn of t, or its place in the line. With a value all
+// who wait may take that.
+func (e *Engine) leaveTurn(t *task, value bool) {
+	if !t.call.Alone {
+		return
+	}
+	s := &e.cache
+	s.mu.Lock()
+	var woken []*flight.Claim
+	if c := s.claims[t]; c != nil {
+		delete(s.claims, t)
+		woken = s.table.Leave(c, value)
+	}
+	s.mu.Unlock()
+	e.wake(woken)
+}
+
+// wake makes tasks claimable that are to ask again.
+func (e *Engine) wake(claims []*flight.Claim) {
+	for _, c := range claims {
+		t := c.Task.(*task)
+		e.dispatch.push(t.run, t)
+	}
+}
+
+// freeTurn has the turn of t given back once c is durable, unless it waits for
+// an answer from outside.
+func (t *task) freeTurn(c *change) {
+	if !t.call.Alone || t.phase == waiting {
+		return
+	}
+	e, value, live := t.run.e, t.large, t.kept
+	t.large, t.kept = pipeline.Value{}, false
+	key := t.cacheKey
+	c.first(func() {
+		if value.Blob == 0 {
+			e.leaveTurn(t, live)
+			return
+		}
+		e.beside(func() {
+			e.keepLarge(t, key, value)
+			e.leaveTurn(t, true)
+		})
+	})
+}
+
+// beside does something that takes long without holding up others.
+func (e *Engine) beside(do func()) {
+	if e.manual {
+		do()
+		return
+	}
+	e.closers.work.Go(do)
+}
+
+// holdTurn gives t, which waits for an answer from outside since before a crash,
+// the turn it had.
+func (e *Engine) holdTurn(t *task) {
+	if t.holdKey(); !t.call.Alone || t.cacheKey == "" {
+		return
+	}
+	e.cache.mu.Lock()
+	defer e.cache.mu.Unlock()
+	e.cache.table.Hold(e.cache.claim(t))
+}
+
+// holdKey reads the key that the row of t says it had.
+func (t *task) holdKey() {
+	var use api.CacheUse
+	if t.cell.Cache != nil && json.Unmarshal(t.cell.Cache, &use) == nil {
+		t.cacheKey = use.Key
+	}
+}
+
+// parkTurns takes their turns from the tasks of a run that have not begun, or
+// lets them ask again.
+func (e *Engine) parkTurns(r *run, parked bool) {
+	e.cache.mu.Lock()
+	woken, back := e.cache.table.Park(r.id, parked)
+	e.cache.mu.Unlock()
+	e.wake(back)
+	e.wake(woken)
+}
+
+// dropTurns gives back what a run that stands still has no use for. Bodies that
+// run give theirs back when they end.
+func (e *Engine) dropTurns(r *run) {
+	e.cache.mu.Lock()
+	claims := e.cache.table.Of(r.id)
+	e.cache.mu.Unlock()
+	for _, c := range claims {
+		t := c.Task.(*task)
+		r.mu.Lock()
+		runs := t.phase == claimed
+		r.mu.Unlock()
+		if !runs {
+			e.leaveTurn(t, false)
+		}
+	}
+}
+
+// Turns counts who runs under a cache key or waits for that, for who drives the
+// engine by hand.
+func (e *Engine) Turns() int {
+	e.cache.mu.Lock()
+	defer e.cache.mu.Unlock()
+	return len(e.cache.claims)
+}
+
+// flowFacts fills in which flow a cached task was called by.
+func (t *task) flowFacts() {
+	for f := t.frame; f != nil; f = f.Parent {
+		if cl, ok := f.Origin.(*call); ok {
+			above := cl.fl.t.job
+			t.job.Flow, t.job.FlowArgs = above.ID, nil
+			if above.Input != nil {
+				t.job.FlowArgs = append(t.job.FlowArgs, above.Input)
+			}
+			t.job.FlowArgs = append(t.job.FlowArgs, above.Bound...)
+			return
+		}
+	}
+}
+
+// keepResult writes what a task completed with into the cache, as part of change c.
+// What is large is written beside, once the change is durable.
+func (t *task) keepResult(c *change, value pipeline.Value) {
+	if t.cacheKey == "" || t.cell.Name == lifecycle.Cached {
+		return
+	}
+	if t.call.NoResult {
+		value = pipeline.Value{}
+	}
+	e := t.run.e
+	if t.call.Options.CacheExpiration < 0 {
+		return // nobody would ever take it
+	}
+	if value.Blob == 0 {
+		c.Records = append(c.Records, e.entryWrites(t, t.cacheKey, payload(value))...)
+		t.kept = true
+		return
+	}
+	t.large = value
+	if !t.call.Alone { // else when it gives back its turn
+		t.large = pipeline.Value{}
+		key := t.cacheKey
+		c.then(func() { e.beside(func() { e.keepLarge(t, key, value) }) })
+	}
+}
+
+// keepLarge copies a large result, so that the entry has its own, and writes the
+// entry.
+func (e *Engine) keepLarge(t *task, key string, value pipeline.Value) {
+	blob, err := e.copyBlob(e.closers.ctx, store.Blob{ID: value.Blob, Size: value.Size}, 0)
+	if err == nil {
+		err = e.store.PutRecords(e.closers.ctx, e.entryWrites(t, key, store.Payload{Blob: blob})...)
+	}
+	if err != nil && e.closers.ctx.Err() == nil {
+		e.log.Warn("a large result is not in the cache", "task", t.call.Name, "task_run", t.first.ID, "error", err)
+	}
+}
+
+func (e *Engine) copyBlob(ctx context.Context, from store.Blob, run int64) (store.Blob, error) {
+	r, err := e.store.OpenBlob(ctx, from)
+	if err != nil {
+		return store.Blob{}, err
+	}
+	to, err := e.store.PutBlob(ctx, run, r)
+	if closed := r.Close(); err == nil {
+		err = closed
+	}
+	return to, err
+}

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// ExplainCache says what a task run had to do with the cache, and why.
+func (e *Engine) ExplainCache(ctx context.Context, taskRun string) (api.CacheReport, error) {
+	t, err := e.TaskRun(ctx, taskRun)
+	if err != nil {
+		return api.CacheReport{}, err
+	}
+	if t.Cache == nil {
+		return api.CacheReport{Why: fmt.Sprintf("task %q has no cache key, or this task run has not asked the cache", t.Task)}, nil
+	}
+	out := api.CacheReport{CacheUse: *t.Cache}
+	if t.Cache.From != "" {
+		out.Why = "the result is that of task run " + t.Cache.From
+		return out, nil
+	}
+	entry, err := e.readEntry(ctx, t.Cache.Key)
+	switch {
+	case err != nil:
+		return out, err
+	case entry != nil && entry.TaskRun == t.ID:
+		out.Why = "its body ran, and left the entry that is there"
+	case entry != nil && !entry.Live(e.now()):
+		out.Why = "the entry expired at " + entry.Expires.Format(timeShown)
+	case entry != nil:
+		out.Why = "the entry that is there was made at " + entry.Created.Format(timeShown) + ", by " + entry.TaskRun
+	default:
+		out.Why = "there is no entry with its key"
+	}
+	if len(out.Parts) == 0 {
+		return out, nil
+	}
+	for other, err := range e.CacheEntries(ctx, api.CacheFilter{Task: t.Task}) {
+		if err != nil {
+			return out, err
+		}
+		if other.TaskRun == t.ID || other.Key == t.Cache.Key {
+			continue
+		}
+		diffs := differ(out.Parts, other.Parts)
+		nearer := out.Nearest == nil || len(diffs) < len(out.Differs) || len(diffs) == len(out.Differs) && other.Created.After(out.Nearest.Created)
+		if nearer {
+			out.Nearest, out.Differs = &other, diffs
+		}
+	}
+	if out.Nearest != nil {
+		names := make([]string, len(out.Differs))
+		for i := range out.Differs {
+			names[i] = out.Differs[i].Name
+		}
+		out.Why += "; the nearest other one differs in " + strings.Join(names, ", ")
+	}
+	return out, nil
+}
+
+const timeShown = "2006-01-02T15:04:05.000Z07:00"
+
+// differ gives the parts whose values are not the same.
+func differ(run, entry []api.CachePart) (diffs []api.CacheDiff) {
+	find := func(parts []api.CachePart, name string) string {
+		i := slices.IndexFunc(parts, func(p api.CachePart) bool { return p.Name == name })
+		if i < 0 {
+			return ""
+		}
+		return parts[i].Value
+	}
+	for _, p := range run {
+		if other := find(entry, p.Name); other != p.Value {
+			diffs = append(diffs, api.CacheDiff{Name: p.Name, Run: p.Value, Entry: other})
+		}
+	}
+	for _, p := range entry {
+		if !slices.ContainsFunc(run, func(q api.CachePart) bool { return q.Name == p.Name }) {
+			diffs = append(diffs, api.CacheDiff{Name: p.Name, Entry: p.Value})
+		}
+	}
+	return diffs
+}
+
+// TaskRun gives one task run that has a record.
+func (e *Engine) TaskRun(ctx context.Context, id string) (out api.TaskRun, err error) {
+	unknown := api.Errorf(api.ErrNotFound, "", "no task run %q, or it has no record yet", id)
+	run, number, found := strings.Cut(id, "/")
+	seq, wrong := parseSeq(number)
+	if !found || wrong != nil {
+		return out, unknown
+	}
+	r, row, err := e.find(ctx, run)
+	if err == nil && r != nil {
+		row, err = e.store.Run(ctx, r.id)
+	}
+	if err != nil {
+		return out, err
+	}
+	key, err := e.keyOfSeq(ctx, &row, seq)
+	if err != nil || key == 0 {
+		return out, orElse(err, unknown)
+	}
+	groups, err := e.groupsOf(ctx, row.ID)
+	if err != nil {
+		return out, err
+	}
+	err = e.store.Tasks(ctx, key, key+1, func(t *store.TaskRow) error {
+		if t.Run == row.ID {
+			unknown = nil
+			out, err = taskRun(uuid.UUID(row.UID).String(), seq, t, groups[t.Frame])
+			settleStale(&row, t, &out)
+		}
+		return err
+	})
+	return out, orElse(err, unknown)
+}
+
+// orElse gives the first error that is one.
+func orElse(err error, other *api.Error) error {
+	if err != nil || other == nil {
+		return err
+	}
+	return other
+}
+
+// keyOfSeq finds the key of a task run by its number, 0 for none.
+func (e *Engine) keyOfSeq(ctx context.Context, row *store.RunRow, seq int64) (int64, error) {
+	blocks, err := e.store.Blocks(ctx, row.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range blocks {
+		if b.Seq <= seq && seq < b.Seq+b.Count {
+			return b.First + seq - b.Seq, nil
+		}
+	}
+	if seq >= firstWidth || len(blocks) > 0 && seq >= blocks[0].Seq {
+		return 0, nil
+	}
+	return row.Base + seq, nil
+}
