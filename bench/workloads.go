@@ -51,6 +51,10 @@ func workloads(quick bool, runs int) []*workload {
 	add("sqlite", "W5-submits", 10_000, flowSubmits, "")
 	ten := add("sqlite", "W6-parallelism", 10_000, bounded(inc, runnel.MaxParallelism(10)), "")
 	add("sqlite", "W6-tag", 10_000, bounded(limited), ten)
+	add("sqlite", "W7-each", 100_000, hits(func(n int) runnel.Pipeline[int] {
+		return numbers.Send(n).ContinueWith(runnel.Each(kept)).ContinueWith(sum)
+	}), "")
+	add("sqlite", "W7-submits", 100_000, hits(func(n int) runnel.Pipeline[int] { return keeper.Send(n) }), "")
 	for _, n := range []int{1000, 10_000, 100_000} {
 		add("sqlite", "count_to", n, recursion, "")
 	}
@@ -88,19 +92,7 @@ var (
 		return x, nil
 	})
 	submitter = runnel.NewFlow1("submitter", func(f runnel.Flow, n int) (int, error) {
-		futures := make([]*runnel.Future[int], n)
-		for i := range futures {
-			futures[i] = inc.Submit(f, i)
-		}
-		total := 0
-		for _, future := range futures {
-			x, err := future.Result(f)
-			if err != nil {
-				return 0, err
-			}
-			total += x
-		}
-		return total, nil
+		return submitted(f, inc, n)
 	})
 	countRef = runnel.Ref2[int, int, int]("count_to")
 	countTo  = runnel.NewOrchestrator2("count_to", func(_ context.Context, x, n int) (runnel.Runnable[int], error) {
@@ -120,7 +112,7 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 	if m.w.store == "sqlite" {
 		dsn = "sqlite:" + m.file()
 	}
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check, caller, submitter))
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
 	if err != nil {
 		return err
 	}
@@ -350,6 +342,22 @@ var (
 		return x + 1, nil
 	})
 )
+
+// submitted submits n calls, and adds up what they give.
+func submitted(f runnel.Flow, task runnel.Task1[int, int], n int) (total int, err error) {
+	futures := make([]*runnel.Future[int], n)
+	for i := range futures {
+		futures[i] = task.Submit(f, i)
+	}
+	for _, future := range futures {
+		x, err := future.Result(f)
+		if err != nil {
+			return 0, err
+		}
+		total += x
+	}
+	return total, nil
+}
 
 // flowCalls is W5 one after the other: a flow calls a task n times.
 func flowCalls(ctx context.Context, m *meter) error {

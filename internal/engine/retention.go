@@ -84,8 +84,8 @@ func (e *Engine) ExpireStep() bool {
 	}
 	switch {
 	case err != nil:
-		if !errors.Is(err, api.ErrClosed) {
-			e.log.Warn("old runs were not removed; tried again later", "error", err)
+		if !errors.Is(err, api.ErrClosed) && e.closers.ctx.Err() == nil {
+			e.log.Warn("what is old was not removed; tried again later", "error", err)
 		}
 		x.due = now.Add(x.every())
 	case more && !e.manual:

@@ -188,6 +188,30 @@ var mutants = []mutant{
 		"internal/limit/table.go",
 		" || len(l.queue) > 0 && l.queue[0].ticket < c.ticket)", ")",
 	}}},
+	{"turn under a cache key not given back", "", []edit{{
+		"internal/engine/finish.go",
+		"\tt.freeTurn(c)\n", "",
+	}}},
+	{"cache not asked again after a turn", "", []edit{{
+		"internal/engine/cache.go",
+		"if hit = e.lookUp(t, use.Key); hit != nil && !t.asks", "if false && !t.asks",
+	}}},
+	{"turn kept by a paused run", "", []edit{{
+		"internal/engine/limits.go",
+		"\te.parkTurns(r, parked)\n", "",
+	}}},
+	{"two bodies under a cache key", "", []edit{{
+		"internal/flight/table.go",
+		"\tif l.holder == nil {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted", "\tif l.holder != c {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted",
+	}}},
+	{"value in the cache of what failed", "", []edit{{
+		"internal/engine/finish.go",
+		"\tif state == api.Completed && end.Child == nil {\n\t\tt.keepResult", "\tif end.Child == nil {\n\t\tt.keepResult",
+	}}},
+	{"expired value taken from the cache", "", []edit{{
+		"internal/engine/entries.go",
+		"entry == nil || !entry.Live(e.now()))", "entry == nil)",
+	}}},
 	{"failure that finally replaces is lost", "", []edit{{
 		"internal/pipeline/machine.go",
 		"if f.Final.Status == Failed {", "if f.Final.Status == Cancelled {",

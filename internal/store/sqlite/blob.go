@@ -120,8 +120,7 @@ func (s *Store) sweepBlobs() error {
 	err := sqlitex.Execute(s.w.conn,
 		`SELECT id, coalesce((SELECT max(c.id) FROM blob_chunk c WHERE c.id >= b.id << ?1 AND c.id < (b.id + 1) << ?1), 0) & ((1 << ?1) - 1)
 			FROM blob b WHERE size < 0
-				OR run = 0 AND NOT EXISTS (SELECT 1 FROM record r WHERE r.blob = b.id AND r.blob <> 0)
-				OR run <> 0 AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = b.run) AND NOT EXISTS (SELECT 1 FROM gone_run g WHERE g.id = b.run)`,
+				OR run <> -2 AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = b.run) AND NOT EXISTS (SELECT 1 FROM gone_run g WHERE g.id = b.run)`,
 		&sqlitex.ExecOptions{Args: []any{chunkShift}, ResultFunc: func(st *sqlite.Stmt) error {
 			left = append(left, store.Blob{ID: st.ColumnInt64(0), Size: st.ColumnInt64(1) * chunkSize})
 			return nil

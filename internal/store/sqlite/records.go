@@ -39,6 +39,11 @@ func (w *writer) applyRecords(writes []store.RecordWrite) error {
 		if err := exec(st); err != nil {
 			return err
 		}
+		if r.Value != nil && r.Blob != 0 {
+			if err := w.do(w.ownBlob, r.Blob); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -61,20 +66,20 @@ func (s *Store) Records(ctx context.Context, kind, from string, yield func(key s
 		value []byte
 	}
 	var page []record
-	size := int64(1) // who looks for one record has it at once
+	size := 1 // who looks for one record has it at once
 	for next := []byte(from); ; size = min(16*size, fullPage) {
 		page = page[:0]
-		err := s.query(ctx, "SELECT key, value FROM record WHERE kind = ? AND key >= ? ORDER BY key LIMIT ?",
+		// The plus keeps SQLite from preparing the statement anew for each value.
+		err := s.query(ctx, "SELECT key, value FROM record WHERE kind = ? AND key >= +? ORDER BY key",
 			func(st *sqlite.Stmt) {
 				st.BindText(1, kind)
 				st.BindBytes(2, next)
-				st.BindInt64(3, size)
 			},
 			func(st *sqlite.Stmt) bool {
 				value := make([]byte, st.ColumnLen(1))
 				st.ColumnBytes(1, value)
 				page = append(page, record{string(column(st, 0)), value})
-				return false
+				return len(page) == size
 			})
 		if err != nil {
 			return err
@@ -84,7 +89,7 @@ func (s *Store) Records(ctx context.Context, kind, from string, yield func(key s
 				return err
 			}
 		}
-		if int64(len(page)) < size {
+		if len(page) < size {
 			return nil
 		}
 		next = append([]byte(page[len(page)-1].key), 0) // what follows it at once
