@@ -18,11 +18,11 @@ type declaration struct {
 	work    worker.Task
 	// direct runs the body in memory, as a part of a combined task; nil for a
 	// task that can't be one.
-	direct   func(ctx context.Context, args []any) (any, error)
-	combined bool
+	direct       func(ctx context.Context, args []any) (any, error)
+	combined     bool
 	orchestrator bool
-	version  string
-	keyed    bool // by CacheKey, which goes before CacheBy
+	version      string
+	keyed        bool // by CacheKey, which goes before CacheBy
 	// refused is why the task can't be called from a pipeline: its types don't
 	// travel. It can still be a part of a combined one.
 	refused error

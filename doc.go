@@ -32,6 +32,9 @@
 // A flow ([NewFlow0]) is a task whose function calls tasks, pipelines and other
 // flows with the [Flow] that it is given, and gets a [Future] for each call.
 //
+// A task with a [CacheKey] takes its result from the [Cache] if another task run
+// left it there.
+//
 // A [Run] is a pipeline that was submitted to an [Engine]. Each call of a task
 // in it is a task run, each execution of its body an attempt. Types that are
 // plain records, such as run states, are in package api.

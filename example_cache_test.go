@@ -3,6 +3,7 @@ package runnel_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/runnel-dev/runnel"
@@ -11,7 +12,7 @@ import (
 
 // expensive says when it runs.
 func expensive(_ context.Context, x int) (int, error) {
-	fmt.Println("running an expensive operation")
+	fmt.Fprintln(os.Stdout, "running an expensive operation")
 	return 2 * x, nil
 }
 
@@ -24,7 +25,7 @@ func runs(task runnel.AnyTask, pipelines ...runnel.Pipeline[int]) *runnel.Engine
 	}
 	for _, p := range pipelines {
 		v, err := eng.Run(ctx, p)
-		fmt.Println(v, err)
+		fmt.Fprintln(os.Stdout, v, err)
 	}
 	return eng
 }

@@ -51,9 +51,9 @@ type task struct {
 
 	// Of a cached task: its key, "" for none; and what it completed with, to go into
 	// the cache beside the change if it is large. Kept: it is in the change.
-	cacheKey  string
-	large pipeline.Value
-	kept  bool
+	cacheKey string
+	large    pipeline.Value
+	kept     bool
 
 	flow *flow // what it has called, if it is a flow
 	of   *call // of a flow, whose row this task's is; nil for all else

@@ -45,7 +45,7 @@ type world struct {
 	tokens    map[string]*token
 	limits    map[string]simLimit
 	flights   []flight
-	keeping   []flight // of bodies with a cache key
+	keeping   []flight        // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
 	steps     []string
 	counts    map[string]int
