@@ -18,8 +18,17 @@ func TaskRun(ctx context.Context) api.TaskRun {
 		return api.TaskRun{}
 	}
 	job := b.Job()
+	if ended := b.Told(); ended != nil { // in a hook after it
+		run := *ended
+		run.Tags, run.Upstream = slices.Clone(run.Tags), slices.Clone(run.Upstream)
+		return run
+	}
+	name, seq := job.Name, seqOf(job.ID)
+	if name == "" {
+		name = lifecycle.RunName(job.Task, seq)
+	}
 	return api.TaskRun{
-		ID: job.ID, Run: job.Run, Seq: seqOf(job.ID), Task: job.Task, Name: job.Name,
+		ID: job.ID, Run: job.Run, Seq: seq, Task: job.Task, Name: name,
 		Index: job.Index, State: api.Running, Attempt: job.Attempt, Generation: job.Generation,
 		Started: b.Started(), Upstream: job.Upstream, Tags: slices.Clone(job.Tags),
 		StateName: lifecycle.Name(api.Running, job.Attempt, ""),

@@ -16,8 +16,8 @@ import (
 // completed left one there under the same key, and leave its own otherwise. Of
 // those that have one key, one body runs at a time, over all runs of the engine:
 // the others wait, and take what it leaves. Only what completed is kept. A task
-// run that takes a result is COMPLETED, named "Cached"; its body and hooks don't
-// run, it needs no slot of its tags, and the pipeline's state stays as it is.
+// run that takes a result is COMPLETED, named "Cached"; its body and the hooks
+// around it don't run ([OnCompletion] is called), it needs no slot of its tags, and the pipeline's state stays as it is.
 //
 // Keys are global: two tasks with one key share a result. A function that gives
 // "" has the call run uncached, and so does one that fails or panics, which is

@@ -7,7 +7,7 @@ import (
 )
 
 // CallFacts is what a function that looks at a call before its body is told: see
-// [CacheKey].
+// [CacheKey] and [RunName].
 type CallFacts struct {
 	Task    string // the registered name
 	Version string // see [Version]

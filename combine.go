@@ -101,8 +101,14 @@ func newCombined[A, B, R any](name string, arity int, body func(context.Context,
 	h := newTask(name, arity, false, body, opts)
 	h.decl.combined = true
 	for _, p := range parts {
-		if p.err != nil && h.decl.err == nil {
+		switch {
+		case p.err != nil && h.decl.err == nil:
 			h.decl.err = api.Errorf(ErrInvalid, "", "combined task %q: %w", name, p.err)
+		case p.err != nil:
+		case p.task.combined: // it leaves no line of its own in the record
+			h.decl.work.Parts = append(h.decl.work.Parts, p.task.work.Parts...)
+		default:
+			h.decl.work.Parts = append(h.decl.work.Parts, &p.task.work)
 		}
 	}
 	return h

@@ -23,6 +23,8 @@ type declaration struct {
 	orchestrator bool
 	version      string
 	keyed        bool // by CacheKey, which goes before CacheBy
+	description  string
+	declared     origin
 	// refused is why the task can't be called from a pipeline: its types don't
 	// travel. It can still be a part of a combined one.
 	refused error
@@ -32,7 +34,7 @@ type declaration struct {
 // signature is what the engine checks pipelines with.
 func (d *declaration) signature() *pipeline.Signature {
 	sig := &pipeline.Signature{
-		Flow: d.work.Flow, Orchestrator: d.orchestrator, Cached: d.work.CacheKey != nil,
+		Flow: d.work.Flow, Orchestrator: d.orchestrator, Cached: d.work.CacheKey != nil, Told: d.work.HasOutcomes(),
 		Name: d.name, Result: d.result.kind, Options: d.options,
 	}
 	for _, p := range d.params {
@@ -62,6 +64,7 @@ func declare[A, B, C, R any](name string, arity int) *declaration {
 
 // configure applies the options that a task is declared with.
 func (d *declaration) configure(noBody bool, opts []TaskOption) {
+	d.declared = here()
 	var err error
 	if noBody {
 		err = api.Errorf(ErrInvalid, "", "has no function")
@@ -73,6 +76,9 @@ func (d *declaration) configure(noBody bool, opts []TaskOption) {
 		if wrong := o.declare(d); wrong != nil && err == nil {
 			err = wrong
 		}
+	}
+	if d.work.RunName != nil && d.options.Name != "" && err == nil {
+		err = api.Errorf(ErrInvalid, "", "declared with Name and RunName: give one of the two")
 	}
 	if err != nil && d.err == nil {
 		d.err = api.Errorf(ErrInvalid, "", "task %q: %w", d.name, err)

@@ -44,7 +44,8 @@
 // A run that Submit returned is durable. No result is shown before it is
 // durable. A body runs at least once: after a crash one that had not ended runs
 // again, with the same [IdempotencyKey]. Everything else happens exactly once: a
-// group completes once, a continuation starts once, a finally runs once.
+// group completes once, a continuation starts once, a finally runs once. Hooks by
+// outcome ([OnCompletion]) are called at most once.
 //
 // Arguments, results and states are kept as JSON. [None] is no value. Whether
 // types fit is checked by the compiler in Go, and when it is submitted for a

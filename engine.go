@@ -23,6 +23,8 @@ type Engine struct {
 	store  store.Store
 	work   *worker.Registry
 	named  map[string]error
+
+	declared map[string]*declaration
 }
 
 // Open opens a database and goes on with every run in it that has not ended.
@@ -47,16 +49,21 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	if err != nil {
 		return nil, err
 	}
-	inner, err := engine.New(ctx, engine.Config{Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention})
+	teller := worker.NewTeller(cfg.work, cfg.concurrency)
+	inner, err := engine.New(ctx, engine.Config{
+		Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
+	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &Engine{
 		engine: inner,
-		pool:   worker.Start(cfg.work, inner, cfg.concurrency), //nolint:contextcheck // it outlives the call
+		pool:   worker.Start(cfg.work, inner, cfg.concurrency, teller), //nolint:contextcheck // it outlives the call
 		store:  db,
 		work:   cfg.work,
 		named:  cfg.work.Errors(),
+
+		declared: cfg.declared,
 	}, nil
 }
 

@@ -280,3 +280,35 @@ func TestLogNumbersGoOn(t *testing.T) {
 		}
 	})
 }
+
+// What a body logs is kept with the ids of its task run and of its flow's run, what
+// goes to another logger is not, and a panic's stack is kept with the failure.
+func TestConformanceLogs(t *testing.T) {
+	t.Run("task-case-175", func(t *testing.T) {
+		hearing(t, stores, func(t *testing.T, h *heard) {
+			task := runnel.NewTask0("t", func(ctx context.Context) (int, error) {
+				runnel.Logger(ctx).InfoContext(ctx, "kept")
+				slog.New(slog.DiscardHandler).InfoContext(ctx, "not kept")
+				panic("at the disco")
+			})
+			flow := runnel.NewFlow0("flow", func(f runnel.Flow) (string, error) {
+				future := task.Submit(f)
+				return future.ID(), runnel.WaitAll(f, future)
+			})
+			h.open(t, task, flow)
+			run, err := h.eng.Submit(t.Context(), flow.Send())
+			do(t, err)
+			id, err := run.Wait(t.Context())
+			do(t, err)
+			lines := logged(t, h.eng, api.LogFilter{Run: run.ID()})
+			if len(lines) != 1 || lines[0].Text != "kept" || lines[0].TaskRun != id {
+				t.Errorf("lines %+v", lines)
+			}
+			for _, row := range h.rows(t, run.ID()) {
+				if row.ID == id && !strings.Contains(row.Failure.Stack, "logs_test.go") {
+					t.Errorf("failure %+v", row.Failure)
+				}
+			}
+		})
+	})
+}

@@ -88,10 +88,11 @@ func WaitFor(futures ...AnyFuture) SubmitOption {
 	})
 }
 
-// Name is the name of the run, if given to Submit. Given to a task it is what its
-// body finds as the Name in [TaskRun]; the lists of the engine show the task's own
-// name. Default: the first task's for a run, the task's for a task; in a flow, the
-// call's key.
+// Name is the name of the run, if given to Submit. Given to a task it is that of
+// its task runs, which their bodies find in [TaskRun] and the lists of the engine
+// show. Default: the first task's for a run; for a task run what [RunName] gives,
+// in a flow the call's key, and else the task's name with the number of the task
+// run in its run, as in "add-3".
 func Name(name string) CallOption { return nameOption(name) }
 
 // Timeout bounds one attempt, and the wait for an answer from outside. The

@@ -11,8 +11,11 @@ type Job struct {
 	Key  any
 	Run  string // the run's id
 	Task string // the registered name
-	Name string // shown
-	ID   string // the task run's id
+	// Name is that of the task run; "" for the default, which is made of Task and
+	// the number in ID. Named says that it is not to be asked for.
+	Name  string
+	Named bool
+	ID    string // the task run's id
 	// Attempt counts from 1.
 	Attempt    int
 	Generation int

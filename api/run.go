@@ -39,8 +39,9 @@ type TaskRun struct {
 	Run string `json:"run"`
 	// Seq numbers the task runs of a run from 0, roughly in order of creation.
 	Seq int64 `json:"seq"`
-	// Task is the name it is registered under. Name is another one that its body
-	// sees; in lists it is Task.
+	// Task is the name it is registered under. Name is that of the run: what the
+	// call's options or the task's RunName say, of a flow's call its key, and else
+	// Task with Seq, as in "add-3".
 	Task string `json:"task"`
 	Name string `json:"name"`
 	// Index is its place in the group or each that it stands in; -1 outside.
@@ -49,21 +50,23 @@ type TaskRun struct {
 	// StateName says more than State, as in "AwaitingRetry" or "TimedOut".
 	StateName  string   `json:"state_name"`
 	Tags       []string `json:"tags,omitempty"` // sorted
-	Attempt    int      `json:"attempt"`        // from 1; 0 before the first
+	Attempt    int      `json:"attempt"`        // from 1; 0 before the first: how often its body began
 	Generation int      `json:"generation"`
 	// Reason is what it waits for, empty if it does not wait.
 	Reason   string          `json:"reason,omitempty"`
-	Started  time.Time       `json:"started,omitzero"`
-	Finished time.Time       `json:"finished,omitzero"`
+	Started  time.Time       `json:"started,omitzero"`  // of the first attempt
+	Finished time.Time       `json:"finished,omitzero"` // zero unless State is final
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *Failure        `json:"failure,omitempty"`
 	// Upstream are what it was given the results of or, in a flow, waited for: one
 	// task run, or a pipeline called by a flow, which has no id. A group's are not
-	// listed. Only the body sees them; lists do not have them.
-	Upstream []Upstream   `json:"upstream,omitempty"`
-	Parts    []Part       `json:"parts,omitempty"`
-	Cache    *CacheUse    `json:"cache,omitempty"` // nil: it is not cached
-	History  []Transition `json:"history,omitempty"`
+	// listed.
+	Upstream []Upstream `json:"upstream,omitempty"`
+	Parts    []Part     `json:"parts,omitempty"`
+	Cache    *CacheUse  `json:"cache,omitempty"` // nil: it is not cached
+	// History has times that differ: of equal ones the later is shown a
+	// microsecond later.
+	History []Transition `json:"history,omitempty"`
 }
 
 // Upstream is a task run that another depends on.

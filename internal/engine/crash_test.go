@@ -50,13 +50,14 @@ type world struct {
 	lives int
 	ran   map[string]int // attempt of a task run -> life of the engine it ran in
 	want  map[string]string
+	told  map[string]api.TaskRun // how task runs ended, as the workers were told
 }
 
 func TestCrashes(t *testing.T) {
 	for seed := *first; seed < *first+uint64(*seeds); seed++ {
 		w := &world{
 			t: t, rng: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1e9, 0), store: memory.Open(),
-			ran: map[string]int{}, want: map[string]string{},
+			ran: map[string]int{}, want: map[string]string{}, told: map[string]api.TaskRun{},
 		}
 		w.open()
 		w.play()
@@ -69,7 +70,7 @@ func TestCrashes(t *testing.T) {
 func (w *world) open() {
 	e, err := engine.New(w.t.Context(), engine.Config{
 		Store: w.store, Registry: signature, Manual: true,
-		Now: func() time.Time { return w.now }, Random: w.rng.Uint64,
+		Now: func() time.Time { return w.now }, Random: w.rng.Uint64, Told: w.hear,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -188,6 +189,11 @@ func (w *world) done() bool {
 		if err != nil || out.State != api.Completed || string(out.Result) != want {
 			w.t.Errorf("run %s: %v %s %v %v, want %s", id, out.State, out.Result, out.Failure, err, want)
 		}
+		for run, err := range w.e.TaskRuns(w.t.Context(), api.TaskRunFilter{Run: id}) {
+			if _, told := w.told[run.ID]; err != nil || !told && w.lives == 1 {
+				w.t.Errorf("nobody was told how %s ended: %s %v", run.ID, run.State, err)
+			}
+		}
 	}
 	return true
 }
@@ -199,7 +205,7 @@ func signature(task string) *pipeline.Signature {
 		"add": "integer number", "dbl": "integer", "sum": "array", "list": "integer",
 		"flaky": "integer", "boom": "integer", "mend": "object", "count": "integer",
 	}[task]
-	s := &pipeline.Signature{Name: task, Params: strings.Fields(params), Result: "any", Check: func(int, []byte) error { return nil }}
+	s := &pipeline.Signature{Told: true, Name: task, Params: strings.Fields(params), Result: "any", Check: func(int, []byte) error { return nil }}
 	if task == "flaky" {
 		s.Options.Retry = retry
 	}

@@ -91,6 +91,7 @@ func (r *run) openGroup(c *change, effects []pipeline.Effect, f *pipeline.Frame)
 		return effects, err
 	}
 	if ended {
+		spaceOf(f.Parent).last = 0
 		return pipeline.Ended(effects, f.Parent, f.Place, end), nil
 	}
 	var list *elements
@@ -176,6 +177,7 @@ func (r *run) close(c *change, eff *pipeline.Effect) {
 	}}
 	if f.Group != nil {
 		w.Kind, w.Op = store.GroupFrame, store.UpdateFrame
+		spaceOf(f.Parent).last = 0 // what follows is given the results of many
 		delete(r.groups, f.ID)
 	} else {
 		w.Base = spaceOf(f).base()

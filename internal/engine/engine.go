@@ -26,6 +26,10 @@ type Config struct {
 	// Retention is for how long runs that have ended are kept; 0 or less: for
 	// ever.
 	Retention time.Duration
+	// Told is told how a task run ended, once that is durable, if its task's
+	// signature says so: without locks, once, and not of what was durable when the
+	// engine was made. It must not block. Default: nobody is.
+	Told func(job *api.Job, run api.TaskRun)
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 }
@@ -38,6 +42,7 @@ type Engine struct {
 	now      func() time.Time
 	random   func() uint64
 	grace    time.Duration
+	told     func(*api.Job, api.TaskRun)
 	manual   bool
 
 	keys      keyring
@@ -66,7 +71,7 @@ type Engine struct {
 func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e := &Engine{
 		store: cfg.Store, registry: cfg.Registry, log: cfg.Logger, now: cfg.Now,
-		random: cfg.Random, grace: cfg.Grace, manual: cfg.Manual,
+		random: cfg.Random, grace: cfg.Grace, told: cfg.Told, manual: cfg.Manual,
 		runs: make(map[int64]*run),
 	}
 	if e.log == nil {

@@ -114,6 +114,7 @@ func (t *task) retry(c *change, failure *api.Failure, refused bool) bool {
 	t.attempt++
 	t.phase = scheduled
 	t.cell.Due, t.cell.Token, t.cell.Answer, t.cell.Waiting = due.UnixMicro(), nil, nil, false
+	t.cell.Ended = 0 // it had, if it is its pipeline that failed
 	t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = nil, false, false, false
 	t.cell.Failure, t.cell.Result = encodeFailure(failure), store.Payload{}
 	t.write(c, api.Scheduled, &t.cell)
@@ -180,6 +181,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	effects := pipeline.Ended(c.effects, t.frame, t.place, end)
 	c.counted, c.last = t, state
 	t.record(c, state, &end, effects)
+	t.tellWorker(c, state)
 	r.apply(c, effects)
 }
 

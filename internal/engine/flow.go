@@ -235,7 +235,7 @@ func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
 	}
 	r.apply(c, pipeline.BeginCall(c.effects, f))
 	for _, t := range c.starts {
-		t.first.Upstream = fc.Upstream
+		t.dependsOn(fc.Upstream)
 	}
 	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
 		// All that it reads is durable, and its identity follows from the key.
@@ -262,7 +262,10 @@ func (cl *call) skip(fc *api.FlowCall) (err error) {
 		Task: fc.Task, TaskRun: cl.taskRun(), Type: "*api.Error", Code: api.ErrNotReady.Code, Message: fc.NotReady,
 	}
 	now := r.e.micros()
-	cell := store.TaskCell{Failure: encodeFailure(failure), Ended: now, Call: cl.cell(), Name: notReady}
+	cell := store.TaskCell{
+		Failure: encodeFailure(failure), Ended: now, Call: cl.cell(), Name: notReady,
+		Upstream: encodeUpstream(cl.seq, fc.Upstream),
+	}
 	w := c.AddTask()
 	w.TaskRow = store.TaskRow{
 		ID: cl.id, Run: r.id, Frame: cl.id, Task: failure.Task, State: api.Skipped, Gen: r.gen, Cell: cell.Append(nil),

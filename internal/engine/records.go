@@ -105,10 +105,11 @@ func (rec *recovery) origin(c *change, below *pipeline.Frame, in pipeline.Value,
 	}
 	rec.r.live.remove(t)
 	t.phase, t.row, t.final = over, true, true
-	t.was, t.attempt, t.cell = standOf(row), row.Attempt, *cell
-	t.holdKey()
+	t.was, t.attempt = standOf(row), row.Attempt
 	below.Origin = t
-	return nil
+	err = t.restore(cell)
+	t.holdKey()
+	return err
 }
 
 func (rec *recovery) findChain(f *pipeline.Frame, at int, step *pipeline.Step) (pipeline.Found, pipeline.End, error) {
@@ -137,9 +138,11 @@ func (rec *recovery) findGroup(f *pipeline.Frame, at int) (pipeline.Found, pipel
 		if !ok || err != nil {
 			return pipeline.Nothing, end, err
 		}
+		spaceOf(f).last = 0
 		return pipeline.Over, end, nil
 	}
 	if row.State == store.FrameDone {
+		spaceOf(f).last = 0
 		end, err := frameEnd(row)
 		end.SetState = true
 		return pipeline.Over, end, err

@@ -331,7 +331,10 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	if err != nil {
 		return err
 	}
-	t.row, t.was, t.attempt, t.cell = true, standOf(row), row.Attempt, *cell
+	t.row, t.was, t.attempt = true, standOf(row), row.Attempt
+	if err := t.restore(cell); err != nil {
+		return err
+	}
 	if a := rec.r.answers[t.key]; a != nil {
 		t.cell.Answer = a
 	}

@@ -34,11 +34,12 @@ type task struct {
 	state pipeline.State // the pipeline's, when it started
 
 	phase   phase
+	row     bool // a row was queued or stored
+	final   bool // and says that the task has ended
+	shown   bool // and says that the attempt is running
 	attempt int32
-	row     bool  // a row was queued or stored
-	final   bool  // and says that the task has ended
-	was     stand // what that row says
-	shown   bool  // the row says that the attempt is running
+	was     stand   // what the row says
+	up      [4]byte // room for cell.Upstream of a step
 
 	cancel    func(cause error)
 	cause     error // why it was told to end: nil, or a cancellation or a time-out
@@ -90,7 +91,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 	}
 	t.job = &t.first
 	t.first = api.Job{
-		Run: r.text, Task: eff.Task.Name, Name: eff.Task.Options.Name, ID: r.taskID(seq),
+		Run: r.text, Task: eff.Task.Name, ID: r.taskID(seq),
 		Attempt: 1, Generation: int(r.gen), Index: -1,
 		Spread: eff.Task.Spread, Bound: eff.Task.Args, State: t.state.Data,
 		TaskID:           eff.Task.Options.TaskID,
@@ -101,10 +102,10 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 	if len(t.first.Tags) > 0 {
 		t.cell.Tags, _ = json.Marshal(t.first.Tags) //nolint:errchkjson // strings always encode
 	}
-	if t.job.Name == "" {
-		t.job.Name = t.job.Task
+	if name := eff.Task.Options.Name; name != "" {
+		t.named(name)
 	}
-	t.locate()
+	t.locate(seq)
 	if cl, ok := t.frame.Origin.(*call); ok && cl.one && seq == cl.seq {
 		t.adopt(cl)
 	}
@@ -121,7 +122,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 
 // locate says which child of a group the task is, or is part of, and what
 // it depends on.
-func (t *task) locate() {
+func (t *task) locate(seq int64) {
 	if g, ok := t.frame.Data.(*group); ok {
 		t.group, t.job.Index = g, t.place
 		return
@@ -135,6 +136,7 @@ func (t *task) locate() {
 			state = api.Failed
 		}
 		t.job.Upstream = []api.Upstream{{TaskRun: t.run.taskID(s.last - 1), State: state}}
+		t.cell.Upstream = store.AppendUpstream(t.up[:0], seq-(s.last-1), state)
 	}
 }
 
@@ -185,9 +187,12 @@ func frameID(f *pipeline.Frame) int64 {
 
 // adopt makes the task that of a flow's call.
 func (t *task) adopt(cl *call) {
-	t.first.Name = cl.key
-	if !cl.single {
-		return // a flow, whose key is durable
+	if t.first.Name == "" {
+		t.first.Name = cl.key
+	}
+	if !cl.single { // a flow, whose key is durable
+		t.cell.Shown = t.first.Name
+		return
 	}
 	t.of = cl
 	t.first.Idempotency = cl.fl.t.first.IdempotencyKey() + "/" + cl.key

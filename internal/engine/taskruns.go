@@ -136,11 +136,12 @@ func (e *Engine) groupsOf(ctx context.Context, run int64) (map[int64]bool, error
 // taskRun gives a stored task run for people.
 func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskRun, error) {
 	var cell store.TaskCell
-	if err := cell.Decode(row.Cell); err != nil {
+	err := cell.Decode(row.Cell)
+	if err != nil {
 		return api.TaskRun{}, err
 	}
 	out := api.TaskRun{
-		ID: run + "/" + itoa(seq), Run: run, Seq: seq, Task: row.Task, Name: row.Task, Index: -1,
+		ID: run + "/" + itoa(seq), Run: run, Seq: seq, Task: row.Task, Name: shownName(seq, row, &cell), Index: -1,
 		State: row.State, Attempt: int(row.Attempt), Generation: int(row.Gen),
 		Started: at(cell.Started), Finished: at(cell.Ended), Result: clone(cell.Result.Data),
 	}
@@ -176,6 +177,10 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 			return out, err
 		}
 	}
+	out.Upstream, err = decodeUpstream(run, seq, cell.Upstream)
+	if err != nil {
+		return out, err
+	}
 	out.StateName = cell.Name
 	if cell.Name == "" {
 		var code api.Code
@@ -190,7 +195,12 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 // addHistory gives the transitions that the row holds. The end of an attempt
 // that needed no line of its own follows from its times.
 func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
+	var last int64
 	add := func(state api.State, attempt int, micros int64, message string) {
+		if len(out.History) > 0 {
+			micros = max(micros, last+1)
+		}
+		last = micros
 		tr := api.Transition{State: state, Name: lifecycle.Name(state, attempt, ""), Time: at(micros), Attempt: attempt, Message: message}
 		out.History = append(out.History, tr)
 	}

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "github.com/runnel-dev/runnel/api"
+import (
+	"strconv"
+
+	"github.com/runnel-dev/runnel/api"
+)
 
 // The names of states, which say more than their types. They are those of
 // Prefect, where it has them.
@@ -18,6 +22,10 @@ var plainNames = map[api.State]string{
 	api.Cancelling: "Cancelling", api.Completed: "Completed", api.Failed: "Failed", api.Cancelled: "Cancelled",
 	api.Crashed: "Crashed", api.Skipped: "Skipped",
 }
+
+// RunName gives the name of a task run that was given none: its task's with its
+// number in the run.
+func RunName(task string, seq int64) string { return task + "-" + strconv.FormatInt(seq, 10) }
 
 // Name gives the name of a task run's state, as far as it follows from type,
 // attempt and the code of its failure.

@@ -67,6 +67,7 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 		Flow:     sig.Flow,
 		Cached:   sig.Cached,
 		Alone:    sig.Cached && !sig.Flow && !sig.Orchestrator,
+		Told:     sig.Told,
 	}, kind(sig.Result), nil
 }
 

@@ -57,6 +57,7 @@ type Task struct {
 	Cached   bool
 	// Alone: of those with one cache key, one runs at a time.
 	Alone bool
+	Told  bool // the worker is told how it ended
 }
 
 // Group is what runs at the same time.

@@ -8,7 +8,9 @@ type Signature struct {
 	Flow, Orchestrator bool
 	// Cached: results are taken from the cache, and kept there.
 	Cached bool
-	Name   string
+	// Told: the worker is told how its runs ended.
+	Told bool
+	Name string
 	// Params and Result are JSON kinds: "integer", "number", "string", "boolean",
 	// "array", "object", "any", or "none" for no value. A pointer or interface is
 	// "any".

@@ -109,6 +109,9 @@ type source struct {
 func (s source) Claim(context.Context) (*api.Job, error) { return nil, api.ErrClosed }
 
 // Begin goes to the engine.
+// Name goes to the engine.
+func (s source) Name(job *api.Job, name string) { s.e.Name(job, name) }
+
 func (s source) Begin(job *api.Job, cancel func(error)) { s.e.Begin(job, cancel) }
 
 // Cached asks the engine, and holds the body that begins against what is known.

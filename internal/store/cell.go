@@ -3,8 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-
-	"github.com/runnel-dev/runnel/api"
 )
 
 // Cells hold what is never searched for: a list of fields, each a tag, and
@@ -36,6 +34,8 @@ type TaskCell struct {
 	Call     Call   // of a task that a flow called
 	Anew     int64  // of a flow: calls of generations before this one don't count
 	Cache    []byte // JSON of api.CacheUse, nil for none
+	Shown    string // the task run's name, where that is not the default
+	Upstream []byte // see AppendUpstream
 }
 
 // Call says which call of a flow a row stands for.
@@ -93,6 +93,8 @@ const (
 	tagTags       = 30
 	tagCounts     = 26
 	tagCache      = 36
+	tagShown      = 38
+	tagUpstream   = 40
 
 	tagFlags   = 1
 	tagNext    = 3
@@ -170,6 +172,10 @@ func (c *TaskCell) Append(b []byte) []byte {
 	b = appendBytes(b, tagTags, c.Tags)
 	b = appendBytes(b, tagCache, c.Cache)
 	b = appendInt(c.Call.append(b), tagAnew, c.Anew)
+	if c.Shown != "" {
+		b = appendBytes(b, tagShown, []byte(c.Shown))
+	}
+	b = appendBytes(b, tagUpstream, c.Upstream)
 	return appendBytes(b, tagHistory, c.History)
 }
 
@@ -220,6 +226,10 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.History = v
 		case tagAnew:
 			c.Anew = n
+		case tagShown:
+			c.Shown = string(v)
+		case tagUpstream:
+			c.Upstream = v
 		default:
 			c.Call.field(tag, n, v)
 		}
@@ -328,39 +338,6 @@ func DecodeRef(b []byte) Payload {
 		return Payload{Blob: blobRef(b[1:])}
 	}
 	return Payload{Data: b}
-}
-
-// AppendHistory appends one transition to an encoded history.
-func AppendHistory(b []byte, state api.State, attempt int32, at int64, message string) []byte {
-	b = append(b, byte(state))
-	b = binary.AppendUvarint(b, uint64(attempt))
-	b = binary.AppendVarint(b, at)
-	b = binary.AppendUvarint(b, uint64(len(message)))
-	return append(b, message...)
-}
-
-// History walks an encoded history.
-func History(b []byte, yield func(state api.State, attempt int32, at int64, message string)) error {
-	for len(b) > 0 {
-		state := api.State(b[0])
-		attempt, w := binary.Uvarint(b[1:])
-		if w <= 0 {
-			return errCell
-		}
-		b = b[1+w:]
-		at, w := binary.Varint(b)
-		if w <= 0 {
-			return errCell
-		}
-		b = b[w:]
-		n, w := binary.Uvarint(b)
-		if w <= 0 || uint64(len(b)-w) < n {
-			return errCell
-		}
-		yield(state, int32(attempt), at, string(b[w:w+int(n)]))
-		b = b[w+int(n):]
-	}
-	return nil
 }
 
 var errCell = errors.New("store: damaged cell")

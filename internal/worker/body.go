@@ -21,6 +21,7 @@ type Body struct {
 	registry *Registry
 	source   Source
 	started  time.Time
+	told     *api.TaskRun // how the task run ended, for the hooks after it
 
 	mu     sync.Mutex
 	cause  error           // why it was cancelled
@@ -49,7 +50,7 @@ func From(ctx context.Context) *Body {
 
 // Deadline gives the time at which the attempt times out.
 func (b *Body) Deadline() (time.Time, bool) {
-	if b.job.Timeout <= 0 {
+	if b.job.Timeout <= 0 || b.told != nil {
 		return time.Time{}, false
 	}
 	return b.started.Add(b.job.Timeout), true
@@ -155,17 +156,31 @@ func (b *Body) leave(change func(*api.Answer)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
-		return api.Errorf(api.ErrClosed, b.job.ID, "the task's body has ended")
+		return b.over()
 	}
 	change(&b.answer)
 	return nil
 }
 
 // Heartbeat says that the body makes progress.
-func (b *Body) Heartbeat() error { return b.source.Heartbeat(b.job) }
+func (b *Body) Heartbeat() error {
+	if b.told != nil {
+		return b.over()
+	}
+	return b.source.Heartbeat(b.job)
+}
 
 // Token gives the token by which the task may be answered from outside.
-func (b *Body) Token(ctx context.Context) (string, error) { return b.source.Token(ctx, b.job) }
+func (b *Body) Token(ctx context.Context) (string, error) {
+	if b.told != nil {
+		return "", b.over()
+	}
+	return b.source.Token(ctx, b.job)
+}
+
+func (b *Body) over() error {
+	return api.Errorf(api.ErrClosed, b.job.ID, "the task's body has ended")
+}
 
 // TempDir gives a folder that is made at the first call and removed when the
 // attempt has ended.
@@ -173,7 +188,7 @@ func (b *Body) TempDir() (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
-		return "", api.Errorf(api.ErrClosed, b.job.ID, "the task's body has ended")
+		return "", b.over()
 	}
 	if b.temp != "" {
 		return b.temp, nil

@@ -17,8 +17,11 @@ var errEnded = fmt.Errorf("the task's body has ended: %w", context.Canceled)
 // one answer to src, also if the body panics or calls runtime.Goexit.
 func (r *Registry) Execute(src Source, job *api.Job) {
 	b := &Body{job: job, registry: r, source: src, task: r.tasks[job.Task], started: r.Now()}
-	if b.task != nil && b.task.CacheKey != nil && !job.Looked && !b.lookUp() {
-		return
+	if b.task != nil && b.task.CacheKey != nil && !job.Looked {
+		b.name() // also of a run that takes its result from the cache
+		if !b.lookUp() {
+			return
+		}
 	}
 	src.Begin(job, b.stop)
 	if b.task == nil {
@@ -62,6 +65,7 @@ func (b *Body) run() (result Result, err error) {
 			result, err = Result{}, &panicked{value: v, stack: debug.Stack()}
 		}
 	}()
+	b.name()
 	if err := b.task.Hooks.received(b); err != nil {
 		return Result{}, err
 	}

@@ -5,15 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/runnel-dev/runnel/api"
 )
 
 // Hooks are the user's functions around an attempt; nil ones are left out. They
-// are called in this order: Received, Started, Retry, Finished, Result.
+// are called in this order: Received, Started, Retry, Running, Finished, Result.
 //
-// What a hook returns is logged and otherwise ignored, but an error of the
-// first four that matches ErrAbort fails the task.
+// What a hook returns is logged and otherwise ignored, but an error of Received,
+// Started, Retry or Finished that matches ErrAbort fails the task.
 type Hooks struct {
 	// Received is called when the job has arrived.
 	Received func(context.Context) error
@@ -22,10 +23,16 @@ type Hooks struct {
 	// Retry is called before the body of each attempt but the first, with the
 	// number of attempts before it.
 	Retry func(ctx context.Context, count int) error
+	// Running are called right before the body of each attempt, one after the
+	// other.
+	Running []func(context.Context) error
 	// Finished is called when the body has ended.
 	Finished func(context.Context, Ended) error
 	// Result is called when the answer was handed over, unless it is pending.
 	Result func(context.Context, Ended) error
+	// Completed, Failed and Cancelled are called by a [Teller] once it is durable
+	// that the task run has ended like that.
+	Completed, Failed, Cancelled []func(context.Context) error
 }
 
 // Ended is how a body ended: with a result, a pipeline or an error, or with
@@ -65,10 +72,15 @@ func (h *Hooks) started(b *Body, attempt int) error {
 			return err
 		}
 	}
-	if h.Retry == nil || attempt <= 1 {
-		return nil
+	if h.Retry != nil && attempt > 1 {
+		if err := b.hook("retry", true, func() error { return h.Retry(b, attempt-1) }); err != nil {
+			return err
+		}
 	}
-	return b.hook("retry", true, func() error { return h.Retry(b, attempt-1) })
+	for _, hook := range h.Running {
+		_ = b.hook("running", false, func() error { return hook(b) }) // it aborts nothing
+	}
+	return nil
 }
 
 func (h *Hooks) finished(b *Body, how Ended) error {
@@ -88,7 +100,7 @@ func (h *Hooks) result(b *Body, how Ended) {
 func (b *Body) hook(name string, mayAbort bool, call func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b.registry.swallowed(b, b.job, name, fmt.Errorf("panic: %v", v))
+			b.swallowed(name, fmt.Errorf("panic: %v", v))
 			err = nil
 		}
 	}()
@@ -96,8 +108,16 @@ func (b *Body) hook(name string, mayAbort bool, call func() error) (err error) {
 	if err == nil || mayAbort && errors.Is(err, ErrAbort) {
 		return err
 	}
-	b.registry.swallowed(b, b.job, name, err)
+	b.swallowed(name, err)
 	return nil
+}
+
+// swallowed logs what a hook did wrong, with the run too while the body runs.
+func (b *Body) swallowed(hook string, err error) {
+	b.registry.swallowed(b, b.job, hook, err)
+	if b.told == nil {
+		b.log(b.registry.Now(), slog.LevelWarn.String(), "the "+hook+" hook failed: "+err.Error())
+	}
 }
 
 // Start calls the hooks that go before the body, once the arguments are known.

@@ -57,6 +57,12 @@ func (h *lineHandler) Handle(ctx context.Context, r slog.Record) error {
 
 // log keeps a line with the run.
 func (b *Body) log(at time.Time, level, text string) {
+	if b.told != nil { // the attempt's log is closed
+		var l slog.Level
+		_ = l.UnmarshalText([]byte(level)) // it is one
+		b.registry.Log.Log(b, l, text, "task", b.job.Task, "task_run", b.job.ID)
+		return
+	}
 	b.source.Log(b.job, api.LogLine{
 		TaskRun: b.job.ID, Task: b.job.Task, Attempt: b.job.Attempt, Time: at, Level: level, Text: text,
 	})

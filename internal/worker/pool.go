@@ -16,6 +16,7 @@ const DefaultConcurrency = 256
 type Pool struct {
 	registry *Registry
 	source   Source
+	teller   *Teller
 	limit    int
 	claims   context.Context //nolint:containedctx // it ends with the pool, not with a call.
 	stop     context.CancelFunc
@@ -28,27 +29,33 @@ type Pool struct {
 }
 
 // Start makes a pool of at most limit goroutines (0: DefaultConcurrency) that
-// claims from src until Stop.
-func Start(r *Registry, src Source, limit int) *Pool {
+// claims from src until Stop. Teller may be nil; while it has too much to do,
+// nothing more is claimed.
+func Start(r *Registry, src Source, limit int, teller *Teller) *Pool {
 	if limit <= 0 {
 		limit = DefaultConcurrency
 	}
-	p := &Pool{registry: r, source: src, limit: limit, running: 1, idle: make(chan struct{})}
+	p := &Pool{registry: r, source: src, teller: teller, limit: limit, running: 1, idle: make(chan struct{})}
 	p.claims, p.stop = context.WithCancel(context.Background()) //nolint:forbidigo // it ends by Stop
 	go p.loop()
 	return p
 }
 
-// Stop ends the claiming and waits for the bodies in progress, until ctx ends;
-// then its error is returned and the bodies go on.
+// Stop ends the claiming and waits for the bodies in progress, and the hooks that
+// the teller calls, until ctx ends; then its error is returned, the bodies go on
+// and the hooks' contexts end.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.stop()
+	var err error
 	select {
 	case <-p.idle:
-		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
+	if late := p.teller.stop(ctx); err == nil {
+		err = late
+	}
+	return err
 }
 
 // loop claims and runs jobs, one after the other. A body that calls
@@ -59,6 +66,7 @@ func (p *Pool) loop() {
 		p.ended(job != nil)
 	}()
 	for {
+		p.teller.throttle(p.claims)
 		next, err := p.source.Claim(p.claims)
 		if err != nil {
 			return

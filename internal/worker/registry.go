@@ -22,6 +22,10 @@ type Task struct {
 	// CacheKey gives the key of a job, with the parts that it is made of; "" for
 	// none. Nil: the task is not cached.
 	CacheKey func(job *api.Job) (key string, parts []api.CachePart, err error)
+	// RunName names a task run, before its first body; nil for the default.
+	RunName func(b *Body) (string, error)
+	// Parts are the tasks that a combined one is made of, in order.
+	Parts []*Task
 	// Flow: the body waits for tasks that it calls, and takes no place in the pool.
 	Flow bool
 }

@@ -19,6 +19,9 @@ type Source interface {
 	// Begin says that the body is about to start; cancel ends its context, and
 	// may be called from any goroutine, also after the body has ended.
 	Begin(job *api.Job, cancel func(cause error))
+	// Name gives the job's task run a name, "" for the default. It is asked for
+	// once.
+	Name(job *api.Job, name string)
 	// Finish reports the answer. An answer that comes too late is ignored.
 	Finish(job *api.Job, answer api.Answer)
 	// Heartbeat says that the body makes progress; it fails if the job is no

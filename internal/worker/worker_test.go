@@ -48,6 +48,8 @@ func (s *source) Begin(_ *api.Job, cancel func(error)) {
 	}
 }
 
+func (s *source) Name(_ *api.Job, name string) { s.event("name " + name) }
+
 func (s *source) Finish(_ *api.Job, answer api.Answer) {
 	s.mu.Lock()
 	s.answers = append(s.answers, answer)
@@ -412,7 +414,7 @@ func TestPool(t *testing.T) {
 			runtime.Goexit()
 			return worker.Result{}, nil
 		}})
-	pool := worker.Start(r, src, limit)
+	pool := worker.Start(r, src, limit, nil)
 	give := func(task string, n int) {
 		for range n {
 			src.done.Add(1)
@@ -438,7 +440,7 @@ func TestPoolStopsWaiting(t *testing.T) {
 	pool := worker.Start(registry(t, &worker.Task{Name: "t", Run: func(*worker.Body) (worker.Result, error) {
 		<-release
 		return worker.Result{}, nil
-	}}), src, 1)
+	}}), src, 1, nil)
 	src.done.Add(1)
 	src.jobs <- job()
 	ctx, cancel := context.WithCancel(t.Context())
