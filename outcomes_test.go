@@ -211,6 +211,17 @@ func TestOnCancellation(t *testing.T) {
 			}
 			h.wants(t, c.want...)
 		}
+		first, err := h.eng.Submit(t.Context(), obeys.Send().Set(runnel.TaskID("turn")))
+		do(t, err)
+		h.wants(t, "running obeys #1 Running")
+		second, err := h.eng.Submit(t.Context(), never.Send(1).Set(runnel.TaskID("turn")))
+		do(t, err)
+		quiet()
+		do(t, second.Cancel(t.Context()))
+		h.wants(t) // no body had begun
+		wants(t, "state", h.rows(t, second.ID())["never-0"].State, api.Cancelled)
+		do(t, first.Cancel(t.Context()))
+		h.wants(t, "cancellation obeys #1 Cancelled")
 		close(release)
 		deaf.Wait()
 		h.wants(t) // what comes too late tells nobody anything
