@@ -257,7 +257,8 @@ func TestConformanceRunNames(t *testing.T) {
 func TestNamesAfterRestart(t *testing.T) {
 	t.Run("task-case-25", func(t *testing.T) {
 		hearing(t, []string{"sqlite"}, func(t *testing.T, h *heard) {
-			lives, asked := 0, 0
+			lives := 0
+			var asked atomic.Int64
 			n := newNumbers()
 			slow := runnel.NewTask1("slow", func(ctx context.Context, x int) (string, error) {
 				if lives == 0 {
@@ -267,7 +268,7 @@ func TestNamesAfterRestart(t *testing.T) {
 				run := runnel.TaskRun(ctx)
 				return fmt.Sprint(run.Name, " ", len(run.Upstream), " ", run.ID), nil
 			}, runnel.RunName(func(runnel.CallFacts) (string, error) {
-				asked++
+				asked.Add(1)
 				return "asked", nil
 			}))
 			sub := runnel.NewFlow1("sub", func(f runnel.Flow, x int) (string, error) { return slow.Call(f, x) })
@@ -290,7 +291,7 @@ func TestNamesAfterRestart(t *testing.T) {
 			h.stop(t)
 			lives++
 			h.open(t, n.all(slow, sub, flow, outer)...)
-			wants(t, "asked", asked, 3)
+			wants(t, "asked", asked.Load(), 3)
 			for _, c := range []struct{ run, want string }{{run.ID(), "asked 1 " + id}, {below.ID(), "asked 1 " + below.ID() + "/1"}, {deep.ID(), "asked 0 " + h.rows(t, deep.ID())["asked"].ID}} {
 				again, err := h.eng.Attach[string](t.Context(), c.run)
 				do(t, err)
@@ -298,7 +299,7 @@ func TestNamesAfterRestart(t *testing.T) {
 				do(t, err)
 				wants(t, "after the restart", got, c.want)
 			}
-			wants(t, "asked again", asked, 3)
+			wants(t, "asked again", asked.Load(), 3)
 			wants(t, "subflow", h.rows(t, deep.ID())["sub-0"].State, api.Completed)
 		})
 	})

@@ -62,6 +62,9 @@ type Engine struct {
 	lastRun int64
 	closed  bool
 	claimed atomic.Int64 // jobs given out and not finished
+	// stopping: bodies were cancelled since Close may wait no longer. If they fail
+	// it is for that, and they run again.
+	stopping atomic.Bool
 
 	committer, loops sync.WaitGroup
 	idle             *sync.Cond // on mu: the last job was finished, while closing
@@ -159,6 +162,7 @@ func (e *Engine) Close(ctx context.Context) error {
 
 // cancelBodies ends the contexts of the bodies that still run.
 func (e *Engine) cancelBodies() {
+	e.stopping.Store(true)
 	for _, r := range e.liveRuns() {
 		r.mu.Lock()
 		for t := range r.live.all() {

@@ -19,7 +19,8 @@ func (e *Engine) Finish(job *api.Job, a api.Answer) {
 		a.Failure = systemFailure(err)
 	}
 	t.run.mu.Lock()
-	if t.phase == claimed && job == t.job && !a.Interrupted {
+	interrupted := a.Interrupted || a.Failure != nil && t.run.e.stopping.Load()
+	if t.phase == claimed && job == t.job && !interrupted {
 		t.cancel = nil
 		t.ended(t.override(a), result)
 	}
