@@ -340,3 +340,26 @@ func TestTasks(t *testing.T) {
 		t.Error("a key does not follow from name, package and tags alone")
 	}
 }
+
+// A run that takes its result from the cache has completed, and has a name.
+func TestCachedRunsAreNamedAndTold(t *testing.T) {
+	hearing(t, stores, func(t *testing.T, h *heard) {
+		asked := 0
+		task := runnel.NewTask1("t", func(_ context.Context, x int) (int, error) { return x, nil },
+			append(h.all(), runnel.CacheKey(runnel.InputHash), runnel.RunName(func(c runnel.CallFacts) (string, error) {
+				asked++
+				x, err := c.Arg[int](0)
+				return fmt.Sprint("t of ", x), err
+			}))...)
+		h.open(t, task)
+		for _, want := range [][]string{{"running t #1 Running", "completion t #1 Completed7"}, {"completion t #1 Cached7"}} {
+			asked = 0
+			run, err := h.eng.Submit(t.Context(), task.Send(7))
+			do(t, err)
+			ends(t, 7, run)
+			h.wants(t, want...)
+			wants(t, "asked", asked, 1)
+			wants(t, "state", h.rows(t, run.ID())["t of 7"].State, api.Completed)
+		}
+	})
+}
