@@ -6,6 +6,7 @@ toolchain go1.27.4
 
 require (
 	github.com/google/uuid v1.6.0
+	github.com/netresearch/go-cron v0.9.1
 	pgregory.net/rapid v1.3.0
 	zombiezen.com/go/sqlite v1.4.2
 )

@@ -42,6 +42,9 @@ type Job struct {
 	Looked bool
 	// Idempotency is the idempotency key, "" if ID is.
 	Idempotency string
+	// Schedule is what made the run, nil if it was submitted. It must not be
+	// changed.
+	Schedule *ScheduleTime
 }
 
 // IdempotencyKey gives what is the same for all attempts of the task run, also

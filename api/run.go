@@ -17,6 +17,9 @@ type Run struct {
 	Finished   time.Time `json:"finished,omitzero"`
 	// Failure is why it failed or was cancelled; nil otherwise.
 	Failure *Failure `json:"failure,omitempty"`
+	// Schedule is what made it and the time that it stands for; nil if it was
+	// submitted.
+	Schedule *ScheduleTime `json:"schedule,omitempty"`
 	// Tasks counts the task runs by task name and state.
 	Tasks map[string]TaskCounts `json:"tasks,omitempty"`
 }
@@ -67,6 +70,9 @@ type TaskRun struct {
 	// History has times that differ: of equal ones the later is shown a
 	// microsecond later.
 	History []Transition `json:"history,omitempty"`
+	// Schedule is what made the run and the time that it stands for; nil if the run
+	// was submitted. Only the body sees it; of lists the runs' have it.
+	Schedule *ScheduleTime `json:"schedule,omitempty"`
 }
 
 // Upstream is a task run that another depends on.

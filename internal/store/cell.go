@@ -95,6 +95,7 @@ const (
 	tagCache      = 36
 	tagShown      = 38
 	tagUpstream   = 40
+	tagSchedule   = 44
 
 	tagFlags   = 1
 	tagNext    = 3
@@ -284,41 +285,6 @@ func (c *FrameCell) Decode(b []byte) error {
 			c.Failure = v
 		default:
 			c.Call.field(tag, n, v)
-		}
-	})
-}
-
-// RunCell is the content of RunRow.Cell.
-type RunCell struct {
-	Result  Payload
-	Failure []byte // JSON of api.Failure
-	State   []byte // final state
-	Counts  []byte // JSON of map[string]api.TaskCounts
-}
-
-// Append appends the encoded cell to b.
-func (c *RunCell) Append(b []byte) []byte {
-	b = appendPayload(b, tagResult, c.Result)
-	b = appendBytes(b, tagFailure, c.Failure)
-	b = appendBytes(b, tagState, c.State)
-	return appendBytes(b, tagCounts, c.Counts)
-}
-
-// Decode reads a cell. The result shares b's memory.
-func (c *RunCell) Decode(b []byte) error {
-	*c = RunCell{}
-	return fields(b, func(tag byte, _ int64, v []byte) {
-		switch tag {
-		case tagResult:
-			c.Result.Data = v
-		case tagResultBlob:
-			c.Result.Blob = blobRef(v)
-		case tagFailure:
-			c.Failure = v
-		case tagState:
-			c.State = v
-		case tagCounts:
-			c.Counts = v
 		}
 	})
 }

@@ -1,0 +1,42 @@
+package store
+
+// RunCell is the content of RunRow.Cell.
+type RunCell struct {
+	Result  Payload
+	Failure []byte // JSON of api.Failure
+	State   []byte // final state
+	Counts  []byte // JSON of map[string]api.TaskCounts
+	// Schedule is what made the run: JSON of api.ScheduleTime, nil for none. A live
+	// run's cell has it too.
+	Schedule []byte
+}
+
+// Append appends the encoded cell to b.
+func (c *RunCell) Append(b []byte) []byte {
+	b = appendPayload(b, tagResult, c.Result)
+	b = appendBytes(b, tagFailure, c.Failure)
+	b = appendBytes(b, tagState, c.State)
+	b = appendBytes(b, tagSchedule, c.Schedule)
+	return appendBytes(b, tagCounts, c.Counts)
+}
+
+// Decode reads a cell. The result shares b's memory.
+func (c *RunCell) Decode(b []byte) error {
+	*c = RunCell{}
+	return fields(b, func(tag byte, _ int64, v []byte) {
+		switch tag {
+		case tagResult:
+			c.Result.Data = v
+		case tagResultBlob:
+			c.Result.Blob = blobRef(v)
+		case tagFailure:
+			c.Failure = v
+		case tagState:
+			c.State = v
+		case tagCounts:
+			c.Counts = v
+		case tagSchedule:
+			c.Schedule = v
+		}
+	})
+}
