@@ -31,8 +31,16 @@ func TaskRun(ctx context.Context) api.TaskRun {
 		ID: job.ID, Run: job.Run, Seq: seq, Task: job.Task, Name: name,
 		Index: job.Index, State: api.Running, Attempt: job.Attempt, Generation: job.Generation,
 		Started: b.Started(), Upstream: job.Upstream, Tags: slices.Clone(job.Tags),
-		StateName: lifecycle.Name(api.Running, job.Attempt, ""),
+		StateName: lifecycle.Name(api.Running, job.Attempt, ""), Schedule: copied(job.Schedule),
 	}
+}
+
+func copied(s *api.ScheduleTime) *api.ScheduleTime {
+	if s == nil {
+		return nil
+	}
+	out := *s
+	return &out
 }
 
 // seqOf gives the number after the slash of a task run's id.

@@ -17,6 +17,7 @@ type TaskOption interface{ declare(*declaration) error }
 type CallOption interface {
 	TaskOption
 	SubmitOption
+	ScheduleOption
 	call(*api.Options) error
 }
 

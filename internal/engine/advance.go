@@ -204,4 +204,5 @@ func (e *Engine) forget(r *run) {
 	e.mu.Lock()
 	delete(e.runs, r.id)
 	e.mu.Unlock()
+	e.schedules.ended(r)
 }

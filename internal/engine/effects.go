@@ -228,7 +228,7 @@ func (r *run) pause(c *change) {
 
 // setRun writes the run's row as it is now.
 func (r *run) setRun(c *change) {
-	c.SetRun = &store.RunSet{State: r.state, Gen: r.gen, Epoch: r.epoch}
+	c.SetRun = &store.RunSet{State: r.state, Gen: r.gen, Epoch: r.epoch, Cell: r.made.cell()}
 }
 
 // end ends the run, unless it is paused: then when it is resumed.
@@ -238,7 +238,7 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 		r.finish = &held
 		return
 	}
-	cell := &store.RunCell{Result: payload(eff.Outcome.Value), State: eff.State.Data}
+	cell := &store.RunCell{Result: payload(eff.Outcome.Value), State: eff.State.Data, Schedule: r.made.data()}
 	switch eff.Outcome.Status {
 	case pipeline.Done:
 		r.state = api.Completed

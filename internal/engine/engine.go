@@ -53,6 +53,7 @@ type Engine struct {
 	keyed     keyedState
 	limits    limitState
 	cache     cacheState
+	schedules schedules
 	sweep     sweep
 	closers   closers
 	retention retention
@@ -101,6 +102,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.keyed.tasks = make(map[string]*keyedTask)
 	e.limits.init()
 	e.cache.init()
+	e.schedules.init(e)
 	last, err := e.store.LastRun(ctx)
 	if err != nil {
 		return nil, err
@@ -112,7 +114,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := e.recover(ctx); err != nil {
 		return nil, err
 	}
+	if err := e.loadSchedules(ctx); err != nil {
+		return nil, err
+	}
 	if !e.manual {
+		e.loops.Go(e.scheduleLoop)
 		e.committer.Go(e.commitLoop)
 		e.loops.Go(e.advanceLoop)
 		e.loops.Go(e.timerLoop)

@@ -95,6 +95,11 @@ func (e *Engine) fromRow(row *store.RunRow) (api.Run, error) {
 		}
 		out.Failure = f
 	}
+	if m, err := madeOf(cell.Schedule); err != nil {
+		return out, err
+	} else if m != nil {
+		out.Schedule = &m.ScheduleTime
+	}
 	if cell.Counts != nil {
 		if err := json.Unmarshal(cell.Counts, &out.Tasks); err != nil {
 			return out, err

@@ -49,6 +49,7 @@ func (e *Engine) recoverRun(ctx context.Context, row *store.RunRow) error {
 	e.mu.Lock()
 	e.runs[r.id] = r
 	e.mu.Unlock()
+	e.schedules.begun(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rec.flows { // they come to their calls later
@@ -82,6 +83,9 @@ func (e *Engine) rebuild(ctx context.Context, row *store.RunRow) (*run, error) {
 	r := e.newRun(row.ID, row.UID, row.Name)
 	r.state, r.gen, r.epoch, r.base, r.created = row.State, row.Gen, row.Epoch, row.Base, row.Created
 	r.groups, r.rows, r.reopened = make(map[int64]*group), make(map[int64]stand), make(map[int64]bool)
+	if r.made, err = madeFrom(row.Cell); err != nil {
+		return nil, err
+	}
 	r.seq = plan.Root.Width()
 	r.root = &pipeline.Frame{Chain: plan.Root, State: plan.Root.State}
 	if r.state == api.Paused {

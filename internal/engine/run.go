@@ -25,8 +25,9 @@ type run struct {
 	base    int64
 	created int64
 	handle  *Handle
-	lane    lane // the dispatcher's
-	lines   bell // rung when lines of its bodies are durable
+	lane    lane  // the dispatcher's
+	lines   bell  // rung when lines of its bodies are durable
+	made    *made // by a schedule; nil for what was submitted
 
 	mu       sync.Mutex
 	state    api.State

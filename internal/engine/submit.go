@@ -16,7 +16,7 @@ const submitAhead = 4096
 // Submit makes a run of a pipeline and returns once that is durable.
 func (e *Engine) Submit(ctx context.Context, spec *api.Spec, name string) (*Handle, error) {
 	done := make(chan error, 1)
-	r, err := e.submit(ctx, spec, name, func(err error) { done <- err })
+	r, err := e.submit(ctx, request{spec: spec, name: name}, func(err error) { done <- err })
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (e *Engine) Submit(ctx context.Context, spec *api.Spec, name string) (*Hand
 // Enqueue makes a run without waiting until it is durable, for who drives the
 // engine by hand. It gives the run's id.
 func (e *Engine) Enqueue(ctx context.Context, spec *api.Spec, name string) (string, error) {
-	r, err := e.submit(ctx, spec, name, func(error) {})
+	r, err := e.submit(ctx, request{spec: spec, name: name}, func(error) {})
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +50,7 @@ func (e *Engine) SubmitAll(ctx context.Context, specs iter.Seq2[*api.Spec, error
 	for spec, err := range specs {
 		s := new(submission)
 		if err == nil {
-			s.r, err = e.submit(ctx, spec, name, func(err error) {
+			s.r, err = e.submit(ctx, request{spec: spec, name: name}, func(err error) {
 				s.err = err
 				ahead.told <- s
 			})
@@ -106,31 +106,47 @@ func (l *submissions) settle(ctx context.Context, upTo int) error {
 	return nil
 }
 
+// request is a run that is asked for.
+type request struct {
+	spec *api.Spec
+	name string // "": the first task's
+	made *made  // by a schedule
+	// records gives what is written in the same commit, of the run's id; nil: nothing.
+	records func(id string) ([]store.RecordWrite, error)
+}
+
 // submit queues a new run; told is called once it is durable, or refused.
-func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, told func(error)) (*run, error) {
+func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*run, error) {
 	if err := e.checkStore(); err != nil {
 		return nil, err
 	}
-	plan, err := pipeline.Compile(spec, e.registry)
+	plan, err := pipeline.Compile(req.spec, e.registry)
 	if err != nil {
 		return nil, err
 	}
-	text, err := spec.AppendJSON(make([]byte, 0, 128))
+	text, err := req.spec.AppendJSON(make([]byte, 0, 128))
 	if err != nil {
 		return nil, err
 	}
-	if name == "" {
-		name = nameOf(spec)
+	if req.name == "" {
+		req.name = nameOf(req.spec)
 	}
 	base, err := e.keys.take(ctx, plan.Root.Width())
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.admit(name)
+	r, err := e.admit(req.name, req.made)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := e.keep(ctx, r.id, text)
+	var records []store.RecordWrite
+	if req.records != nil {
+		records, err = req.records(r.text)
+	}
+	var kept pipeline.Value
+	if err == nil {
+		kept, err = e.keep(ctx, r.id, text)
+	}
 	if err != nil {
 		e.forget(r)
 		return nil, err
@@ -141,9 +157,10 @@ func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, told f
 	defer r.mu.Unlock()
 	c := r.newChange()
 	c.NewRun = &store.RunRow{
-		ID: r.id, UID: r.uid, Name: name, State: api.Running, Base: base, Created: r.created,
-		Plan: store.EncodeRef(payload(kept)),
+		ID: r.id, UID: r.uid, Name: req.name, State: api.Running, Base: base, Created: r.created,
+		Plan: store.EncodeRef(payload(kept)), Cell: r.made.cell(),
 	}
+	c.Records = records
 	r.apply(c, pipeline.Begin(c.effects, r.root))
 	c.told = told
 	e.queue.push(c)
@@ -151,7 +168,15 @@ func (e *Engine) submit(ctx context.Context, spec *api.Spec, name string, told f
 }
 
 // admit gives a new run its number and id.
-func (e *Engine) admit(name string) (*run, error) {
+func (e *Engine) admit(name string, by *made) (*run, error) {
+	r, err := e.enter(name, by)
+	if err == nil {
+		e.schedules.begun(r)
+	}
+	return r, err
+}
+
+func (e *Engine) enter(name string, by *made) (*run, error) {
 	now := e.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -160,7 +185,7 @@ func (e *Engine) admit(name string) (*run, error) {
 	}
 	e.lastRun++
 	r := e.newRun(e.lastRun, newUID(now, e.lastRun, e.random()), name)
-	r.created = now.UnixMicro()
+	r.created, r.made = now.UnixMicro(), by
 	e.runs[r.id] = r
 	return r, nil
 }

@@ -98,6 +98,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		Timeout:          time.Duration(eff.Task.Options.Timeout),
 		HeartbeatTimeout: time.Duration(eff.Task.Options.HeartbeatTimeout),
 		Tags:             eff.Task.Options.Tags,
+		Schedule:         r.made.time(),
 	}
 	if len(t.first.Tags) > 0 {
 		t.cell.Tags, _ = json.Marshal(t.first.Tags) //nolint:errchkjson // strings always encode

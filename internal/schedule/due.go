@@ -16,7 +16,7 @@ const maxCount = 100_000
 // Rule is how a schedule catches up.
 type Rule struct {
 	CatchUp api.CatchUp
-	Window  time.Duration
+	Window  time.Duration // less than OnTime is OnTime
 }
 
 // Due is what is to be done about the times that have come.
@@ -35,7 +35,7 @@ func (t *Table) Due(cursor, now time.Time, rule Rule) (Due, bool) {
 	if first.IsZero() || first.After(now) {
 		return Due{}, false
 	}
-	window := rule.Window
+	window := max(rule.Window, OnTime)
 	if rule.CatchUp == api.CatchUpNone {
 		window = OnTime
 	}

@@ -2,13 +2,11 @@ package store
 
 // RunCell is the content of RunRow.Cell.
 type RunCell struct {
-	Result  Payload
-	Failure []byte // JSON of api.Failure
-	State   []byte // final state
-	Counts  []byte // JSON of map[string]api.TaskCounts
-	// Schedule is what made the run: JSON of api.ScheduleTime, nil for none. A live
-	// run's cell has it too.
-	Schedule []byte
+	Result   Payload
+	Failure  []byte // JSON of api.Failure
+	State    []byte // final state
+	Counts   []byte // JSON of map[string]api.TaskCounts
+	Schedule []byte // JSON of api.ScheduleTime, also of a live run; nil for none
 }
 
 // Append appends the encoded cell to b.
