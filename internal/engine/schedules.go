@@ -163,7 +163,7 @@ func (s *schedules) ended(r *run) {
 		return
 	}
 	delete(s.live, r.made.Name)
-	if x := s.known[r.made.Name]; x != nil {
+	if x := s.known[r.made.Name]; x != nil && !x.busy { // who has the turn, as of a run that is refused, ends it
 		s.ask(x)
 	}
 }

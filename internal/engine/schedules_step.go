@@ -111,7 +111,7 @@ func (x *sched) next(now time.Time, live map[int64]string) (step *scheduleStep, 
 // cancelOverlapped cancels live runs. That which has ended by now needs it not.
 func (e *Engine) cancelOverlapped(ids []string) {
 	for _, id := range ids {
-		if err := e.Cancel(e.closers.ctx, id); err != nil && !errors.Is(err, api.ErrConflict) {
+		if err := e.Cancel(e.closers.ctx, id); err != nil && !errors.Is(err, api.ErrConflict) && e.closers.ctx.Err() == nil {
 			e.log.Warn("a live run of a schedule was not cancelled", "run", id, "error", err)
 		}
 	}
