@@ -35,6 +35,8 @@
 // A task with a [CacheKey] takes its result from the [Cache] if another task run
 // left it there.
 //
+// [Schedules] make runs of a pipeline by a [Timetable].
+//
 // A [Run] is a pipeline that was submitted to an [Engine]. Each call of a task
 // in it is a task run, each execution of its body an attempt. Types that are
 // plain records, such as run states, are in package api.

@@ -152,6 +152,14 @@ func TestScheduleWhenTheClockIsSet(t *testing.T) {
 	c.pass(-2 * time.Hour)
 	c.pass(3 * time.Hour)
 	c.made(1, 2, 3, 4, 5, 6)
+	c.pass(-5 * time.Hour)
+	for _, do := range []func(context.Context, string) error{c.PauseSchedule, c.ResumeSchedule} {
+		if err := do(t.Context(), "s"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.pass(6 * time.Hour)
+	c.made(1, 2, 3, 4, 5, 6, 7)
 }
 
 // What is held by the turn of a schedule is not changed beside.

@@ -95,14 +95,15 @@ func (t *Table) Next(after time.Time) time.Time {
 	return next.In(t.loc)
 }
 
-// interval counts from the anchor.
+// interval counts from the anchor, in microseconds: a Duration does not reach far
+// enough.
 func (t *Table) interval(after time.Time) time.Time {
-	past := after.Sub(t.anchor)
-	since := past % t.every
+	step := t.every.Microseconds()
+	since := (after.UnixMicro() - t.anchor.UnixMicro()) % step
 	if since < 0 {
-		since += t.every
+		since += step
 	}
-	return after.Add(t.every - since)
+	return time.UnixMicro(after.UnixMicro() - since + step)
 }
 
 // count says how many times there are after one time and up to another, but at

@@ -89,6 +89,7 @@ func TestNext(t *testing.T) {
 		{"interval over autumn", "2026-10-25T00:00:00Z", api.Timetable{Every: api.Duration(12 * time.Hour), Zone: "Europe/Berlin"}, "2026-10-25T13:00:00+01:00 2026-10-26T01:00:00+01:00"},
 		{"interval from", "2026-11-27T10:00:00Z", api.Timetable{Every: api.Duration(7 * time.Hour), From: time.Date(2026, 11, 27, 9, 5, 0, 0, time.UTC)}, "2026-11-27T16:05:00Z 2026-11-27T23:05:00Z"},
 		{"interval before its from", "2026-11-20T10:00:00Z", api.Timetable{Every: api.Duration(7 * time.Hour), From: time.Date(2026, 11, 27, 9, 5, 0, 0, time.UTC)}, "2026-11-27T09:05:00Z 2026-11-27T16:05:00Z"},
+		{"interval from long ago", "2026-11-27T10:00:00Z", api.Timetable{Every: api.Duration(24 * time.Hour), From: time.Date(1066, 10, 14, 9, 0, 0, 0, time.UTC)}, "2026-11-28T09:00:00Z 2026-11-29T09:00:00Z"},
 		{"interval before 1970", "1969-12-31T23:59:30Z", every(time.Minute), "1970-01-01T00:00:00Z"},
 		{"cron from", "2026-11-20T10:00:00Z", api.Timetable{Cron: "0 9 * * *", From: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)}, "2026-11-27T09:00:00Z 2026-11-28T09:00:00Z"},
 	} {

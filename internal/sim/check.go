@@ -31,7 +31,7 @@ func (w *world) see(r *simRun) {
 		w.broken("run %d was %s and is %s", r.number, r.last.State, row.State)
 	}
 	if row.State == api.Cancelling || row.State == api.Cancelled {
-		r.cancels = true
+		r.cancels, r.paused = true, false // a schedule may have done it
 	}
 	ended := row.State.Final() && !r.last.State.Final()
 	r.last = row

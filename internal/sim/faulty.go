@@ -59,6 +59,22 @@ func (f *faulty) Commit(ctx context.Context, batch []*store.Transition) ([]store
 	return closed, err
 }
 
+// PutRecords is the store's, and what a crash comes before or after.
+func (f *faulty) PutRecords(ctx context.Context, writes ...store.RecordWrite) error {
+	now := f.next
+	if now != crashBefore && now != crashAfter || writes[0].Kind != "schedule" {
+		return f.Store.PutRecords(ctx, writes...)
+	}
+	f.next = none
+	f.fired[now]++
+	if now == crashAfter {
+		if err := f.Store.PutRecords(ctx, writes...); err != nil {
+			return err
+		}
+	}
+	panic(crash{now})
+}
+
 // Expire is the store's, in batches so small that things happen between them.
 func (f *faulty) Expire(ctx context.Context, before int64, _ int) (int, bool, error) {
 	const few = 4

@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches bool
+	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {

@@ -26,9 +26,10 @@ type mutant struct {
 }
 
 const (
-	memoryTests = "./internal/store/memory"
-	limitTests  = "./internal/limit"
-	engineTests = "./internal/engine"
+	memoryTests   = "./internal/store/memory"
+	limitTests    = "./internal/limit"
+	engineTests   = "./internal/engine"
+	scheduleTests = "./internal/schedule"
 )
 
 var mutants = []mutant{
@@ -224,6 +225,42 @@ var mutants = []mutant{
 		"internal/store/memory/expire.go",
 		"grave{id, r.blocks}", "grave{id, r.blocks[1:]}",
 	}}},
+	{"cursor of a schedule not written with its run", "", []edit{{
+		"internal/engine/schedules_step.go",
+		"return []store.RecordWrite{w}, err", "return []store.RecordWrite{w}[1:], err",
+	}}},
+	{"live run of a schedule forgotten after a crash", "", []edit{{
+		"internal/engine/recover.go",
+		"\te.schedules.begun(r)\n", "",
+	}}},
+	{"wake-up lost when the run ends that a time waits for", "", []edit{{
+		"internal/engine/schedules.go",
+		"x != nil && !x.busy { // who", "x != nil && x.gone { // who",
+	}}},
+	{"paused schedule makes runs", "", []edit{{
+		"internal/engine/schedules_step.go",
+		"x.busy || x.gone || x.rec.Paused || x.table == nil {", "x.busy || x.gone || x.table == nil {",
+	}}},
+	{"run of a schedule that the store refused is not tried again", "", []edit{{
+		"internal/engine/schedules.go",
+		"\ts.at(x, s.e.now().Add(x.delay))\n", "",
+	}}},
+	{"run not cancelled that a time waits for", "", []edit{{
+		"internal/engine/schedules_step.go",
+		"rec.Overlap == api.OverlapCancel && !x.told:", "rec.Overlap == api.OverlapCancel && x.told:",
+	}}},
+	{"times that pass in a pause not counted", "", []edit{{
+		"internal/engine/schedules_api.go",
+		"rec.Missed += x.table.Passed(", "_ = x.table.Passed(",
+	}}},
+	{"schedule goes on from where a clock was set back to", engineTests, []edit{{
+		"internal/engine/schedules_api.go",
+		"max(rec.Cursor, now.UnixMicro()), false", "now.UnixMicro(), false",
+	}}},
+	{"run made for both of a time that comes twice", scheduleTests, []edit{{
+		"internal/schedule/zone.go",
+		"if earlier.Before(start) &&", "if earlier.After(start) &&",
+	}}},
 }
 
 // mutantSeeds are tried for each fault, and without one: a seed that fails
@@ -239,7 +276,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests} {
 		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}

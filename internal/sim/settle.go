@@ -7,6 +7,7 @@ import "github.com/runnel-dev/runnel/api"
 func (w *world) settle() {
 	w.calm = true
 	w.store.next, w.store.tired = none, 0
+	w.endSchedules()
 	for round := 0; w.err == nil; round++ {
 		if round > 5000 {
 			w.broken("the runs do not come to an end")

@@ -44,6 +44,8 @@ type world struct {
 	pending   []*held           // bodies of this life that asked for a token
 	tokens    map[string]*token
 	limits    map[string]simLimit
+	schedules map[string]*simSchedule
+	adopted   map[int64]bool // runs of schedules that were seen
 	flights   []flight
 	keeping   []flight        // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
@@ -70,6 +72,7 @@ type simRun struct {
 	cancels bool // durably, once
 	retries int
 	fuzzy   bool
+	trigger bool // it was triggered, of a schedule
 }
 
 // held is a body that has run, whose answer is still to be given.
@@ -108,6 +111,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		limits: map[string]simLimit{}, begun: map[attempt]int{}, counts: map[string]int{},
 	}
 	w.rounds, w.saw = map[string]string{}, map[string]string{}
+	w.schedules, w.adopted = map[string]*simSchedule{}, map[int64]bool{}
 	w.bodies = registry(w)
 	w.bodies.Log = slog.New(slog.DiscardHandler)
 	w.bodies.Now = func() time.Time { return w.now }
@@ -163,6 +167,7 @@ func (w *world) open() {
 		}
 	}
 	w.runs = runs
+	w.findScheduled()
 }
 
 // storm does random steps with faults.
@@ -172,6 +177,7 @@ func (w *world) storm() {
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
 		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 		caches: w.rng.IntN(3) == 0,
+		times: w.rng.IntN(3) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
@@ -228,6 +234,8 @@ func (w *world) step(crashes, acts, ages bool) {
 		w.limit()
 	case n == 52 && w.faults.caches:
 		w.forgetCache()
+	case n > 95 && w.faults.times:
+		w.schedule()
 	case n < 20:
 		w.answerToken()
 	case n < 23:
@@ -240,10 +248,10 @@ func (w *world) step(crashes, acts, ages bool) {
 // work does one thing that brings runs forward, and reports whether there was
 // one.
 func (w *world) work() bool {
-	first := w.rng.IntN(6)
-	for i := range 12 { // twice round: a claim may queue a change and give nothing
+	first := w.rng.IntN(7)
+	for i := range 14 { // twice round: a claim may queue a change and give nothing
 		var did bool
-		switch (first + i) % 6 {
+		switch (first + i) % 7 {
 		case 0:
 			did = w.commit()
 		case 1:
@@ -258,6 +266,10 @@ func (w *world) work() bool {
 			did = w.deliver()
 		case 5:
 			did = w.goOn()
+		case 6:
+			did = w.e.ScheduleStep()
+			w.did2(did, "look at a schedule")
+			w.findScheduled()
 		}
 		if did {
 			return true
@@ -270,6 +282,7 @@ func (w *world) commit() bool {
 	did := w.e.CommitStep()
 	w.did2(did, "commit")
 	w.findTokens()
+	w.findScheduled()
 	for _, r := range w.runs {
 		w.see(r)
 	}
