@@ -27,9 +27,14 @@ type simSchedule struct {
 
 // scheduleRecord is what the simulation reads of a stored schedule.
 type scheduleRecord struct {
-	Overlap                                        api.Overlap
-	Created, Cursor, Queued, Made, Skipped, Missed int64
-	Paused                                         bool
+	Overlap api.Overlap `json:"overlap"`
+	Created int64       `json:"created"`
+	Cursor  int64       `json:"cursor"`
+	Queued  int64       `json:"queued"`
+	Made    int64       `json:"made"`
+	Skipped int64       `json:"skipped"`
+	Missed  int64       `json:"missed"`
+	Paused  bool        `json:"paused"`
 }
 
 // schedule makes, changes or ends a schedule at random.
