@@ -177,7 +177,7 @@ func (w *world) storm() {
 		pend: w.rng.IntN(2) == 0, pause: w.rng.IntN(2) == 0, big: w.rng.IntN(4) == 0,
 		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 		caches: w.rng.IntN(3) == 0,
-		times: w.rng.IntN(3) == 0,
+		times:  w.rng.IntN(3) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	runs := 1 + w.rng.IntN(4)
