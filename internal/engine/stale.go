@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"encoding/hex"
 	"strconv"
 
@@ -56,13 +57,17 @@ func (e *Engine) answerStale(ctx context.Context, r *run, parts []string, answer
 	return await(ctx, done)
 }
 
+// errRevived says that a task was brought back meanwhile.
+var errRevived = errors.New("engine: brought back")
+
 // staleToken reports why the token's task can't be answered. Called with r.mu.
 func (r *run) staleToken(key int64, parts []string, row *store.TaskRow, cell *store.TaskCell) error {
-	late := api.Errorf(api.ErrConflict, "", "the attempt of this token has ended: the answer comes too late")
 	switch {
-	case r.rec == nil || r.known[key], row == nil || row.Run != r.id || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
+	case r.known[key]:
+		return errRevived
+	case r.rec == nil, row == nil || row.Run != r.id || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
 		parts[2] != hexInt(int64(r.gen)), row.Gen != r.gen, parts[3] != hexInt(int64(row.Attempt)):
-		return late
+		return errLate
 	case cell.Token == nil || parts[4] != hex.EncodeToString(cell.Token):
 		return api.Errorf(api.ErrNotFound, "", "no such token")
 	case cell.Answer != nil, r.answers[key] != nil:

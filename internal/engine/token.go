@@ -11,6 +11,9 @@ import (
 	"github.com/runnel-dev/runnel/api"
 )
 
+// errLate answers who answers an attempt that has ended.
+var errLate = api.Errorf(api.ErrConflict, "", "the attempt of this token has ended: the answer comes too late")
+
 // A token names an attempt and proves that its bearer was given it: the run's
 // id, the key of the task, generation and attempt, and a random number that the
 // row holds.
@@ -115,7 +118,17 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 		return api.Errorf(api.ErrEncoding, "", "answer: %w", err)
 	}
 	if t == nil {
-		return e.answerStale(ctx, r, strings.Split(token, "."), answer)
+		err := e.answerStale(ctx, r, strings.Split(token, "."), answer)
+		if err != errRevived { //nolint:errorlint // our own value
+			return err
+		}
+		// Its flow came to it just now.
+		if _, t, err = e.tokenTask(ctx, token); err != nil {
+			return err
+		}
+		if t == nil {
+			return errLate
+		}
 	}
 	done := make(chan error, 1)
 	r.mu.Lock()
@@ -170,7 +183,7 @@ func (t *task) checkToken(token string) error {
 	parts := strings.Split(token, ".")
 	switch {
 	case t.phase != claimed && t.phase != waiting && t.phase != ready, parts[2] != hexInt(int64(t.run.gen)), parts[3] != hexInt(int64(t.attempt)):
-		return api.Errorf(api.ErrConflict, "", "the attempt of this token has ended: the answer comes too late")
+		return errLate
 	case t.cell.Token == nil || parts[4] != hex.EncodeToString(t.cell.Token):
 		return api.Errorf(api.ErrNotFound, "", "no such token")
 	case t.cell.Answer != nil:
