@@ -1,88 +1,9 @@
 package runnel
 
 import (
-	"fmt"
-
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/flow"
 )
-
-// KillSwitch stops a batch when too much of it has failed: [AnyFailed],
-// [FailedCount], [FailureRate], or a [Switch] of one's own. It holds no counts:
-// each Map counts anew.
-type KillSwitch interface {
-	// Err gives what is wrong with it, nil if nothing is.
-	Err() error
-
-	begin() counting
-}
-
-// counting is a switch in one Map.
-type counting struct {
-	name string
-	// trips is told of each call that has ended.
-	trips func(state api.State) bool
-}
-
-type killSwitch struct {
-	begins func() counting
-	err    error
-}
-
-func (k killSwitch) Err() error      { return k.err }
-func (k killSwitch) begin() counting { return k.begins() }
-
-// counted is a switch that looks at how many calls failed of those that ended.
-// What was cancelled, or never ran, counts as ended and not as failed.
-func counted(name string, trips func(failed, ended int) bool) killSwitch {
-	return killSwitch{begins: func() counting {
-		failed, ended := 0, 0
-		return counting{name, func(state api.State) bool {
-			ended++
-			if state == api.Failed || state == api.Crashed {
-				failed++
-			}
-			return trips(failed, ended)
-		}}
-	}}
-}
-
-// AnyFailed trips at the first failure.
-func AnyFailed() KillSwitch {
-	return counted("AnyFailed", func(failed, _ int) bool { return failed > 0 })
-}
-
-// FailedCount trips at the n-th failure.
-func FailedCount(n int) KillSwitch {
-	k := counted(fmt.Sprintf("FailedCount(%d)", n), func(failed, _ int) bool { return failed >= n })
-	if n < 1 {
-		k.err = api.Errorf(ErrInvalid, "", "FailedCount(%d): want 1 or more", n)
-	}
-	return k
-}
-
-// FailureRate trips when, of at least minSample calls that have ended, this share
-// or more has failed: FailureRate(10, 0.5) at half.
-func FailureRate(minSample int, rate float64) KillSwitch {
-	k := counted(fmt.Sprintf("FailureRate(%d, %v)", minSample, rate), func(failed, ended int) bool {
-		return ended >= minSample && float64(failed) >= rate*float64(ended)
-	})
-	if minSample < 1 || !(rate > 0 && rate <= 1) {
-		k.err = api.Errorf(ErrInvalid, "", "FailureRate(%d, %v): want a sample of 1 or more, and a rate above 0, at most 1", minSample, rate)
-	}
-	return k
-}
-
-// Switch is a kill switch of one's own. Begin is called for each Map and gives a
-// function that is told how each call ended, in the order of the ends, and says
-// whether to stop. It must depend on nothing else, since a flow may run again.
-func Switch(name string, begin func() (trips func(state api.State) bool)) KillSwitch {
-	k := killSwitch{begins: func() counting { return counting{name, begin()} }}
-	if begin == nil {
-		k.err = api.Errorf(ErrInvalid, "", "Switch(%q): the function is nil", name)
-	}
-	return k
-}
 
 // batch is what the three batch types have in common.
 type batch struct {
@@ -203,6 +124,7 @@ type mapping[R any] struct {
 	opts     []SubmitOption
 	out      *Futures[R]
 	counting []counting
+	counts   api.BatchCounts
 	race     *flow.Race
 	flying   int  // calls that have not ended
 	more     bool // there are elements left
@@ -242,8 +164,12 @@ func (m *mapping[R]) land() error {
 	}
 	m.flying--
 	state := m.out.list[i].inner.Ended().State
+	m.counts.Ended++
+	if state == api.Failed || state == api.Crashed {
+		m.counts.Failed++
+	}
 	for _, k := range m.counting {
-		if k.trips(state) {
+		if k.trips(state, m.counts) {
 			return m.kill(k.name)
 		}
 	}

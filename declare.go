@@ -20,6 +20,7 @@ type declaration struct {
 	// task that can't be one.
 	direct       func(ctx context.Context, args []any) (any, error)
 	combined     bool
+	trips        func(api.BatchCounts) bool // of a kill switch, which is no task
 	orchestrator bool
 	version      string
 	keyed        bool // by CacheKey, which goes before CacheBy
@@ -37,6 +38,7 @@ func (d *declaration) signature() *pipeline.Signature {
 		Flow: d.work.Flow, Orchestrator: d.orchestrator, Cached: d.work.CacheKey != nil, Told: d.work.HasOutcomes(),
 		Name: d.name, Result: d.result.kind, Options: d.options,
 	}
+	sig.Trips = d.trips
 	for _, p := range d.params {
 		sig.Params = append(sig.Params, p.kind)
 	}

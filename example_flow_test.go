@@ -214,6 +214,18 @@ func ExampleNewBatch() {
 	// task "price": AnyFailed tripped: 1 of 2 calls failed, 0 were cancelled true
 }
 
+func ExampleCountSwitch() {
+	// Stops when more than a third of at least three has failed.
+	third := runnel.CountSwitch("third", func(c api.BatchCounts) bool { return c.Ended >= 3 && 3*c.Failed > c.Ended })
+	eng := begin(price, third)
+	defer end(eng)
+
+	items := runnel.Value([]string{"tea", "unicorn", "unicorn", "milk", "tea"})
+	_, err := eng.Run(ctx, items.ContinueWith(runnel.Each(price, runnel.MaxParallelism(1), third)))
+	fmt.Println(err, errors.Is(err, runnel.ErrKillSwitch))
+	// Output: kill switch third tripped: 2 of 5 children had failed, 3 had ended, the others were cancelled or never began true
+}
+
 func ExampleSwitch() {
 	// Trips when three in a row have failed.
 	unlucky := runnel.Switch("unlucky", func() func(api.State) bool {

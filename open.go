@@ -34,7 +34,8 @@ func (cfg *opening) registry() pipeline.Registry {
 	return func(task string) *pipeline.Signature { return signatures[task] }
 }
 
-// Register names the tasks that the engine can run. A name registered twice is
+// Register names the tasks that the engine can run, and the kill switches of
+// one's own ([CountSwitch]) that groups may have. A name registered twice is
 // an error, and so is a task with something wrong in its making.
 func Register(tasks ...AnyTask) OpenOption {
 	return openOption(func(cfg *opening) error {
@@ -54,11 +55,30 @@ func (cfg *opening) register(t AnyTask) error {
 		return err
 	}
 	d := t.declared()
+	if k, ok := t.(KillSwitch); ok {
+		return cfg.registerSwitch(k, d)
+	}
 	if d.work.Run == nil {
 		return api.Errorf(ErrInvalid, "", "task %q is a reference: register the task that it refers to", d.name)
 	}
+	if cfg.declared[d.name] != nil && cfg.declared[d.name].trips != nil {
+		return api.Errorf(ErrInvalid, "", "%q is registered twice", d.name)
+	}
 	if err := cfg.work.Add(&d.work); err != nil {
 		return err
+	}
+	cfg.declared[d.name] = d
+	return nil
+}
+
+// registerSwitch takes a kill switch of the user's: tasks and switches have names
+// of their own.
+func (cfg *opening) registerSwitch(k KillSwitch, d *declaration) error {
+	switch {
+	case d.trips == nil:
+		return api.Errorf(ErrInvalid, "", "kill switch %q: only a CountSwitch is registered", d.name)
+	case cfg.declared[d.name] != nil:
+		return api.Errorf(ErrInvalid, "", "%q is registered twice", k.Name())
 	}
 	cfg.declared[d.name] = d
 	return nil

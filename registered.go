@@ -22,7 +22,9 @@ func Description(text string) TaskOption {
 func (e *Engine) Tasks() []api.TaskInfo {
 	list := make([]api.TaskInfo, 0, len(e.declared))
 	for _, name := range slices.Sorted(maps.Keys(e.declared)) {
-		list = append(list, e.declared[name].info())
+		if d := e.declared[name]; d.trips == nil {
+			list = append(list, d.info())
+		}
 	}
 	return list
 }

@@ -75,6 +75,14 @@ type GroupOptions struct {
 	FailFast bool `json:"fail_fast,omitempty"`
 	// Settle gives the outcome of each child and does not fail.
 	Settle bool `json:"settle,omitempty"`
+	// KillSwitches stop the group: what is in flight is cancelled, nothing more
+	// starts, and it fails.
+	KillSwitches []KillSwitch `json:"kill_switches,omitempty"`
+}
+
+// IsZero reports whether nothing is said.
+func (o *GroupOptions) IsZero() bool {
+	return o.MaxParallelism == 0 && o.NumStages == 0 && !o.FailFast && !o.Settle && o.KillSwitches == nil
 }
 
 // HasTask reports whether any step runs a task or gives a value. A group

@@ -129,6 +129,10 @@ func (o *GroupOptions) appendJSON(b []byte) []byte {
 	if o.Settle {
 		b = append(b, `,"settle":true`...)
 	}
+	if len(o.KillSwitches) > 0 {
+		text, _ := json.Marshal(o.KillSwitches) //nolint:errchkjson // strings and numbers, none of them infinite
+		b = append(append(b, `,"kill_switches":`...), text...)
+	}
 	return b
 }
 
@@ -264,8 +268,8 @@ func parseStep(s *Step, data []byte, where string, depth int) error {
 	if raw.Task == nil && (raw.Args != nil || raw.Spread != 0 || raw.Options != nil) {
 		return Errorf(ErrInvalid, where, "args, spread and options go with a task")
 	}
-	if raw.Children == nil && raw.Each == nil && raw.GroupOptions != (GroupOptions{}) {
-		return Errorf(ErrInvalid, where, "max_parallelism, num_stages, fail_fast and settle go with children or each")
+	if raw.Children == nil && raw.Each == nil && !raw.GroupOptions.IsZero() {
+		return Errorf(ErrInvalid, where, "max_parallelism, num_stages, fail_fast, settle and kill_switches go with children or each")
 	}
 	s.Wait, s.Ignore = raw.Wait, raw.Ignore
 	switch {

@@ -22,6 +22,9 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 	frame.Data, g.kept = g, nil
 	rec.r.groups[row.ID] = g
 	rec.r.wide = rec.r.wide || g.count > wideCount
+	if err := g.restore(row); err != nil {
+		return err
+	}
 	if row.State == store.FrameClosing {
 		g.next = g.count
 		rec.ending = append(rec.ending, g)
@@ -44,7 +47,7 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 	}
 	rec.found = append(rec.found, g)
 	g.active, g.owed, g.recovered = alive, int(row.Pending)-alive, true
-	g.tripped = row.Failed > 0 && frame.Group.FailFast
+	g.tripped = g.tripped || row.Failed > 0 && frame.Group.FailFast
 	return nil
 }
 

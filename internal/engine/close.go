@@ -96,6 +96,8 @@ func (e *Engine) closeGroup(g *group) {
 	c := r.newChange()
 	if f := g.frame.Parent; f.Cancelled && g.frame.Cancelled {
 		out = pipeline.Outcome{Status: pipeline.Cancelled}
+	} else if g.trip != nil {
+		out = g.killed(out)
 	}
 	r.apply(c, pipeline.GroupEnded(nil, g.frame, out, state))
 	e.queue.push(c)

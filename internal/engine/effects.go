@@ -114,6 +114,9 @@ func (r *run) openGroup(c *change, effects []pipeline.Effect, f *pipeline.Frame)
 	r.groups[f.ID] = g
 	c.Frames = append(c.Frames, store.FrameWrite{FrameRow: g.frameRow(f.Parent)})
 	c.opened = append(c.opened, g)
+	if f.Group.HasSwitch() {
+		g.over = g.immediates()
+	}
 	r.wide = r.wide || f.Count > wideCount
 	return effects, nil
 }
@@ -198,16 +201,10 @@ func (r *run) join(c *change, eff *pipeline.Effect) {
 	c.AddJoin(j)
 	c.join(joined{group: g, index: eff.Place, out: eff.Outcome, state: eff.State})
 	if j.Failed > 0 && g.frame.Group.FailFast && !g.tripped {
-		g.tripped = true
-		g.frame.Cancelled = true
-		tell := r.cancelLive(c)
-		c.then(func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			for _, t := range tell {
-				t.tell(api.ErrCancelled)
-			}
-		})
+		g.stop(c)
+	}
+	if g.frame.Group.HasSwitch() {
+		g.consult(c, eff.Outcome.Status)
 	}
 }
 

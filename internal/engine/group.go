@@ -34,7 +34,10 @@ type group struct {
 	done    bitset // children that have ended, durably
 	low     int    // all below have ended
 	kept    *kept  // results in memory while they are few and small
-	tripped bool   // FailFast has cancelled the others
+	tripped bool   // FailFast or a kill switch has cancelled the others
+	// With kill switches: children that ended, and failed, and which one tripped.
+	over, failed int
+	trip         *trip
 }
 
 // kept are results held in memory so that a small group is put together without
@@ -169,7 +172,7 @@ func (g *group) ended(i int) {
 // frameRow is the row of an open group.
 func (g *group) frameRow(parent *pipeline.Frame) store.FrameRow {
 	f := g.frame
-	cell := store.FrameCell{Input: payload(f.In), State: f.State.Data, Merge: f.State.Merge}
+	cell := store.FrameCell{Input: payload(f.In), State: f.State.Data, Merge: f.State.Merge, Trip: g.trip.encode()}
 	pending := int64(g.count - g.immediates())
 	return store.FrameRow{
 		Run: g.run.id, ID: f.ID, Parent: frameID(parent), Place: int32(f.Place),

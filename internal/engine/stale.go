@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"encoding/hex"
+	"errors"
 	"strconv"
 
 	"github.com/runnel-dev/runnel/api"

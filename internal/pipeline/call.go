@@ -51,6 +51,9 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 	if sig == nil {
 		return nil, none, api.Errorf(api.ErrUnknownTask, at.String(), "task %q is not registered", spec.Task)
 	}
+	if sig.Trips != nil {
+		return nil, none, api.Errorf(api.ErrUnknownTask, at.String(), "%q is a kill switch, not a task", spec.Task)
+	}
 	if err := checkArgs(sig, spec, at, given); err != nil {
 		return nil, none, err
 	}

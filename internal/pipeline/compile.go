@@ -152,7 +152,7 @@ func (c *compiler) nested(in *Chain, out *Step, spec *api.Step, at *place, given
 func (c *compiler) group(out *Step, spec *api.Step, at *place, given kind) (kind, error) {
 	g := &Group{GroupOptions: spec.Group.GroupOptions}
 	out.Group = g
-	if err := checkGroup(at, &g.GroupOptions); err != nil {
+	if err := c.options(at, g); err != nil {
 		return given, err
 	}
 	g.Empty = !(&api.Spec{Steps: []api.Step{*spec}}).HasTask() && !spec.OnError
@@ -172,7 +172,7 @@ func (c *compiler) each(out *Step, spec *api.Step, at *place, given kind) (kind,
 	out.Kind = EachStep
 	g := &Group{GroupOptions: spec.Each.GroupOptions}
 	out.Group = g
-	if err := checkGroup(at, &g.GroupOptions); err != nil {
+	if err := c.options(at, g); err != nil {
 		return given, err
 	}
 	if given != array && given != anything {

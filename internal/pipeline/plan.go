@@ -65,6 +65,8 @@ type Group struct {
 	Children []*Chain // of a group
 	Each     *Chain   // of an each; Children is nil
 	api.GroupOptions
+	// trips are the kill switches.
+	trips []tripper
 	// Empty is a group without any task; its result is [].
 	Empty bool
 	// offsets[i] is where the keys of child i begin, counted from the first

@@ -11,6 +11,8 @@ type Signature struct {
 	// Told: the worker is told how its runs ended.
 	Told bool
 	Name string
+	// Trips is set of a kill switch, which is no task.
+	Trips func(api.BatchCounts) bool
 	// Params and Result are JSON kinds: "integer", "number", "string", "boolean",
 	// "array", "object", "any", or "none" for no value. A pointer or interface is
 	// "any".

@@ -237,6 +237,9 @@ func (n *naive) group(o *api.GroupOptions, given []string, child func(int) *api.
 		values = append(values, value)
 	}
 	me.state = merged(state, me.kids)
+	if o.KillSwitches != nil {
+		n.fuzzy = n.fuzzy || slices.ContainsFunc(me.kids, func(k *node) bool { return k.res.fail != nil })
+	}
 	me.res.value = canon([]byte("[" + strings.Join(values, ",") + "]"))
 	if len(causes) > 0 {
 		me.res = result{fail: &failure{

@@ -95,6 +95,7 @@ const (
 	tagCache      = 36
 	tagShown      = 38
 	tagUpstream   = 40
+	tagTrip       = 42
 	tagSchedule   = 44
 
 	tagFlags   = 1
@@ -249,7 +250,8 @@ type FrameCell struct {
 	Failure []byte  // of a closed frame that failed: JSON of api.Failure
 	// Cancelled: a closed frame that was cancelled.
 	Cancelled bool
-	Call      Call // of a chain that a flow called, or a note of one
+	Call      Call   // of a chain that a flow called, or a note of one
+	Trip      []byte // of a group: JSON of why a kill switch stopped it, nil if none did
 }
 
 // Append appends the encoded cell to b.
@@ -259,6 +261,7 @@ func (c *FrameCell) Append(b []byte) []byte {
 		flag(c.Pause, flagPause)|flag(c.Cancelled, flagCancelled))
 	b = appendPayload(b, tagInput, c.Input)
 	b = appendBytes(b, tagState, c.State)
+	b = appendBytes(b, tagTrip, c.Trip)
 	b = c.Call.append(b)
 	return appendBytes(b, tagFailure, c.Failure)
 }
@@ -283,6 +286,8 @@ func (c *FrameCell) Decode(b []byte) error {
 			c.State = v
 		case tagFailure:
 			c.Failure = v
+		case tagTrip:
+			c.Trip = v
 		default:
 			c.Call.field(tag, n, v)
 		}

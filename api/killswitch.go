@@ -1,0 +1,80 @@
+package api
+
+import "fmt"
+
+// KillSwitch stops a group when too much of it has failed. Kind is one of the
+// kinds below, or "own" for a function that was registered under Name.
+type KillSwitch struct {
+	Kind string `json:"kind"`
+	// Count is the failure that trips a "failed_count".
+	Count int `json:"count,omitempty"`
+	// MinSample and Rate are of a "failure_rate": it trips when, of at least so many
+	// children that have ended, this share or more has failed.
+	MinSample int     `json:"min_sample,omitempty"`
+	Rate      float64 `json:"rate,omitempty"`
+	Name      string  `json:"name,omitempty"`
+}
+
+// The kinds of a kill switch.
+const (
+	AnyFailed   = "any_failed"
+	FailedCount = "failed_count"
+	FailureRate = "failure_rate"
+	OwnSwitch   = "own"
+)
+
+// BatchCounts is what a kill switch goes by.
+type BatchCounts struct {
+	// Total is how many calls or children there are; 0 if that is not known.
+	Total int
+	// Ended is how many have ended, however, and Failed how many of them failed.
+	// What was cancelled or never ran is no failure.
+	Ended, Failed int
+}
+
+// String gives the switch as Go writes it.
+func (k KillSwitch) String() string {
+	switch k.Kind {
+	case AnyFailed:
+		return "AnyFailed"
+	case FailedCount:
+		return fmt.Sprintf("FailedCount(%d)", k.Count)
+	case FailureRate:
+		return fmt.Sprintf("FailureRate(%d, %v)", k.MinSample, k.Rate)
+	}
+	return k.Name
+}
+
+// Check reports what is wrong with the switch, nil if nothing is.
+func (k KillSwitch) Check() error {
+	switch {
+	case k.Kind == AnyFailed && k == KillSwitch{Kind: AnyFailed}, k.Kind == OwnSwitch && k.Name != "":
+		return nil
+	case k.Kind == FailedCount && k.Count >= 1:
+		return nil
+	case k.Kind == FailureRate && k.MinSample >= 1 && k.Rate > 0 && k.Rate <= 1:
+		return nil
+	case k.Kind == FailedCount:
+		return Errorf(ErrInvalid, "", "kill switch %s: want a count of 1 or more", k)
+	case k.Kind == FailureRate:
+		return Errorf(ErrInvalid, "", "kill switch %s: want a sample of 1 or more, and a rate above 0, at most 1", k)
+	case k.Kind == OwnSwitch:
+		return Errorf(ErrInvalid, "", "an own kill switch has no name")
+	case k.Kind == AnyFailed:
+		return Errorf(ErrInvalid, "", "kill switch any_failed takes neither count, rate nor name")
+	}
+	return Errorf(ErrInvalid, "", "kill switch of kind %q; want any_failed, failed_count, failure_rate or own", k.Kind)
+}
+
+// Trips reports whether a switch that is not one's own trips.
+func (k KillSwitch) Trips(c BatchCounts) bool {
+	switch k.Kind {
+	case AnyFailed:
+		return c.Failed > 0
+	case FailedCount:
+		return c.Failed >= k.Count
+	case FailureRate:
+		return c.Ended >= k.MinSample && float64(c.Failed) >= k.Rate*float64(c.Ended)
+	}
+	return false
+}
