@@ -223,7 +223,7 @@ func ExampleCountSwitch() {
 	items := runnel.Value([]string{"tea", "unicorn", "unicorn", "milk", "tea"})
 	_, err := eng.Run(ctx, items.ContinueWith(runnel.Each(price, runnel.MaxParallelism(1), third)))
 	fmt.Println(err, errors.Is(err, runnel.ErrKillSwitch))
-	// Output: kill switch third tripped: 2 of 5 children had failed, 3 had ended, the others were cancelled or never began true
+	// Output: kill switch third tripped: 2 of 5 children had failed, 3 had ended, the others were cancelled or never began: no such item | no such item true
 }
 
 func ExampleSwitch() {

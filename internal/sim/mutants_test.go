@@ -30,6 +30,7 @@ const (
 	limitTests    = "./internal/limit"
 	engineTests   = "./internal/engine"
 	scheduleTests = "./internal/schedule"
+	rootTests     = "."
 )
 
 var mutants = []mutant{
@@ -213,6 +214,14 @@ var mutants = []mutant{
 		"internal/engine/entries.go",
 		"entry == nil || !entry.Live(e.now()))", "entry == nil)",
 	}}},
+	{"kill switch that tripped is not written", rootTests, []edit{{
+		"internal/engine/killswitch.go",
+		"\tc.Frames = append(c.Frames, store.FrameWrite{FrameRow: row, Op: store.UpdateFrame})\n", "\t_, _ = row, store.UpdateFrame\n",
+	}}},
+	{"counts of a kill switch lost in a crash", rootTests, []edit{{
+		"internal/engine/killswitch.go",
+		"\tg.over, g.failed = int(row.Count-row.Pending), int(row.Failed)\n", "",
+	}}},
 	{"failure that finally replaces is lost", "", []edit{{
 		"internal/pipeline/machine.go",
 		"if f.Final.Status == Failed {", "if f.Final.Status == Cancelled {",
@@ -276,7 +285,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests} {
 		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
@@ -336,6 +345,9 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 		args = append(args, "./internal/sim", "-run", "TestSeeds", fmt.Sprintf("-seeds=%d", seeds))
 	} else {
 		args = append(args, by)
+	}
+	if by == rootTests { // all of them take long
+		args = append(args, "-run=TestKillSwitches")
 	}
 	if by == limitTests {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's
