@@ -21,7 +21,7 @@ const module = "github.com/runnel-dev/runnel"
 var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
 	"api":                      "",
-	"internal/engine":          "api internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/store",
+	"internal/engine":          "api internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store",
 	"internal/flight":          "",
 	"internal/flow":            "api",
 	"internal/lifecycle":       "api",
@@ -29,6 +29,7 @@ var mayImport = map[string]string{
 	"internal/pipeline":        "api internal/lifecycle",
 	"internal/schedule":        "api",
 	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
+	"internal/slot":            "",
 	"internal/store":           "api internal/pipeline",
 	"internal/store/memory":    "api internal/pipeline internal/store",
 	"internal/store/sqlite":    "api internal/pipeline internal/store",
@@ -43,7 +44,7 @@ const exampleImports = ". api examples/kill examples/ledger"
 // The pure packages decide and do nothing else: this is all of the standard
 // library that they may use, and what of it they may not call.
 const (
-	pure       = "internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule"
+	pure       = "internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot"
 	pureStd    = "cmp errors fmt iter maps math/bits slices strconv strings time"
 	impureTime = "Now Since Until Sleep After AfterFunc Tick NewTimer NewTicker LoadLocation Local"
 )
