@@ -76,7 +76,7 @@ type Answer struct {
 	// Keyed replaces the keyed state if SetKeyed.
 	Keyed    json.RawMessage
 	SetKeyed bool
-	// Interrupted says that the engine was closed before a flow came to its end:
+	// Interrupted says that the engine was closed before the body came to its end:
 	// there is no answer, and the next engine runs it again.
 	Interrupted bool
 	// Pause pauses the run after the task.

@@ -191,6 +191,7 @@ func (t *task) abandon() {
 	if t.phase != claimed || t.cause == nil {
 		return
 	}
+	t.endSlots()
 	t.run.e.log.Warn("body ignores that its context has ended; going on without it",
 		"task", t.job.Task, "task_run", t.job.ID, "attempt", t.attempt, "cause", t.cause)
 	a := api.Answer{}

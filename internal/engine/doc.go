@@ -12,9 +12,10 @@
 // Each of them is a step that a single goroutine can drive: the simulation calls
 // CommitStep, AdvanceStep, CloseStep and Tick itself (Config.Manual).
 //
-// Locks, in the order in which they may be taken: limits.writing, then run.mu,
-// then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu, limits.mu, cache.mu,
-// timers.mu, queue.mu and keyring.mu, none of which is held while another is taken.
+// Locks, in the order in which they may be taken: limits.writing and slots.writing,
+// then run.mu, then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu,
+// limits.mu, slots.mu, cache.mu, timers.mu, queue.mu and keyring.mu, none of which
+// is held while another is taken, but that slots.mu may be while timers.mu is.
 //
 // It must not know SQL, HTTP or users' functions.
 package engine

@@ -52,6 +52,7 @@ type Engine struct {
 	timers    timers
 	keyed     keyedState
 	limits    limitState
+	slots     slotState
 	cache     cacheState
 	schedules schedules
 	sweep     sweep
@@ -101,6 +102,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.retention.init(cfg.Retention, e.now())
 	e.keyed.tasks = make(map[string]*keyedTask)
 	e.limits.init()
+	e.slots.init()
 	e.cache.init()
 	e.schedules.init(e)
 	last, err := e.store.LastRun(ctx)
@@ -109,6 +111,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.lastRun = last
 	if err := e.loadLimits(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.loadSlots(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.recover(ctx); err != nil {
@@ -145,6 +150,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Unlock()
 	e.dispatch.close()
 	e.closeFlows()
+	e.closeSlots(false)
 	e.mu.Lock()
 	for e.claimed.Load() > 0 && ctx.Err() == nil && !e.manual {
 		e.idle.Wait()
@@ -153,6 +159,8 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Unlock()
 	stop()
 	e.cancelBodies()
+	e.closeSlots(true)
+	e.closeLevels(ctx)
 	e.closers.stop()
 	e.timers.close()
 	e.queue.close()

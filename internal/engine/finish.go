@@ -19,10 +19,12 @@ func (e *Engine) Finish(job *api.Job, a api.Answer) {
 		a.Failure = systemFailure(err)
 	}
 	t.run.mu.Lock()
-	interrupted := a.Interrupted || a.Failure != nil && t.run.e.stopping.Load()
-	if t.phase == claimed && job == t.job && !interrupted {
-		t.cancel = nil
-		t.ended(t.override(a), result)
+	if t.phase == claimed && job == t.job {
+		t.endSlots()
+		if interrupted := a.Interrupted || a.Failure != nil && t.run.e.stopping.Load(); !interrupted {
+			t.cancel = nil
+			t.ended(t.override(a), result)
+		}
 	}
 	t.run.mu.Unlock()
 	e.returned()

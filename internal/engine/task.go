@@ -33,13 +33,14 @@ type task struct {
 	input pipeline.Value
 	state pipeline.State // the pipeline's, when it started
 
-	phase   phase
-	row     bool // a row was queued or stored
-	final   bool // and says that the task has ended
-	shown   bool // and says that the attempt is running
-	attempt int32
-	was     stand   // what the row says
-	up      [4]byte // room for cell.Upstream of a step
+	phase    phase
+	row      bool // a row was queued or stored
+	final    bool // and says that the task has ended
+	shown    bool // and says that the attempt is running
+	attempt  int32
+	was      stand   // what the row says
+	up       [4]byte // room for cell.Upstream of a step
+	acquires bool    // its body has asked for slots of global limits
 
 	cancel    func(cause error)
 	cause     error // why it was told to end: nil, or a cancellation or a time-out

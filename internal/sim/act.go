@@ -41,15 +41,23 @@ func (w *world) claim() bool {
 		w.startFlow(h)
 		return true
 	}
-	w.bodies.Execute(source{w, h, w.e}, job)
-	if !h.ran { // it took its result from the cache, or waits for it
+	if len(h.script.Slots) > 0 {
+		w.startFlow(h)
 		return true
 	}
+	w.bodies.Execute(source{w, h, w.e}, job)
+	if h.ran { // else it took its result from the cache, or waits for it
+		w.returned(h)
+	}
+	return true
+}
+
+// returned takes note of a body that has returned, whose answer is held back.
+func (w *world) returned(h *held) {
 	w.jobs = append(w.jobs, h)
 	if h.script.Pend {
 		w.pending = append(w.pending, h)
 	}
-	return true
 }
 
 // hangs reports whether the attempt is to time out.
@@ -72,6 +80,7 @@ func (w *world) deliver() bool {
 	h := w.jobs[i]
 	w.jobs = slices.Delete(w.jobs, i, i+1)
 	w.did("answer run %d %s attempt %d", h.run.number, h.script.Label, h.job.Attempt)
+	w.slots.ended(h)
 	w.e.Finish(h.job, h.answer)
 	if !w.calm && w.rng.IntN(8) == 0 {
 		w.did("answer again")
@@ -105,6 +114,7 @@ func (w *world) quick() {
 			w.jobs = slices.Delete(w.jobs, i, i+1)
 			i--
 			w.did("answer run %d %s", h.run.number, h.script.Label)
+			w.slots.ended(h)
 			w.e.Finish(h.job, h.answer)
 		}
 	}

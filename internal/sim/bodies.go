@@ -61,10 +61,16 @@ func body(b *worker.Body, w *world) (worker.Result, error) {
 		return worker.Result{}, err
 	}
 	if s.Pend {
+		if err := w.takeSlots(b, s); err != nil {
+			return worker.Result{}, err
+		}
 		if _, err := b.Token(w.gone); err != nil {
 			return worker.Result{}, err
 		}
 		return worker.Result{}, worker.ErrPending
+	}
+	if err := w.takeSlots(b, s); err != nil {
+		return worker.Result{}, err
 	}
 	m := s.act(inputOf(job), canon(job.State), job.Attempt, job.Generation)
 	if m.fail != "" && s.State != "" {
@@ -109,10 +115,15 @@ type source struct {
 func (s source) Claim(context.Context) (*api.Job, error) { return nil, api.ErrClosed }
 
 // Begin goes to the engine.
+func (s source) Begin(job *api.Job, cancel func(error)) {
+	s.e.Begin(job, func(cause error) {
+		s.job.told = s.w.now
+		cancel(cause)
+	})
+}
+
 // Name goes to the engine.
 func (s source) Name(job *api.Job, name string) { s.e.Name(job, name) }
-
-func (s source) Begin(job *api.Job, cancel func(error)) { s.e.Begin(job, cancel) }
 
 // Cached asks the engine, and holds the body that begins against what is known.
 func (s source) Cached(job *api.Job, use api.CacheUse) bool {

@@ -42,6 +42,7 @@ func (w *world) see(r *simRun) {
 
 // check holds what anybody can see against the store.
 func (w *world) check() {
+	w.slotsHold()
 	for _, r := range w.runs {
 		for range 4 { // a handle that is told and a context that is over: either may be seen
 			out, err := r.handle.Wait(w.gone)

@@ -103,7 +103,7 @@ func (w *world) resume(co *coroutine) {
 			break
 		}
 	}
-	w.jobs = append(w.jobs, co.h)
+	w.returned(co.h)
 }
 
 // goOn resumes one of the flows that can go on.

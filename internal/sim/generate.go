@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times bool
+	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times, slots bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {
@@ -195,6 +195,9 @@ func (g *generator) call(depth int, none bool) (api.Step, bool) {
 	o = g.child(s, o, depth)
 	if g.faults.pend && !s.Hang && s.Child == nil && s.Count == 0 && g.one(12) {
 		s.Pend, s.State = true, ""
+	}
+	if g.faults.slots && g.one(2) {
+		s.Slots = g.slots()
 	}
 	s.Pause = g.faults.pause && !s.Pend && g.one(40)
 	if g.faults.big && g.one(60) {

@@ -31,6 +31,7 @@ const (
 	engineTests   = "./internal/engine"
 	scheduleTests = "./internal/schedule"
 	rootTests     = "."
+	slotTests     = "./internal/slot"
 )
 
 var mutants = []mutant{
@@ -222,6 +223,38 @@ var mutants = []mutant{
 		"internal/engine/killswitch.go",
 		"\tg.over, g.failed = int(row.Count-row.Pending), int(row.Failed)\n", "",
 	}}},
+	{"slots of a body's end not given back", "", []edit{{
+		"internal/engine/finish.go",
+		"\t\tt.endSlots()\n", "",
+	}}},
+	{"slots of a body that was given up kept", engineTests, []edit{{
+		"internal/engine/control.go",
+		"\tt.endSlots()\n", "",
+	}}},
+	{"global slots taken though all are", "", []edit{{
+		"internal/slot/ask.go",
+		"return left >= 0 &&", "return left >= -1 &&",
+	}}},
+	{"global slots not counted", "", []edit{{
+		"internal/slot/ask.go",
+		"\t\t\tp.holders[c] = true\n", "\t\t\tp.holders[c] = c.Slots < 3\n",
+	}}},
+	{"bodies wait for each other for ever", "", []edit{{
+		"internal/slot/stuck.go",
+		"if len(o.claims) < 2 || !o.waits() {", "if len(o.claims) < 5 || !o.waits() {",
+	}}},
+	{"wake-up lost when time brings slots", "", []edit{{
+		"internal/engine/slots.go",
+		"e.timers.after(w.At, func() { e.slotsDue(w.Name) })", "e.timers.after(w.At, func() {})",
+	}}},
+	{"older one passed on a global limit", slotTests, []edit{{
+		"internal/slot/ask.go",
+		"if t.first(c) && t.room(c, now) {\n\t\tt.take(c, now)\n\t\treturn Granted, \"\", t.settle(Change{}, c.Names, now)\n\t}\n\talone", "if t.room(c, now) {\n\t\tt.take(c, now)\n\t\treturn Granted, \"\", t.settle(Change{}, c.Names, now)\n\t}\n\talone",
+	}}},
+	{"decay begins anew with a change", slotTests, []edit{{
+		"internal/slot/set.go",
+		"if was := p.def.Per; was != def.Per {", "if was := p.def.Per; was >= 0 {\n\t\tp.clear = time.Time{}",
+	}}},
 	{"failure that finally replaces is lost", "", []edit{{
 		"internal/pipeline/machine.go",
 		"if f.Final.Status == Failed {", "if f.Final.Status == Cancelled {",
@@ -285,7 +318,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests} {
 		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
@@ -349,7 +382,7 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 	if by == rootTests { // all of them take long
 		args = append(args, "-run=TestKillSwitches")
 	}
-	if by == limitTests {
+	if by == limitTests || by == slotTests {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's
 	}
 	cmd := exec.CommandContext(t.Context(), "go", args...)

@@ -45,6 +45,8 @@ type script struct {
 	Refresh bool `json:"refresh,omitempty"`
 	// Ops are what a flow does.
 	Ops []op `json:"ops,omitempty"`
+	// Slots are those of global limits that the body takes, one after the other.
+	Slots []slotUse `json:"slots,omitempty"`
 	// Pause pauses the run; Pend waits for an answer from outside.
 	Pause bool `json:"pause,omitempty"`
 	Pend  bool `json:"pend,omitempty"`

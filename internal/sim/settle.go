@@ -16,6 +16,7 @@ func (w *world) settle() {
 		w.drain()
 		if !w.nudge() {
 			w.slotsLeft()
+			w.globalSlotsLeft()
 			w.turnsLeft()
 			return
 		}

@@ -46,6 +46,7 @@ type world struct {
 	limits    map[string]simLimit
 	schedules map[string]*simSchedule
 	adopted   map[int64]bool // runs of schedules that were seen
+	slots     slotBooks
 	flights   []flight
 	keeping   []flight        // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
@@ -84,6 +85,8 @@ type held struct {
 	begun  time.Time
 	key    int64
 	ran    bool // it has an answer
+	co     *coroutine
+	told   time.Time // when it was told to end
 }
 
 // attempt names one of a body.
@@ -108,7 +111,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 		ctx: ctx, gone: gone, rng: rand.New(rand.NewPCG(o.Seed, 1)),
 		now:   time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		store: &faulty{Store: memory.Open(), fired: map[fault]int{}}, tokens: map[string]*token{},
-		limits: map[string]simLimit{}, begun: map[attempt]int{}, counts: map[string]int{},
+		limits: map[string]simLimit{}, slots: newSlotBooks(), begun: map[attempt]int{}, counts: map[string]int{},
 	}
 	w.rounds, w.saw = map[string]string{}, map[string]string{}
 	w.schedules, w.adopted = map[string]*simSchedule{}, map[int64]bool{}
@@ -144,6 +147,7 @@ func (w *world) open() {
 	w.dropFlows()
 	w.findTokens()
 	w.land()
+	w.slots.crashed()
 	w.jobs, w.pending, w.keeping, w.store.next, w.store.tired = nil, nil, nil, none, 0
 	e, err := engine.New(w.ctx, engine.Config{
 		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
@@ -178,8 +182,14 @@ func (w *world) storm() {
 		shared: w.rng.IntN(4) == 0, flows: w.rng.IntN(2) == 0, tags: w.rng.IntN(2) == 0, zero: w.rng.IntN(6) == 0,
 		caches: w.rng.IntN(3) == 0,
 		times:  w.rng.IntN(3) == 0,
+		slots:  w.rng.IntN(3) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
+	for range 3 {
+		if w.faults.slots {
+			w.globalLimit()
+		}
+	}
 	runs := 1 + w.rng.IntN(4)
 	for i := 0; i < total && w.err == nil; i++ {
 		if runs > 0 && (i == 0 || w.rng.IntN(20) == 0) {
@@ -230,6 +240,8 @@ func (w *world) step(crashes, acts, ages bool) {
 		w.age()
 	case n == 51 && ages:
 		w.expire(false)
+	case n >= 53 && n < 55 && w.faults.slots:
+		w.globalLimit()
 	case n < 16 && w.faults.tags:
 		w.limit()
 	case n == 52 && w.faults.caches:

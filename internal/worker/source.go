@@ -30,6 +30,12 @@ type Source interface {
 	// Token gives the token by which the job may be answered from outside, once
 	// that is durable.
 	Token(ctx context.Context, job *api.Job) (string, error)
+	// Acquire gives the job's body slots of global limits, and a number by which to
+	// give them back; 0 if there is nothing to give back. It blocks until they are
+	// free or ctx ends. The end of the body gives them back too.
+	Acquire(ctx context.Context, job *api.Job, request api.SlotRequest) (grant int64, err error)
+	// Release gives back what Acquire gave.
+	Release(job *api.Job, grant int64)
 	// Log keeps a line with the run.
 	Log(job *api.Job, line api.LogLine)
 }

@@ -30,6 +30,8 @@ type source struct {
 	answers []api.Answer
 	lines   []api.LogLine
 	events  []string
+	grant   int64 // of slots
+	refused error
 	done    sync.WaitGroup
 }
 
@@ -65,6 +67,12 @@ func (s *source) Cached(_ *api.Job, use api.CacheUse) bool { return s.cache(use)
 func (s *source) Heartbeat(*api.Job) error { return nil }
 
 func (s *source) Token(context.Context, *api.Job) (string, error) { return "token", nil }
+
+func (s *source) Acquire(context.Context, *api.Job, api.SlotRequest) (int64, error) {
+	return s.grant, s.refused
+}
+
+func (s *source) Release(_ *api.Job, grant int64) { s.event(fmt.Sprint("release ", grant)) }
 
 func (s *source) Log(_ *api.Job, line api.LogLine) {
 	s.mu.Lock()
