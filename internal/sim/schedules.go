@@ -22,6 +22,7 @@ type simSchedule struct {
 	step int64           // minutes from one time to the next, counted from 1970
 	runs map[string]int  // of the timetable, by the time they stand for
 	all  []*simRun       // those and the triggered ones
+	ends bool            // it may have cancelled a run to make the next
 	row  *scheduleRecord // as stored when last looked at; nil: none
 }
 
@@ -109,6 +110,7 @@ func (w *world) createSchedule(name string) {
 // choose takes options at random.
 func (s *simSchedule) choose(c chooser) {
 	s.def.Overlap = []api.Overlap{api.OverlapSkip, api.OverlapAllow, api.OverlapQueue, api.OverlapCancel}[c.IntN(4)]
+	s.ends = s.ends || s.def.Overlap == api.OverlapCancel
 	s.def.CatchUp = []api.CatchUp{api.CatchUpLatest, api.CatchUpAll, api.CatchUpNone}[c.IntN(3)]
 	s.def.Window = api.Duration(time.Duration(c.IntN(120)) * time.Minute)
 }
@@ -188,6 +190,17 @@ func (w *world) adopt(row store.RunRow, was map[string]*scheduleRecord) {
 	}
 	s.all = append(s.all, r)
 	w.see(r)
+}
+
+// mayReplace reports whether a schedule may be cancelling a run, which is not durable
+// yet.
+func (w *world) mayReplace(r *simRun) bool {
+	for _, s := range w.schedules {
+		if s.ends && slices.Contains(s.all, r) {
+			return true
+		}
+	}
+	return false
 }
 
 // mayMake: a time of the timetable makes one run, and where runs must not overlap
