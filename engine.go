@@ -52,6 +52,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
 	inner, err := engine.New(ctx, engine.Config{
 		Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
+		Queues: cfg.queues,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

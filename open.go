@@ -19,6 +19,7 @@ type opening struct {
 	work        *worker.Registry
 	concurrency int
 	retention   time.Duration
+	queues      []string // nil: all
 }
 
 type openOption func(*opening) error

@@ -44,6 +44,11 @@ type Options struct {
 	CacheExpiration Duration `json:"cache_expiration,omitempty"`
 	// RefreshCache runs the body whatever the cache has, and replaces that.
 	RefreshCache bool `json:"refresh_cache,omitempty"`
+	// Queue is who runs it: engines that serve the queue. "": "default".
+	Queue string `json:"queue,omitempty"`
+	// Priority says what begins first, from -100 to 100, the higher before the
+	// lower. nil: 0.
+	Priority *int `json:"priority,omitempty"`
 }
 
 // Over gives what o says, and what base says where o says nothing.
@@ -74,13 +79,19 @@ func (o *Options) Over(base Options) Options {
 		out.CacheExpiration = o.CacheExpiration
 	}
 	out.RefreshCache = out.RefreshCache || o.RefreshCache
+	if o.Queue != "" {
+		out.Queue = o.Queue
+	}
+	if o.Priority != nil {
+		out.Priority = o.Priority
+	}
 	return out
 }
 
 // IsZero reports whether nothing is said.
 func (o *Options) IsZero() bool {
 	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.AddTags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == "" &&
-		o.CacheExpiration == 0 && !o.RefreshCache
+		o.CacheExpiration == 0 && !o.RefreshCache && o.Queue == "" && o.Priority == nil
 }
 
 // RetryPolicy says whether and when a failed attempt is followed by another.

@@ -141,12 +141,12 @@ func (e *Engine) follow(c *change) {
 // enqueue makes tasks claimable, those with a task id one at a time.
 func (e *Engine) enqueue(r *run, tasks []*task) {
 	for i, t := range tasks {
-		if t.job.TaskID == "" {
+		if !e.takesTurns(t) {
 			continue
 		}
 		plain := slices.Clone(tasks[:i])
 		for _, t := range tasks[i:] {
-			if t.job.TaskID == "" || e.keyed.enter(t) {
+			if !e.takesTurns(t) || e.keyed.enter(t) {
 				plain = append(plain, t)
 			}
 		}
@@ -156,6 +156,12 @@ func (e *Engine) enqueue(r *run, tasks []*task) {
 	if len(tasks) > 0 {
 		e.dispatch.push(r, tasks...)
 	}
+}
+
+// takesTurns reports whether t has to wait for others with its task id. One whose
+// queue nobody serves here would be in their way.
+func (e *Engine) takesTurns(t *task) bool {
+	return t.job.TaskID != "" && e.dispatch.serves(t.call.Lane.Queue)
 }
 
 // tally counts a task's end. Called with r.mu.

@@ -86,6 +86,11 @@ func (e *Engine) startChild(it item) *task {
 	if len(c.Frames)+len(c.Blocks)+len(c.opened) == 0 && c.SetRun == nil && len(c.starts) == 1 {
 		t := c.starts[0]
 		c.free()
+		if !g.lane.takes(t) {
+			e.dispatch.hold(t)
+			e.enqueue(r, []*task{t})
+			return nil
+		}
 		return t
 	}
 	e.queue.push(c)

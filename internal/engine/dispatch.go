@@ -2,38 +2,25 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
 )
 
-// dispatcher holds what can start, on a lane for each run, and gives it out
-// going round the lanes: a run with a million children and a run with one task
-// take turns.
+// dispatcher holds what can start, on lanes for each run, and gives it out going
+// round the lanes of the highest priority: a run with a million children and a
+// run with one task take turns.
 type dispatcher struct {
 	mu     sync.Mutex
 	wake   *sync.Cond
-	idle   int // claims that wait
-	lanes  []*lane
-	head   int
+	idle   int             // claims that wait
+	queues map[string]bool // that are served; nil: all
+	home   *round          // of the lane that each run has; nil: its queue is not served
+	rounds []*round        // the highest priority first
 	closed bool
 }
-
-// lane is what can start of one run.
-type lane struct {
-	run    *run
-	ready  []*task
-	groups []*group // with children to start
-	turn   bool     // of the groups, when there are tasks too
-	parked bool     // the run is paused
-	listed bool
-	// waiting counts tasks that wait for slots of their tags.
-	waiting int
-}
-
-// waitingCap is with how many tasks waiting for slots a run starts no more
-// children of groups: those of a wide group are not all made to wait.
-const waitingCap = 1024
 
 // item is what a claim gets: a task, or a child of a group to make one of.
 type item struct {
@@ -45,33 +32,69 @@ type item struct {
 	revive  func() // in place of index: brings back a child that had begun
 }
 
-func (d *dispatcher) init() { d.wake = sync.NewCond(&d.mu) }
+// init says which queues are served: nil for all.
+func (d *dispatcher) init(queues []string) {
+	d.wake = sync.NewCond(&d.mu)
+	if queues != nil {
+		d.queues = make(map[string]bool, len(queues))
+		for _, q := range queues {
+			d.queues[pipeline.QueueOf(q)] = true
+		}
+	}
+	if d.serves("") {
+		d.home = d.round(0)
+	}
+}
 
-// push makes tasks of run r claimable.
+// serves reports whether a queue is served here.
+func (d *dispatcher) serves(queue string) bool { return d.queues == nil || d.queues[queue] }
+
+// push makes tasks of run r claimable, or sets them aside if nobody serves their
+// queue.
 func (d *dispatcher) push(r *run, tasks ...*task) {
 	d.mu.Lock()
-	r.lane.ready = append(r.lane.ready, tasks...)
-	d.list(&r.lane)
+	d.put(r, tasks)
 	d.mu.Unlock()
+}
+
+// put is push with mu held. Tasks of one lane go there together.
+func (d *dispatcher) put(r *run, tasks []*task) {
+	for len(tasks) > 0 {
+		at, n := tasks[0].call.Lane, 1
+		for n < len(tasks) && tasks[n].call.Lane == at {
+			n++
+		}
+		l := d.lane(r, laneKey{Lane: at})
+		if l.round == nil {
+			l.strand(tasks[:n])
+		} else {
+			l.ready = append(l.ready, tasks[:n]...)
+			d.list(l)
+		}
+		tasks = tasks[n:]
+	}
 }
 
 // add makes the children of g claimable.
 func (d *dispatcher) add(g *group) {
 	d.mu.Lock()
-	g.run.lane.groups = append(g.run.lane.groups, g)
-	g.enlisted = true
-	d.list(&g.run.lane)
+	g.lane = d.lane(g.run, g.laneKey())
+	d.enlist(g)
 	d.mu.Unlock()
+}
+
+func (d *dispatcher) enlist(g *group) {
+	g.enlisted = true
+	g.lane.groups = append(g.lane.groups, g)
+	d.list(g.lane)
 }
 
 // release says that n children of g have ended, which lets others start.
 func (d *dispatcher) release(g *group, n int) {
 	d.mu.Lock()
 	g.active -= n
-	if g.startable() && !g.enlisted {
-		g.enlisted = true
-		g.run.lane.groups = append(g.run.lane.groups, g)
-		d.list(&g.run.lane)
+	if g.startable() && !g.enlisted && g.lane != nil {
+		d.enlist(g)
 	}
 	d.mu.Unlock()
 }
@@ -83,14 +106,18 @@ func (d *dispatcher) drop(g *group) int {
 	defer d.mu.Unlock()
 	n := g.unstarted()
 	g.next, g.later = g.count, nil
+	if l := g.lane; l != nil && l.round == nil { // nobody comes by to see it
+		l.groups = slices.DeleteFunc(l.groups, func(other *group) bool { return other == g })
+		g.enlisted = false
+	}
 	return n
 }
 
-// park takes the lane of r out, or puts it back.
+// park takes the lanes of r out, or puts them back.
 func (d *dispatcher) park(r *run, parked bool) {
 	d.mu.Lock()
-	r.lane.parked = parked
-	d.list(&r.lane)
+	r.lanes.parked = parked
+	d.listAll(r)
 	d.mu.Unlock()
 }
 
@@ -98,33 +125,48 @@ func (d *dispatcher) park(r *run, parked bool) {
 // tasks are claimable now.
 func (d *dispatcher) wait(r *run) {
 	d.mu.Lock()
-	r.lane.waiting++
+	r.lanes.waiting++
 	d.mu.Unlock()
 }
 
 func (d *dispatcher) unwait(r *run, tasks ...*task) {
 	d.mu.Lock()
-	r.lane.waiting--
-	r.lane.ready = append(r.lane.ready, tasks...)
-	d.list(&r.lane)
+	d.unhold(r)
+	d.put(r, tasks)
 	d.mu.Unlock()
 }
 
-// open reports whether children of groups may start.
-func (l *lane) open() bool { return len(l.groups) > 0 && l.waiting < waitingCap }
+// unhold counts one task less that waits, which may let groups go on.
+func (d *dispatcher) unhold(r *run) {
+	r.lanes.waiting--
+	if r.lanes.waiting == waitingCap-1 {
+		d.listAll(r)
+	}
+}
 
-// list puts a lane with work into the round. Called with mu held.
-func (d *dispatcher) list(l *lane) {
-	if l.parked || len(l.ready) == 0 && !l.open() {
+// hold counts t as waiting until it is claimed: a child that begins elsewhere
+// than its group stands.
+func (d *dispatcher) hold(t *task) {
+	d.mu.Lock()
+	if !t.held {
+		t.held = true
+		t.run.lanes.waiting++
+	}
+	d.mu.Unlock()
+}
+
+// leave forgets t, which has ended before anybody claimed it, if nobody ever
+// will.
+func (d *dispatcher) leave(t *task) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t.gone = true
+	if !t.held {
 		return
 	}
-	if !l.listed {
-		l.listed = true
-		d.lanes = append(d.lanes, l)
-	}
-	if d.idle > 0 {
-		d.wake.Signal()
-	}
+	t.held = false
+	d.unhold(t.run)
+	d.lane(t.run, laneKey{Lane: t.call.Lane}).forget()
 }
 
 func (d *dispatcher) close() {
@@ -145,7 +187,7 @@ func (d *dispatcher) next(ctx context.Context, wait bool) (item, error) {
 			return item{}, api.ErrClosed
 		}
 		if it, ok := d.pop(); ok {
-			if d.idle > 0 && d.head < len(d.lanes) {
+			if d.idle > 0 && d.more() {
 				d.wake.Signal() // there is more; let another one come
 			}
 			if stop != nil {
@@ -172,55 +214,25 @@ func (d *dispatcher) next(ctx context.Context, wait bool) (item, error) {
 	}
 }
 
-// pop takes from the lane at the head and puts it at the end of the round.
+// pop takes what is to start next, and more reports whether there may be more.
 func (d *dispatcher) pop() (item, bool) {
-	for d.head < len(d.lanes) {
-		l := d.lanes[d.head]
-		d.lanes[d.head] = nil
-		d.head++
-		if d.head > 1024 && d.head*2 > len(d.lanes) {
-			d.lanes = append(d.lanes[:0], d.lanes[d.head:]...)
-			d.head = 0
-		}
-		l.listed = false
-		if l.parked {
-			continue
-		}
-		it, ok := l.take()
-		if len(l.ready) > 0 || l.open() {
-			l.listed = true
-			d.lanes = append(d.lanes, l)
-		}
-		if ok {
+	for _, r := range d.rounds {
+		if it, ok := r.pop(); ok {
+			if it.task != nil && it.task.held {
+				it.task.held = false
+				d.unhold(it.task.run)
+			}
 			return it, true
 		}
 	}
-	d.lanes, d.head = d.lanes[:0], 0
 	return item{}, false
 }
 
-// take gives the lane's next piece of work: a task or a child, in turns.
-func (l *lane) take() (item, bool) {
-	if len(l.ready) > 0 && (!l.turn || !l.open()) {
-		l.turn = true
-		t := l.ready[0]
-		l.ready[0] = nil
-		l.ready = l.ready[1:]
-		return item{task: t}, true
-	}
-	l.turn = false
-	for l.open() {
-		g := l.groups[0]
-		if !g.startable() {
-			g.enlisted = false
-			l.groups[0] = nil
-			l.groups = l.groups[1:]
-			continue
+func (d *dispatcher) more() bool {
+	for _, r := range d.rounds {
+		if r.head < len(r.lanes) {
+			return true
 		}
-		if len(l.groups) > 1 { // let the next group have its turn
-			l.groups = append(l.groups[1:], g)
-		}
-		return g.take(), true
 	}
-	return item{}, false
+	return false
 }

@@ -30,6 +30,8 @@ type Config struct {
 	// signature says so: without locks, once, and not of what was durable when the
 	// engine was made. It must not block. Default: nobody is.
 	Told func(job *api.Job, run api.TaskRun)
+	// Queues are those whose tasks are given out; nil: all.
+	Queues []string
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 }
@@ -96,7 +98,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	e.queue.init()
 	e.commits.init()
 	e.commits.unbounded = e.manual
-	e.dispatch.init()
+	e.dispatch.init(cfg.Queues)
 	e.timers.init()
 	e.closers.init()
 	e.retention.init(cfg.Retention, e.now())

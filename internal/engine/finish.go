@@ -54,6 +54,9 @@ func (t *task) override(a api.Answer) api.Answer {
 // phase claimed or waiting.
 func (t *task) ended(a api.Answer, result pipeline.Value) {
 	t.stopTimers()
+	if t.phase == ready && !t.run.e.dispatch.serves(t.call.Lane.Queue) {
+		t.run.e.dispatch.leave(t)
+	}
 	if t.holds(a, result) {
 		return
 	}

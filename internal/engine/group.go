@@ -19,6 +19,7 @@ type group struct {
 
 	// Guarded by dispatcher.mu: what can start.
 	list     *elements // of an each
+	lane     *lane     // where its children are made
 	next     int
 	active   int
 	enlisted bool

@@ -89,7 +89,7 @@ func (e *Engine) rebuild(ctx context.Context, row *store.RunRow) (*run, error) {
 	r.seq = plan.Root.Width()
 	r.root = &pipeline.Frame{Chain: plan.Root, State: plan.Root.State}
 	if r.state == api.Paused {
-		r.lane.parked = true
+		r.lanes.parked = true
 	}
 	return r, nil
 }

@@ -25,7 +25,7 @@ type run struct {
 	base    int64
 	created int64
 	handle  *Handle
-	lane    lane  // the dispatcher's
+	lanes   lanes // the dispatcher's
 	lines   bell  // rung when lines of its bodies are durable
 	made    *made // by a schedule; nil for what was submitted
 
@@ -58,7 +58,7 @@ type stand struct {
 func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
 	r := &run{e: e, id: id, uid: uid, text: uid.String(), name: name, state: api.Running}
 	r.handle = &Handle{e: e, id: r.text}
-	r.lane.run = r
+	r.lanes.first.of, r.lanes.first.round = &r.lanes, e.dispatch.home
 	return r
 }
 

@@ -42,6 +42,10 @@ type task struct {
 	up       [4]byte // room for cell.Upstream of a step
 	acquires bool    // its body has asked for slots of global limits
 
+	// Guarded by dispatcher.mu.
+	held bool // counted as standing aside
+	gone bool // ended, and nobody serves its queue
+
 	cancel    func(cause error)
 	cause     error // why it was told to end: nil, or a cancellation or a time-out
 	deadline  *timer

@@ -71,6 +71,7 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 		Cached:   sig.Cached,
 		Alone:    sig.Cached && !sig.Flow && !sig.Orchestrator,
 		Told:     sig.Told,
+		Lane:     laneOf(options),
 	}, kind(sig.Result), nil
 }
 
@@ -128,6 +129,8 @@ func checkOptions(o *api.Options, task string, at *place) error {
 		return at.invalid("task %q: timeout is negative", task)
 	case o.HeartbeatTimeout < 0:
 		return at.invalid("task %q: heartbeat timeout is negative", task)
+	case o.Priority != nil && !ValidPriority(*o.Priority):
+		return at.invalid("task %q: priority is %d; want -%d to %d", task, *o.Priority, MaxPriority, MaxPriority)
 	case o.Retry == nil:
 		return nil
 	case o.Retry.Max < 0:

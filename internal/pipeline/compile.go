@@ -165,6 +165,7 @@ func (c *compiler) group(out *Step, spec *api.Step, at *place, given kind) (kind
 		g.Children[i] = chain
 	}
 	g.setKeys()
+	g.setLane()
 	return array, nil
 }
 
@@ -182,6 +183,7 @@ func (c *compiler) each(out *Step, spec *api.Step, at *place, given kind) (kind,
 	g.Each = chain
 	if err == nil {
 		g.setKeys()
+		g.setLane()
 	}
 	return array, err
 }

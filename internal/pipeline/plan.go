@@ -58,6 +58,7 @@ type Task struct {
 	// Alone: of those with one cache key, one runs at a time.
 	Alone bool
 	Told  bool // the worker is told how it ended
+	Lane  Lane
 }
 
 // Group is what runs at the same time.
@@ -69,6 +70,11 @@ type Group struct {
 	trips []tripper
 	// Empty is a group without any task; its result is [].
 	Empty bool
+	// Lane is where its children begin. Mixed: they do so in several; the queue
+	// is of no meaning then, and the priority is the highest.
+	Lane  Lane
+	Mixed bool
+	idle  bool // no child has a task
 	// offsets[i] is where the keys of child i begin, counted from the first
 	// child's; nil if each child has width keys.
 	offsets []int64

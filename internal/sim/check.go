@@ -75,6 +75,7 @@ func (w *world) mayBegin(h *held) {
 	h.key = key
 	defer func() { w.counts["bodies"]++ }()
 	w.mayRun(h)
+	w.mayServe(h)
 	w.mayTake(h)
 	w.mayRepeat(h)
 	if h.script.Cache != "" {

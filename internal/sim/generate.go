@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times, slots bool
+	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times, slots, queues bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {
@@ -235,6 +235,7 @@ func (g *generator) trouble(s *script) *api.Options {
 		from := g.choose.IntN(len(tagNames))
 		o.Tags = tagNames[from : from+1+g.choose.IntN(len(tagNames)-from)]
 	}
+	g.queue(s, o)
 	if o.IsZero() {
 		return nil
 	}

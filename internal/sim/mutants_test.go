@@ -77,11 +77,11 @@ var mutants = []mutant{
 	}},
 	{"paused run dispatches", "", []edit{{
 		"internal/engine/dispatch.go",
-		"r.lane.parked = parked", "r.lane.parked = false",
+		"r.lanes.parked = parked", "r.lanes.parked = false",
 	}}},
 	{"a crash forgets the pause", "", []edit{{
 		"internal/engine/recover.go",
-		"r.lane.parked = true", "r.lane.parked = false",
+		"r.lanes.parked = true", "r.lanes.parked = false",
 	}}},
 	{"attempt forgotten after a crash", "", []edit{{
 		"internal/engine/recover.go",
@@ -162,6 +162,14 @@ var mutants = []mutant{
 	{"body starts before its run is committed", "", []edit{{
 		"internal/engine/submit.go",
 		"\te.queue.push(c)\n\treturn r, nil", "\te.queue.push(c)\n\te.enqueue(r, c.starts)\n\treturn r, nil",
+	}}},
+	{"task runs whose queue nobody serves", "", []edit{{
+		"internal/engine/lane.go",
+		"if key.all || d.serves(key.Queue) {", "if key.all || d.serves(key.Queue) || key.Priority > 0 {",
+	}}},
+	{"child of several queues runs where its group stands", "", []edit{{
+		"internal/engine/claim.go",
+		"if !g.lane.takes(t) {", "if false {",
 	}}},
 	{"slot not given back", "", []edit{{
 		"internal/engine/finish.go",

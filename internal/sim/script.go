@@ -50,6 +50,8 @@ type script struct {
 	// Pause pauses the run; Pend waits for an answer from outside.
 	Pause bool `json:"pause,omitempty"`
 	Pend  bool `json:"pend,omitempty"`
+	// Queue is that of the call, "" for the default one.
+	Queue string `json:"queue,omitempty"`
 }
 
 // made is what an attempt gives.
@@ -121,6 +123,7 @@ func (s *script) again() *api.Spec {
 	next := *s
 	next.Count--
 	next.Label += "'"
+	next.Queue = ""
 	child := &api.Spec{Inline: s.Inline, Steps: []api.Step{callStep("start", &next, nil)}}
 	if s.Trail {
 		child.Steps = append(child.Steps, callStep("do", &script{Label: s.Label + "t", Final: s.Final}, nil))

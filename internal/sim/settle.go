@@ -8,6 +8,10 @@ func (w *world) settle() {
 	w.calm = true
 	w.store.next, w.store.tired = none, 0
 	w.endSchedules()
+	if w.served != nil {
+		w.drain()
+		w.restart() // with all queues
+	}
 	for round := 0; w.err == nil; round++ {
 		if round > 5000 {
 			w.broken("the runs do not come to an end")

@@ -47,6 +47,7 @@ type world struct {
 	schedules map[string]*simSchedule
 	adopted   map[int64]bool // runs of schedules that were seen
 	slots     slotBooks
+	served    []string       // queues, in this life; nil: all
 	flights   []flight
 	keeping   []flight        // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
@@ -149,8 +150,10 @@ func (w *world) open() {
 	w.land()
 	w.slots.crashed()
 	w.jobs, w.pending, w.keeping, w.store.next, w.store.tired = nil, nil, nil, none, 0
+	w.serve()
 	e, err := engine.New(w.ctx, engine.Config{
-		Store: w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
+		Queues: w.served,
+		Store:  w.store, Registry: signatures, Manual: true, Random: w.rng.Uint64, Retention: retention,
 		Now: func() time.Time { return w.now }, Logger: slog.New(&alarm{w}),
 	})
 	if err != nil {
@@ -183,6 +186,7 @@ func (w *world) storm() {
 		caches: w.rng.IntN(3) == 0,
 		times:  w.rng.IntN(3) == 0,
 		slots:  w.rng.IntN(3) == 0,
+		queues: w.rng.IntN(3) == 0,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	for range 3 {

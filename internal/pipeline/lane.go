@@ -1,0 +1,99 @@
+package pipeline
+
+import "github.com/runnel-dev/runnel/api"
+
+// Lane says who runs a task, and what goes first. The zero value is what a task
+// has that says nothing.
+type Lane struct {
+	Queue    string // "" is DefaultQueue
+	Priority int
+}
+
+// DefaultQueue is that of tasks that name none.
+const DefaultQueue = "default"
+
+// MaxPriority is the highest priority; the lowest is as far below 0.
+const MaxPriority = 100
+
+// ValidPriority reports whether n may be a priority.
+func ValidPriority(n int) bool { return n >= -MaxPriority && n <= MaxPriority }
+
+// Name gives the queue's name.
+func (l Lane) Name() string {
+	if l.Queue == "" {
+		return DefaultQueue
+	}
+	return l.Queue
+}
+
+// QueueOf gives a queue as it stands in a Lane.
+func QueueOf(name string) string {
+	if name == DefaultQueue {
+		return ""
+	}
+	return name
+}
+
+func laneOf(o *api.Options) Lane {
+	l := Lane{Queue: QueueOf(o.Queue)}
+	if o.Priority != nil {
+		l.Priority = *o.Priority
+	}
+	return l
+}
+
+// beginning is in which lanes something begins.
+type beginning struct {
+	lane  Lane
+	any   bool // in one
+	mixed bool // and in another
+}
+
+func (b *beginning) add(lane Lane, mixed bool) {
+	high := max(b.lane.Priority, lane.Priority)
+	switch {
+	case !b.any:
+		b.lane, b.any, b.mixed = lane, true, mixed
+	case mixed || b.mixed || lane != b.lane:
+		b.lane, b.mixed = Lane{Priority: high}, true
+	}
+}
+
+// setLane says where the children of g begin.
+func (g *Group) setLane() {
+	var b beginning
+	if g.Each != nil {
+		b.chain(g.Each)
+	}
+	for _, c := range g.Children {
+		b.chain(c)
+	}
+	g.Lane, g.Mixed, g.idle = b.lane, b.mixed, !b.any
+}
+
+// chain adds where chain c begins, and reports whether it has a task.
+func (b *beginning) chain(c *Chain) (found bool) {
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		switch {
+		case s.OnError: // nothing before it has failed
+			continue
+		case s.Kind == TaskStep:
+			b.add(s.Task.Lane, false)
+			return true
+		case s.Kind == ChainStep && b.chain(s.Chain):
+			return true
+		case s.Group == nil || s.Group.idle:
+		default:
+			b.add(s.Group.Lane, s.Group.Mixed)
+			if s.Kind == GroupStep {
+				return true
+			}
+			found = true // its list may be empty: what follows counts as well
+		}
+	}
+	if c.Finally == nil {
+		return found
+	}
+	return b.chain(&Chain{Steps: []Step{*c.Finally}}) || found
+}
