@@ -179,7 +179,7 @@ func TestConformYield(t *testing.T) {
 		is(t, api.Running, run)
 		wants(t, "ledger", s.ledger(), []string{"yielding a"})
 		tasks := taskRuns(t, s, api.TaskRunFilter{Run: run.ID()})
-		wants(t, "reason", tasks[0].Reason, "external answer")
+		wants(t, "reason", tasks[0].Reason, "waits for an answer from outside")
 		_, err := run.Result(t.Context())
 		matches(t, err, runnel.ErrConflict)
 		do(t, s.eng.Complete(t.Context(), s.token(t, 0), "b"))

@@ -233,6 +233,13 @@ func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.R
 	}
 }
 
+// Why says what a task run or a run waits for, given its id, and is cheap to ask.
+// It is zero if a body runs, and [ErrConflict] for what has ended. A child of a
+// group has no id before it begins: a run tells how many wait, and for what.
+func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
+	return e.engine.Why(ctx, id)
+}
+
 // TaskRuns lists task runs, those of one run in the order of their creation.
 func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
 	return func(yield func(api.TaskRun, error) bool) {

@@ -55,7 +55,9 @@ type TaskRun struct {
 	Tags       []string `json:"tags,omitempty"` // sorted
 	Attempt    int      `json:"attempt"`        // from 1; 0 before the first: how often its body began
 	Generation int      `json:"generation"`
-	// Reason is what it waits for, empty if it does not wait.
+	// Waiting is what it waits for, nil if it has ended or its body runs. Reason
+	// is the same as text.
+	Waiting  *Waiting        `json:"waiting,omitempty"`
 	Reason   string          `json:"reason,omitempty"`
 	Started  time.Time       `json:"started,omitzero"`  // of the first attempt
 	Finished time.Time       `json:"finished,omitzero"` // zero unless State is final

@@ -109,10 +109,17 @@ func (g *group) startable() bool {
 
 // unstarted counts the children that have not started.
 func (g *group) unstarted() int {
+	n := g.left()
 	if g.recovered {
-		n := g.owed
 		g.owed = 0
-		return n
+	}
+	return n
+}
+
+// left is unstarted that changes nothing.
+func (g *group) left() int {
+	if g.recovered {
+		return g.owed
 	}
 	if g.skip == nil && g.immediates() == 0 {
 		return g.count - g.next

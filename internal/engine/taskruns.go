@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -76,19 +76,11 @@ func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow
 
 // taskRuns calls yield for the task runs of a run, by number.
 func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api.TaskRun) error) error {
-	blocks, err := e.store.Blocks(ctx, row.ID)
+	live := e.liveTasks(row) // before the rows are read: what has one by then is shown by it
+	blocks, err := e.blocksOf(ctx, row)
 	if err != nil {
 		return err
 	}
-	// The first block is not among them. It is of 16 keys or less: no further
-	// than where the next one of the run begins.
-	end := row.Base + firstWidth
-	for _, b := range blocks {
-		if b.First > row.Base {
-			end = min(end, b.First)
-		}
-	}
-	blocks = append([]store.Block{{First: row.Base, Count: end - row.Base}}, blocks...)
 	groups, err := e.groupsOf(ctx, row.ID)
 	if err != nil {
 		return err
@@ -104,13 +96,34 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api
 				return err
 			}
 			settleStale(row, t, &out)
+			if err := live.before(out.Seq, yield); err != nil {
+				return err
+			}
+			live.add(&out, t.ID)
 			return yield(out)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return live.before(math.MaxInt64, yield)
+}
+
+// blocksOf gives the blocks of a run's keys, the first one too.
+func (e *Engine) blocksOf(ctx context.Context, row *store.RunRow) ([]store.Block, error) {
+	blocks, err := e.store.Blocks(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	// The first block is not among them. It is of 16 keys or less: no further
+	// than where the next one of the run begins.
+	end := row.Base + firstWidth
+	for _, b := range blocks {
+		if b.First > row.Base {
+			end = min(end, b.First)
+		}
+	}
+	return append([]store.Block{{First: row.Base, Count: end - row.Base}}, blocks...), nil
 }
 
 // settleStale shows as CANCELLED what a flow never came to again after a crash.
@@ -118,6 +131,7 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api
 func settleStale(row *store.RunRow, t *store.TaskRow, out *api.TaskRun) {
 	if (row.State.Final() || t.Gen < row.Gen) && !out.State.Final() {
 		out.State, out.StateName = api.Cancelled, lifecycle.Name(api.Cancelled, 0, "")
+		out.Waiting, out.Reason = nil, ""
 	}
 }
 
@@ -150,9 +164,9 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 	}
 	switch {
 	case cell.Waiting:
-		out.Reason = "external answer"
+		explain(&out, api.Waiting{Kind: api.WaitsForAnswer})
 	case row.State == api.Scheduled:
-		out.Reason = "backoff until " + at(cell.Due).Format(time.RFC3339)
+		explain(&out, api.Waiting{Kind: api.WaitsForBackoff, Until: at(cell.Due), Attempt: int(row.Attempt)})
 	}
 	if cell.Failure != nil {
 		f, err := decodeFailure(cell.Failure)

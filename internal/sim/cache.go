@@ -16,7 +16,9 @@ const cacheKeys = 3
 // than it may try again.
 func (g *generator) cachedCall(none bool) api.Step {
 	s := &script{Label: "c" + strconv.Itoa(g.labels), Cache: "k" + strconv.Itoa(g.choose.IntN(cacheKeys))}
-	o := g.trouble(&script{})
+	said := &script{}
+	o := g.trouble(said)
+	s.Queue = said.Queue
 	if o == nil {
 		o = &api.Options{}
 	}

@@ -10,6 +10,7 @@ func (w *world) settle() {
 	w.endSchedules()
 	if w.served != nil {
 		w.drain()
+		w.reasons()
 		w.restart() // with all queues
 	}
 	for round := 0; w.err == nil; round++ {
@@ -18,6 +19,7 @@ func (w *world) settle() {
 			return
 		}
 		w.drain()
+		w.reasons()
 		if !w.nudge() {
 			w.slotsLeft()
 			w.globalSlotsLeft()

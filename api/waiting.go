@@ -1,0 +1,139 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// WaitingKind is the kind of thing that a task run or a run waits for.
+type WaitingKind string
+
+// What a task run can wait for, and which fields of [Waiting] say more.
+const (
+	WaitsForWorker      WaitingKind = "worker"       // all bodies that may run at a time do, or higher priorities go first
+	WaitsForQueue       WaitingKind = "queue"        // nobody serves its Queue
+	WaitsForSlots       WaitingKind = "slots"        // of tags: Slots
+	WaitsForResume      WaitingKind = "paused"       // its run is paused
+	WaitsForBackoff     WaitingKind = "backoff"      // Until, for the next Attempt
+	WaitsForTime        WaitingKind = "scheduled"    // Until, for the first attempt
+	WaitsForAnswer      WaitingKind = "answer"       // from outside; Until, if it has a time-out
+	WaitsForTaskID      WaitingKind = "task_id"      // TaskRun has the turn under its TaskID
+	WaitsForCache       WaitingKind = "cache"        // TaskRun runs under the same cache key, Key; Place
+	WaitsForLimit       WaitingKind = "limit"        // its body waits for the limit named Key; Place
+	WaitsForOthers      WaitingKind = "dependencies" // Count calls of the flow that it is; 0: what comes before it
+	WaitsForCancel      WaitingKind = "cancelling"   // its body was told to end and has not returned
+	WaitsForStore       WaitingKind = "store"        // what became of it is being stored
+	WaitsForParallelism WaitingKind = "parallelism"  // children of groups; in Counts only
+	WaitsForRoom        WaitingKind = "room"         // children of groups, while 1,024 others stand aside; in Counts only
+	WaitsForTaskRuns    WaitingKind = "task_runs"    // of a run: Running, Counts
+)
+
+// Waiting says what something waits for that has not ended. Fields that do not
+// belong to the Kind are zero. So is Kind if a body runs.
+type Waiting struct {
+	Kind    WaitingKind   `json:"kind,omitempty"`
+	Queue   string        `json:"queue,omitempty"`
+	Slots   []WaitingSlot `json:"slots,omitempty"`
+	TaskRun string        `json:"task_run,omitempty"` // who has what it waits for
+	TaskID  string        `json:"task_id,omitempty"`
+	Key     string        `json:"key,omitempty"`
+	Place   int           `json:"place,omitempty"` // in the line, from 1; 0: not known
+	Until   time.Time     `json:"until,omitzero"`
+	Attempt int           `json:"attempt,omitempty"` // the one to come
+	Count   int           `json:"count,omitempty"`
+	// Running counts a run's bodies that run. Counts counts its other task runs,
+	// and the children of its groups that have not begun, by what they wait for.
+	Running int                 `json:"running,omitempty"`
+	Counts  map[WaitingKind]int `json:"counts,omitempty"`
+}
+
+// WaitingSlot is a tag of which a task run has no slot yet.
+type WaitingSlot struct {
+	Tag   string `json:"tag"`
+	Limit int    `json:"limit"`
+	Taken int    `json:"taken"`
+	// Holders names the first ten that have a slot.
+	Holders []string `json:"holders,omitempty"`
+	Place   int      `json:"place"` // in the line for the tag, from 1
+}
+
+// String gives one line for people, as in "waits for a slot of tag db (10 of 10
+// taken), place 3".
+func (w Waiting) String() string {
+	switch w.Kind {
+	case "":
+		return "does not wait"
+	case WaitsForWorker:
+		return "waits for a worker"
+	case WaitsForQueue:
+		return fmt.Sprintf("waits for a worker of queue %q: nobody serves it", w.Queue)
+	case WaitsForSlots:
+		return w.slots()
+	case WaitsForResume:
+		return "waits for its run to be resumed"
+	case WaitsForBackoff:
+		return fmt.Sprintf("waits until %s for attempt %d", w.Until.Format(time.RFC3339), w.Attempt)
+	case WaitsForTime:
+		return "waits until " + w.Until.Format(time.RFC3339)
+	case WaitsForAnswer:
+		if w.Until.IsZero() {
+			return "waits for an answer from outside"
+		}
+		return "waits for an answer from outside, until " + w.Until.Format(time.RFC3339)
+	case WaitsForTaskID:
+		return fmt.Sprintf("waits for %s, which has task id %q", w.TaskRun, w.TaskID)
+	case WaitsForCache:
+		return fmt.Sprintf("waits for %s, which runs under the same cache key", w.TaskRun) + inLine(w.Place)
+	case WaitsForLimit:
+		return "its body waits for limit " + w.Key + inLine(w.Place)
+	case WaitsForOthers:
+		if w.Count == 0 {
+			return "waits for what comes before it"
+		}
+		return fmt.Sprintf("waits for %d calls", w.Count)
+	case WaitsForCancel:
+		return "waits for its body to return, which was told to end"
+	case WaitsForStore:
+		return "waits for the store"
+	case WaitsForParallelism, WaitsForRoom:
+	case WaitsForTaskRuns:
+		return w.summary()
+	}
+	return "waits for " + string(w.Kind)
+}
+
+func inLine(place int) string {
+	if place == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", place %d", place)
+}
+
+func (w Waiting) slots() string {
+	var parts []string
+	for _, s := range w.Slots {
+		parts = append(parts, fmt.Sprintf("a slot of tag %s (%d of %d taken)%s", s.Tag, s.Taken, s.Limit, inLine(s.Place)))
+	}
+	return "waits for " + strings.Join(parts, " and ")
+}
+
+// summary tells of a run, what most wait for first.
+func (w Waiting) summary() string {
+	parts := []string{fmt.Sprintf("%d running", w.Running)}
+	kinds := make([]WaitingKind, 0, len(w.Counts))
+	for kind := range w.Counts {
+		kinds = append(kinds, kind)
+	}
+	slices.SortFunc(kinds, func(a, b WaitingKind) int {
+		if by := w.Counts[b] - w.Counts[a]; by != 0 {
+			return by
+		}
+		return strings.Compare(string(a), string(b))
+	})
+	for _, kind := range kinds {
+		parts = append(parts, fmt.Sprintf("%d waiting for %s", w.Counts[kind], kind))
+	}
+	return "waits for its task runs: " + strings.Join(parts, ", ")
+}

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// liveTasks is a run's task runs that are in memory, by number, for a list of
+// all: those that have no record yet are shown as they are, the others say what
+// they wait for.
+type liveTasks struct {
+	run  *run // nil if it is not live here
+	list []api.TaskRun
+}
+
+// liveTasks gives those of a run. They are as many as workers and queues hold,
+// and those that wait for time or for an answer.
+func (e *Engine) liveTasks(row *store.RunRow) (l liveTasks) {
+	if row.State.Final() {
+		return l
+	}
+	e.mu.Lock()
+	l.run = e.runs[row.ID]
+	e.mu.Unlock()
+	if l.run == nil {
+		return l
+	}
+	l.run.mu.Lock()
+	for t := range l.run.live.all() {
+		l.list = append(l.list, t.show())
+	}
+	l.run.mu.Unlock()
+	slices.SortFunc(l.list, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
+	return l
+}
+
+// show gives a live task run for people. Called with run.mu.
+func (t *task) show() api.TaskRun {
+	seq := seqOf(t.first.ID)
+	out := api.TaskRun{
+		ID: t.first.ID, Run: t.run.text, Seq: seq, Task: t.call.Name, Name: t.first.Name, Index: -1,
+		State: api.Pending, Attempt: int(t.attempt), Generation: int(t.run.gen),
+		Tags: slices.Clone(t.first.Tags), Started: at(t.cell.Started), Upstream: t.first.Upstream,
+	}
+	if out.Name == "" {
+		out.Name = lifecycle.RunName(t.call.Name, seq)
+	}
+	if t.group != nil {
+		out.Index = t.place
+	}
+	switch t.phase {
+	case claimed, waiting:
+		out.State = api.Running
+	case scheduled:
+		out.State = api.Scheduled
+	case ready:
+		if out.Attempt--; out.Attempt > 0 { // it was to wait for its next attempt
+			out.State, out.Attempt = api.Scheduled, out.Attempt+1
+		}
+	case over:
+	}
+	out.StateName = lifecycle.Name(out.State, out.Attempt, "")
+	explain(&out, t.waits())
+	return out
+}
+
+// explain says what a task run waits for.
+func explain(out *api.TaskRun, w api.Waiting) {
+	out.Waiting, out.Reason = nil, ""
+	if w.Kind != "" {
+		out.Waiting, out.Reason = &w, w.String()
+	}
+}
+
+// before gives the task runs that come before a number, and forgets them.
+func (l *liveTasks) before(seq int64, yield func(api.TaskRun) error) error {
+	for len(l.list) > 0 && l.list[0].Seq < seq {
+		next := l.list[0]
+		l.list = l.list[1:]
+		if err := yield(next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add says of a stored task run what it waits for.
+func (l *liveTasks) add(out *api.TaskRun, key int64) {
+	live := len(l.list) > 0 && l.list[0].Seq == out.Seq
+	switch {
+	case l.run == nil || out.State.Final():
+	case live:
+		out.Waiting, out.Reason = l.list[0].Waiting, l.list[0].Reason
+	default:
+		explain(out, l.run.storedWaits(out, key))
+	}
+	if live {
+		l.list = l.list[1:]
+	}
+}

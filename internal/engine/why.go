@@ -1,0 +1,270 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/limit"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// Why says what a task run, or a run, waits for. It asks who holds it up, and
+// goes by what is in memory: through the run's live tasks, which are as many as
+// workers and queues hold, and those that wait for time or an answer.
+func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
+	text, number, one := strings.Cut(id, "/")
+	seq, err := parseSeq(number)
+	if one && (err != nil || seq < 0) {
+		return api.Waiting{}, api.Errorf(api.ErrNotFound, "", "no task run %q: not an id", id)
+	}
+	r, row, err := e.find(ctx, text)
+	switch {
+	case err != nil:
+		return api.Waiting{}, err
+	case r == nil && row.State.Final():
+		return api.Waiting{}, api.Errorf(api.ErrConflict, "", "run %s has ended, as %s: it waits for nothing", text, row.State)
+	case r == nil:
+		return api.Waiting{}, strayError(text)
+	case !one:
+		return r.waits(), nil
+	}
+	if w, live := r.taskWaits(id); live {
+		return w, nil
+	}
+	return e.whyStored(ctx, r, id, seq)
+}
+
+// taskWaits says what a task run in memory waits for.
+func (r *run) taskWaits(id string) (w api.Waiting, live bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for t := range r.live.all() {
+		if t.first.ID == id {
+			return t.waits(), true
+		}
+	}
+	return api.Waiting{}, false
+}
+
+// whyStored is for a task run that is not in memory: it has ended, is about to
+// have, or its flow has not come to it again since a crash.
+func (e *Engine) whyStored(ctx context.Context, r *run, id string, seq int64) (api.Waiting, error) {
+	row, err := e.store.Run(ctx, r.id)
+	if err != nil {
+		return api.Waiting{}, err
+	}
+	blocks, err := e.blocksOf(ctx, &row)
+	if err != nil {
+		return api.Waiting{}, err
+	}
+	var found api.TaskRun
+	var key int64
+	for _, b := range blocks {
+		if seq < b.Seq || seq >= b.Seq+b.Count {
+			continue
+		}
+		key = b.First + seq - b.Seq
+		err := e.store.Tasks(ctx, key, key+1, func(t *store.TaskRow) (err error) {
+			if t.Run == r.id {
+				found, err = taskRun(r.text, seq, t, false)
+				settleStale(&row, t, &found)
+			}
+			return err
+		})
+		if err != nil {
+			return api.Waiting{}, err
+		}
+	}
+	switch {
+	case found.ID == "":
+		return api.Waiting{}, api.Errorf(api.ErrNotFound, "", "no task run %s: what has not begun has none; ask for the run", id)
+	case found.State.Final():
+		return api.Waiting{}, api.Errorf(api.ErrConflict, "", "task run %s has ended, as %s: it waits for nothing", id, found.State)
+	}
+	return r.storedWaits(&found, key), nil
+}
+
+// storedWaits says what a task run waits for that has not ended and is not in
+// memory. After a retry of the run, or a crash, it may be that the run or its
+// flow has yet to come to it.
+func (r *run) storedWaits(out *api.TaskRun, key int64) api.Waiting {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, reopened := r.rows[key]
+	switch {
+	case reopened, r.rec != nil && !r.known[key]:
+		return api.Waiting{Kind: api.WaitsForOthers}
+	case out.Waiting != nil:
+		return *out.Waiting
+	}
+	return api.Waiting{Kind: api.WaitsForStore}
+}
+
+// waits says what the task waits for. Called with run.mu.
+func (t *task) waits() api.Waiting {
+	switch t.phase {
+	case waiting:
+		w := api.Waiting{Kind: api.WaitsForAnswer}
+		if left := t.timeLeft(); left > 0 {
+			w.Until = t.run.e.now().Add(left).UTC()
+		}
+		return w
+	case scheduled:
+		w := api.Waiting{Kind: api.WaitsForBackoff, Until: at(t.cell.Due), Attempt: int(t.attempt)}
+		if t.attempt == 1 {
+			w.Kind, w.Attempt = api.WaitsForTime, 0
+		}
+		return w
+	case claimed:
+		return t.busy()
+	case over:
+		return api.Waiting{Kind: api.WaitsForStore}
+	case ready:
+	}
+	return t.turn()
+}
+
+// busy is for a task that a worker has. A body that waits for a limit of its own
+// would say so here.
+func (t *task) busy() api.Waiting {
+	switch {
+	case t.cause != nil:
+		return api.Waiting{Kind: api.WaitsForCancel}
+	case t.flow != nil && t.flow.open > 0:
+		return api.Waiting{Kind: api.WaitsForOthers, Count: t.flow.open}
+	case t.flow != nil && t.flow.held != nil:
+		return api.Waiting{Kind: api.WaitsForStore}
+	}
+	return api.Waiting{}
+}
+
+// turn is for a task that could begin: it asks those that it has to pass, in
+// their order.
+func (t *task) turn() api.Waiting {
+	e := t.run.e
+	switch {
+	case t.run.broken:
+		return api.Waiting{Kind: api.WaitsForStore}
+	case t.run.state == api.Paused:
+		return api.Waiting{Kind: api.WaitsForResume}
+	case !e.dispatch.serves(t.call.Lane.Queue):
+		return api.Waiting{Kind: api.WaitsForQueue, Queue: t.call.Lane.Name()}
+	}
+	if holder := e.keyed.before(t); holder != "" {
+		return api.Waiting{Kind: api.WaitsForTaskID, TaskID: t.first.TaskID, TaskRun: holder}
+	}
+	if w, waits := e.cache.waits(t); waits {
+		return w
+	}
+	if slots := e.limits.waits(t); len(slots) > 0 {
+		return api.Waiting{Kind: api.WaitsForSlots, Slots: slots}
+	}
+	return api.Waiting{Kind: api.WaitsForWorker}
+}
+
+// before gives the task run that has the turn under the task id of t, "" if that
+// is t or nobody.
+func (k *keyedState) before(t *task) string {
+	if t.first.TaskID == "" {
+		return ""
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if id := k.tasks[t.first.TaskID]; id != nil && id.holder != nil && id.holder != t {
+		return id.holder.first.ID
+	}
+	return ""
+}
+
+func (s *cacheState) waits(t *task) (w api.Waiting, waits bool) {
+	if !t.call.Alone {
+		return w, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.claims[t]
+	if c == nil {
+		return w, false
+	}
+	holder, place := s.table.Waits(c)
+	if holder == nil {
+		return w, false
+	}
+	return api.Waiting{Kind: api.WaitsForCache, Key: c.Key, TaskRun: holder.ID, Place: place}, true
+}
+
+// shownHolders is how many of those who have a slot are named to each who waits.
+const shownHolders = 10
+
+func (l *limitState) waits(t *task) (slots []api.WaitingSlot) {
+	if !t.tagged() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[t]
+	if c == nil || !c.Waits() {
+		return nil
+	}
+	for _, w := range l.table.Wants(c) {
+		slots = append(slots, slot(&w))
+	}
+	return slots
+}
+
+func slot(w *limit.Want) api.WaitingSlot {
+	return api.WaitingSlot{
+		Tag: w.Tag, Limit: w.Limit, Taken: len(w.Holders), Place: w.Place,
+		Holders: ids(w.Holders[:min(len(w.Holders), shownHolders)]),
+	}
+}
+
+// waits sums up what the run waits for.
+func (r *run) waits() api.Waiting {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := api.Waiting{Kind: api.WaitsForTaskRuns, Counts: make(map[api.WaitingKind]int)}
+	for t := range r.live.all() {
+		one := t.waits()
+		if one.Kind == "" {
+			w.Running++
+			continue
+		}
+		w.Counts[one.Kind]++
+	}
+	for _, g := range r.groups {
+		if kind, n := r.e.dispatch.children(g, r.state == api.Paused); n > 0 {
+			w.Counts[kind] += n
+		}
+	}
+	switch {
+	case r.state == api.Paused:
+		w.Kind = api.WaitsForResume
+	case w.Running == 0 && len(w.Counts) == 0:
+		w.Kind = api.WaitsForStore
+	}
+	return w
+}
+
+// children says what the children of g that have not begun wait for, and how
+// many they are.
+func (d *dispatcher) children(g *group, paused bool) (api.WaitingKind, int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	max := g.frame.Group.MaxParallelism
+	switch n := g.left(); {
+	case paused:
+		return api.WaitsForResume, n
+	case max > 0 && g.active >= max:
+		return api.WaitsForParallelism, n
+	case g.lane == nil: // its frame is not stored yet
+		return api.WaitsForStore, n
+	case g.lane.round == nil:
+		return api.WaitsForQueue, n
+	case g.run.lanes.waiting >= waitingCap:
+		return api.WaitsForRoom, n
+	default:
+		return api.WaitsForWorker, n
+	}
+}
