@@ -240,7 +240,9 @@ func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 	return e.engine.Why(ctx, id)
 }
 
-// TaskRuns lists task runs, those of one run in the order of their creation.
+// TaskRuns lists task runs, those of one run in the order of their creation, and
+// those that wait to begin among them: all but the children of groups that have
+// not begun.
 func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
 	return func(yield func(api.TaskRun, error) bool) {
 		for task, err := range e.engine.TaskRuns(ctx, filter) {

@@ -85,3 +85,30 @@ func ExampleQueues() {
 	// sent to Ada <nil>
 	// true RUNNING <nil>
 }
+
+func ExampleEngine_Why() {
+	render := runnel.NewTask1("render", func(_ context.Context, scene string) (string, error) { return scene + ".png", nil }, runnel.Queue("gpu"))
+	eng, err := runnel.Open(ctx, "memory:", runnel.Register(render), runnel.Queues("default"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer end(eng)
+	run, err := eng.Submit(ctx, render.Send("tree"))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	why, err := eng.Why(ctx, run.ID()+"/0")
+	fmt.Println(why.Kind, why.Queue, err)
+	fmt.Println(why)
+	// The lists have it too, and a run sums up.
+	for task, err := range eng.TaskRuns(ctx, api.TaskRunFilter{Run: run.ID()}) {
+		fmt.Println(task.State, task.Reason, err)
+	}
+	fmt.Println(eng.Why(ctx, run.ID()))
+	// Output:
+	// queue gpu <nil>
+	// waits for a worker of queue "gpu": nobody serves it
+	// PENDING waits for a worker of queue "gpu": nobody serves it <nil>
+	// waits for its task runs: 0 running, 1 waiting for queue <nil>
+}

@@ -154,16 +154,21 @@ func TestWideGroupOfAnUnservedQueue(t *testing.T) {
 	for _, c := range []struct {
 		name, steps string
 		claims      int
+		queue, room int
 	}{
-		{"at once", list + `{"each":{"steps":[{"task":"dbl","options":{"queue":"gpu"}}]}}`, 0},
-		{"at the second step", list + `{"each":{"steps":[{"task":"dbl"},{"task":"dbl","options":{"queue":"gpu"}}]}}`, 1024},
-		{"but for one", all("", mixed...), 1},
+		{"at once", list + `{"each":{"steps":[{"task":"dbl","options":{"queue":"gpu"}}]}}`, 0, wide, 0},
+		{"at the second step", list + `{"each":{"steps":[{"task":"dbl"},{"task":"dbl","options":{"queue":"gpu"}}]}}`, 1024, 1024, wide - 1024},
+		{"but for one", all("", mixed...), 1, 1024, wide - 1025},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := serving(t, &refusing{Store: memory.Open()}, []string{"default"})
 			id := h.begin(c.steps)
 			if got := h.work(1); len(got) != c.claims {
 				t.Errorf("claimed %d, want %d", len(got), c.claims)
+			}
+			why, err := h.Why(t.Context(), id)
+			if err != nil || why.Counts[api.WaitsForQueue] != c.queue || why.Counts[api.WaitsForRoom] != c.room {
+				t.Errorf("the run %s (%v), want %d for the queue and %d for room", why, err, c.queue, c.room)
 			}
 			if err := h.Cancel(t.Context(), id); err != nil {
 				t.Fatal(err)

@@ -167,6 +167,10 @@ var mutants = []mutant{
 		"internal/engine/lane.go",
 		"if key.all || d.serves(key.Queue) {", "if key.all || d.serves(key.Queue) || key.Priority > 0 {",
 	}}},
+	{"worker awaited though nobody serves the queue", "", []edit{{
+		"internal/engine/why.go",
+		"case !e.dispatch.serves(t.call.Lane.Queue):", "case false:",
+	}}},
 	{"child of several queues runs where its group stands", "", []edit{{
 		"internal/engine/claim.go",
 		"if !g.lane.takes(t) {", "if false {",
