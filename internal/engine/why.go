@@ -252,11 +252,11 @@ func (r *run) waits() api.Waiting {
 func (d *dispatcher) children(g *group, paused bool) (api.WaitingKind, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	max := g.frame.Group.MaxParallelism
+	limit := g.frame.Group.MaxParallelism
 	switch n := g.left(); {
 	case paused:
 		return api.WaitsForResume, n
-	case max > 0 && g.active >= max:
+	case limit > 0 && g.active >= limit:
 		return api.WaitsForParallelism, n
 	case g.lane == nil: // its frame is not stored yet
 		return api.WaitsForStore, n

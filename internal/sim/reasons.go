@@ -52,8 +52,11 @@ func (w *world) reason(r *simRun, t *api.TaskRun) {
 		good = good && len(why.Slots) > 0
 	case api.WaitsForResume:
 		good = r.last.State == api.Paused
-	case api.WaitsForTaskID, api.WaitsForCache:
+	case api.WaitsForTaskID:
 		good = why.TaskRun != "" && why.TaskRun != t.ID
+	case api.WaitsForCache: // of a paused run only those that have begun keep their turns
+		holder, err := w.e.Why(w.ctx, why.TaskRun)
+		good = err == nil && why.TaskRun != t.ID && holder.Kind != api.WaitsForResume
 	case api.WaitsForOthers, api.WaitsForAnswer:
 	default: // nobody is busy, and no time has to come
 		good = false
