@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,9 @@ func (r *slotRig) waits(job *api.Job, position int, names ...string) {
 	t.run.mu.Lock()
 	defer t.run.mu.Unlock()
 	got, at, waits := r.slotWait(t)
+	if w := t.waits(); (w.Kind == api.WaitsForLimit) != (names != nil) || w.Place != position || w.Key != strings.Join(names, ", ") {
+		r.t.Errorf("it says that it %s, want that it waits for %v", w, names)
+	}
 	if !slices.Equal(got, names) || at != position || waits != (names != nil) {
 		r.t.Errorf("waits for %v at %d (%t), want %v at %d", got, at, waits, names, position)
 	}

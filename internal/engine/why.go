@@ -125,8 +125,7 @@ func (t *task) waits() api.Waiting {
 	return t.turn()
 }
 
-// busy is for a task that a worker has. A body that waits for a limit of its own
-// would say so here.
+// busy is for a task that a worker has, whose body may wait for something.
 func (t *task) busy() api.Waiting {
 	switch {
 	case t.cause != nil:
@@ -135,6 +134,9 @@ func (t *task) busy() api.Waiting {
 		return api.Waiting{Kind: api.WaitsForOthers, Count: t.flow.open}
 	case t.flow != nil && t.flow.held != nil:
 		return api.Waiting{Kind: api.WaitsForStore}
+	}
+	if names, place, waits := t.run.e.slotWait(t); waits {
+		return api.Waiting{Kind: api.WaitsForLimit, Key: strings.Join(names, ", "), Place: place}
 	}
 	return api.Waiting{}
 }
@@ -208,12 +210,12 @@ func (l *limitState) waits(t *task) (slots []api.WaitingSlot) {
 		return nil
 	}
 	for _, w := range l.table.Wants(c) {
-		slots = append(slots, slot(&w))
+		slots = append(slots, wantedSlot(&w))
 	}
 	return slots
 }
 
-func slot(w *limit.Want) api.WaitingSlot {
+func wantedSlot(w *limit.Want) api.WaitingSlot {
 	return api.WaitingSlot{
 		Tag: w.Tag, Limit: w.Limit, Taken: len(w.Holders), Place: w.Place,
 		Holders: ids(w.Holders[:min(len(w.Holders), shownHolders)]),

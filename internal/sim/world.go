@@ -47,7 +47,7 @@ type world struct {
 	schedules map[string]*simSchedule
 	adopted   map[int64]bool // runs of schedules that were seen
 	slots     slotBooks
-	served    []string       // queues, in this life; nil: all
+	served    []string // queues, in this life; nil: all
 	flights   []flight
 	keeping   []flight        // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
