@@ -39,8 +39,13 @@ demo-crash: ## The same, killed half-way and continued; checks that the answer i
 	$(GO) run ./examples/wordcount/crash $(ARGS)
 
 .PHONY: examples
-examples: ## Run each snippet of examples/pipelines, one line each
+examples: ## Run each snippet of examples/pipelines and examples/tasks, one line each
 	$(GO) run ./examples/pipelines $(ARGS)
+	$(GO) run ./examples/tasks $(ARGS)
+
+.PHONY: etl
+etl: ## Load a million CSV rows through a flow, check the report, and do it again from the cache
+	$(GO) run ./examples/etl $(ARGS)
 
 .PHONY: test
 test: ## Run all tests with the race detector (PKG=./internal/sim for one package)

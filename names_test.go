@@ -180,7 +180,9 @@ func TestConformanceHistoryTimes(t *testing.T) {
 					t.Errorf("%s is at %s, want %s", got[i], tr.Time, want)
 				}
 			}
-			wants(t, "history", got, []string{"Failed 1", "Failed 2", "Failed 3", "Retrying 4", "Completed 4"})
+			wants(t, "history", got, []string{
+				"Running 1", "AwaitingRetry 1", "Retrying 2", "AwaitingRetry 2", "Retrying 3", "AwaitingRetry 3", "Retrying 4", "Completed 4",
+			})
 		})
 	})
 }

@@ -116,6 +116,9 @@ func (t *task) retry(c *change, failure *api.Failure, refused bool) bool {
 		return false
 	}
 	due := now.Add(delay)
+	if !t.shown && t.cell.Begun != 0 {
+		t.note(api.Running, t.cell.Begun, "")
+	}
 	t.note(api.Failed, now.UnixMicro(), failure.Message)
 	t.attempt++
 	t.phase = scheduled

@@ -220,12 +220,16 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 	}
 	err := store.History(cell.History, func(state api.State, attempt int32, micros int64, message string) {
 		add(state, int(attempt), micros, message)
+		if state == api.Failed && int(attempt) < out.Attempt { // of this generation: it is tried again
+			tr := &out.History[len(out.History)-1]
+			tr.State, tr.Name = api.Scheduled, lifecycle.AwaitingRetry
+		}
 	})
 	if n := len(out.History); cell.Begun != 0 && (n == 0 || out.History[n-1].Attempt != out.Attempt) && out.State != api.Scheduled {
 		add(api.Running, out.Attempt, cell.Begun, "")
 	}
 	switch {
-	case out.State == api.Scheduled:
+	case out.State == api.Scheduled && len(out.History) == 0:
 		add(api.Scheduled, out.Attempt, cell.Due, "")
 	case out.State.Final():
 		add(out.State, out.Attempt, cell.Ended, "")
