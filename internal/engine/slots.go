@@ -229,6 +229,7 @@ func (s *slotState) follow(e *Engine, change slot.Change) {
 func (e *Engine) slotsDue(name string) {
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
+	delete(e.slots.timers, name)
 	e.slots.follow(e, e.slots.table.Due(name, e.now()))
 }
 
