@@ -12,10 +12,9 @@ type Job struct {
 	Run  string // the run's id
 	Task string // the registered name
 	// Name is that of the task run; "" for the default, which is made of Task and
-	// the number in ID. Named says that it is not to be asked for.
-	Name  string
-	Named bool
-	ID    string // the task run's id
+	// the number in ID.
+	Name string
+	ID   string // the task run's id
 	// Attempt counts from 1.
 	Attempt    int
 	Generation int
@@ -38,8 +37,9 @@ type Job struct {
 	// was given; only of tasks that are cached, and "" outside a flow.
 	Flow     string
 	FlowArgs Args
-	// Looked says that the cache was asked, and that the body is to run.
-	Looked bool
+	// Looked says that the cache was asked, and that the body is to run; Named that
+	// Name is not to be asked for.
+	Looked, Named bool
 	// Idempotency is the idempotency key, "" if ID is.
 	Idempotency string
 	// Schedule is what made the run, nil if it was submitted. It must not be

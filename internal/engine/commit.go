@@ -314,8 +314,12 @@ func (e *Engine) waitStore(delay time.Duration) bool {
 	}
 	e.queue.mu.Lock()
 	defer e.queue.mu.Unlock()
-	stop := time.AfterFunc(delay, e.queue.room.Broadcast)
-	defer stop.Stop()
+	wake := time.AfterFunc(delay, func() {
+		e.queue.mu.Lock() // not before the wait below, however late that comes
+		e.queue.room.Broadcast()
+		e.queue.mu.Unlock()
+	})
+	defer wake.Stop()
 	if !e.queue.closed {
 		e.queue.room.Wait()
 	}

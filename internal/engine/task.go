@@ -40,6 +40,7 @@ type task struct {
 	attempt  int32
 	was      stand   // what the row says
 	up       [4]byte // room for cell.Upstream of a step
+	kept     bool    // what it completed with goes into the cache by the change itself
 	acquires bool    // its body has asked for slots of global limits
 
 	// Guarded by dispatcher.mu.
@@ -56,10 +57,9 @@ type task struct {
 	dropped   int // and not, since they were over the bound
 
 	// Of a cached task: its key, "" for none; and what it completed with, to go into
-	// the cache beside the change if it is large. Kept: it is in the change.
+	// the cache beside the change if it is large.
 	cacheKey string
 	large    pipeline.Value
-	kept     bool
 
 	flow *flow // what it has called, if it is a flow
 	of   *call // of a flow, whose row this task's is; nil for all else
