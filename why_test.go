@@ -30,6 +30,15 @@ var (
 		<-time.After(time.Hour)
 		return "slept", nil
 	}, runnel.CacheKey(constant))
+	whyTakes = runnel.NewTask0("why takes", func(ctx context.Context) (string, error) {
+		release, err := runnel.Acquire(ctx, "mails")
+		if err != nil {
+			return "", err
+		}
+		defer release()
+		<-time.After(time.Hour)
+		return "sent", nil
+	})
 	whyFlow = runnel.NewFlow0("why flow", func(f runnel.Flow) (string, error) {
 		slow := runnel.Ref2[string, time.Duration, string]("slow")
 		a, b := slow.Submit(f, "a", time.Hour), slow.Submit(f, "b", time.Hour)
@@ -94,6 +103,12 @@ func whyCases() []whyCase {
 			do(t, run.Cancel(t.Context()))
 			return run, ""
 		}, api.Running, "told to end", api.Waiting{}},
+		{api.WaitsForLimit, func(t *testing.T, s *suite) (*runnel.Run[string], string) {
+			do(t, s.eng.GlobalLimits().Create(t.Context(), api.GlobalLimit{Name: "mails", Limit: 1}))
+			s.submit(t, whyTakes.Send())
+			quiet()
+			return s.submit(t, whyTakes.Send()), ""
+		}, api.Running, "limit mails, place 1", api.Waiting{Key: "mails", Place: 1}},
 		{"", func(t *testing.T, s *suite) (*runnel.Run[string], string) {
 			return s.submit(t, s.sleeps("1")), ""
 		}, api.Running, "does not wait", api.Waiting{}},
@@ -134,7 +149,7 @@ func TestWhy(t *testing.T) {
 			if c.kind != "" && all.Counts[c.kind] != 1 {
 				t.Errorf("the run waits for %+v, want one for %s", all, c.kind)
 			}
-		}, runnel.Concurrency(2), runnel.Queues("default"), runnel.Register(whyFlaky, whyAsks, whyDeaf, whyCached, whyFlow))
+		}, runnel.Concurrency(2), runnel.Queues("default"), runnel.Register(whyFlaky, whyAsks, whyDeaf, whyCached, whyFlow, whyTakes))
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	WaitsForAnswer      WaitingKind = "answer"       // from outside; Until, if it has a time-out
 	WaitsForTaskID      WaitingKind = "task_id"      // TaskRun has the turn under its TaskID
 	WaitsForCache       WaitingKind = "cache"        // TaskRun runs under the same cache key, Key; Place
-	WaitsForLimit       WaitingKind = "limit"        // its body waits for the limit named Key; Place
+	WaitsForLimit       WaitingKind = "limit"        // its body waits for the global limits named Key; Place
 	WaitsForOthers      WaitingKind = "dependencies" // Count calls of the flow that it is; 0: what comes before it
 	WaitsForCancel      WaitingKind = "cancelling"   // its body was told to end and has not returned
 	WaitsForStore       WaitingKind = "store"        // what became of it is being stored
