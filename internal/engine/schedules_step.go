@@ -41,7 +41,7 @@ func (e *Engine) ScheduleStep() bool {
 		x.busy = true
 	case !x.busy && !x.gone && !x.rec.Paused && x.table != nil:
 		if at := x.table.Next(time.UnixMicro(x.rec.Cursor)); !at.IsZero() {
-			s.at(x, at)
+			s.at(x, e.noLater(at))
 		}
 	}
 	s.mu.Unlock()
@@ -54,6 +54,19 @@ func (e *Engine) ScheduleStep() bool {
 		e.makeRun(x, next)
 	}
 	return true
+}
+
+// lookAgain is how late a time may be after the clock was set, or the machine has
+// slept. Nobody tells of that.
+const lookAgain = 10 * time.Minute
+
+// noLater gives when to look for a time: timers sleep by another clock than the
+// one that shows it.
+func (e *Engine) noLater(at time.Time) time.Time {
+	if again := e.now().Add(lookAgain); again.Before(at) && !e.manual {
+		return again
+	}
+	return at
 }
 
 // microsNow is the time, as fine as it is stored.

@@ -24,10 +24,6 @@ type timer struct {
 
 func (t *timers) init() { t.wake = make(chan struct{}, 1) }
 
-// lookAgain is how late a timer may be after the clock was set, or the machine was
-// asleep: nobody tells of that.
-const lookAgain = 10 * time.Minute
-
 // after fires f at the given time, without any lock held.
 func (t *timers) after(at time.Time, f func()) *timer {
 	tm := &timer{at: at, fire: f, owner: t}
@@ -113,8 +109,8 @@ func (e *Engine) timerLoop() {
 			return
 		}
 		wait := time.Hour
-		if ok { // by the time of day, which may be set while this sleeps
-			wait = min(at.Sub(e.now()), lookAgain)
+		if ok {
+			wait = at.Sub(e.now())
 		}
 		sleep.Reset(max(wait, 0))
 		select {
