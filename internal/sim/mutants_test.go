@@ -85,7 +85,7 @@ var mutants = []mutant{
 	}}},
 	{"attempt forgotten after a crash", "", []edit{{
 		"internal/engine/recover.go",
-		"true, standOf(row), row.Attempt, *cell", "true, standOf(row), 1, *cell",
+		"t.row, t.was, t.attempt = true, standOf(row), row.Attempt\n", "t.row, t.was, t.attempt = true, standOf(row), 1\n",
 	}}},
 	{"retry not scheduled again after a crash", "", []edit{{
 		"internal/engine/recover.go",
@@ -109,11 +109,11 @@ var mutants = []mutant{
 	}}},
 	{"retry of a child pipeline forgotten after a crash", "", []edit{{
 		"internal/pipeline/frame.go",
-		"child.Again = f.Task(place).retriesChild()", "child.Again = f.Task(place).retriesChild() && c.Slots%2 == 0",
+		"= f.Task(place).retriesChild(), f.Task", "= f.Task(place).retriesChild() && c.Slots%2 == 0, f.Task",
 	}}},
 	{"attempts counted anew for a child pipeline after a crash", "", []edit{{
 		"internal/engine/records.go",
-		"standOf(row), row.Attempt, *cell\n\tbelow.Origin", "standOf(row), 1, *cell\n\tbelow.Origin",
+		"\tt.was, t.attempt = standOf(row), row.Attempt\n", "\tt.was, t.attempt = standOf(row), 1\n",
 	}}},
 	{"ended call of a flow made again", "", []edit{{
 		"internal/engine/flow.go",
