@@ -268,7 +268,7 @@ func parseStep(s *Step, data []byte, where string, depth int) error {
 	if raw.Task == nil && (raw.Args != nil || raw.Spread != 0 || raw.Options != nil) {
 		return Errorf(ErrInvalid, where, "args, spread and options go with a task")
 	}
-	if raw.Children == nil && raw.Each == nil && !raw.GroupOptions.IsZero() {
+	if raw.Children == nil && raw.Each == nil && !raw.IsZero() {
 		return Errorf(ErrInvalid, where, "max_parallelism, num_stages, fail_fast, settle and kill_switches go with children or each")
 	}
 	s.Wait, s.Ignore = raw.Wait, raw.Ignore
