@@ -128,6 +128,8 @@ func (t *task) waits() api.Waiting {
 // busy is for a task that a worker has, whose body may wait for something.
 func (t *task) busy() api.Waiting {
 	switch {
+	case t.flow != nil && t.flow.held != nil && t.flow.open > 0: // its body has returned
+		return api.Waiting{Kind: api.WaitsForOthers, Count: t.flow.open}
 	case t.cause != nil:
 		return api.Waiting{Kind: api.WaitsForCancel}
 	case t.flow != nil && t.flow.open > 0:
