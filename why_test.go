@@ -142,8 +142,9 @@ func TestWhy(t *testing.T) {
 			if len(w.Slots) == 0 && c.kind != api.WaitsForQueue {
 				wants(t, "holder", w.TaskRun, holder)
 			}
-			w.TaskRun, w.Until, c.want.Kind = "", time.Time{}, c.kind
-			wants(t, "waiting", w, c.want)
+			want := c.want // the stores run beside each other
+			w.TaskRun, w.Until, want.Kind = "", time.Time{}, c.kind
+			wants(t, "waiting", w, want)
 			all, err := s.eng.Why(t.Context(), run.ID())
 			do(t, err)
 			if c.kind != "" && all.Counts[c.kind] != 1 {
