@@ -83,7 +83,8 @@ func FailureRate(minSample int, rate float64) KillSwitch {
 
 // CountSwitch is a kill switch of one's own, by what has ended and failed until
 // then. It must depend on nothing else, and not wait: it is asked at each end. In
-// a group of a pipeline it is known by its name, and must be named to [Register].
+// a group of a pipeline it is known by its name, and must be named to [Register];
+// there it trips if it panics.
 func CountSwitch(name string, trips func(c api.BatchCounts) bool) KillSwitch {
 	k := killSwitch{spec: api.KillSwitch{Kind: api.OwnSwitch, Name: name}, own: trips}
 	if trips == nil {

@@ -85,7 +85,14 @@ func TestKillSwitches(t *testing.T) {
 	cached(t, "settle", killable, func(t *testing.T, s *cacheSuite) {
 		try := s.all[0].(runnel.Task1[string, string])
 		_, err := s.eng.Run(t.Context(), runnel.Settle(runnel.List(try.Send("bad1"), try.Send("ah")), runnel.AnyFailed()))
-		isLike(t, err, runnel.ErrKillSwitch, "AnyFailed")
+		isLike(t, err, runnel.ErrKillSwitch, "AnyFailed", "bad1")
+		f, ok := errors.AsType[*runnel.Failure](err)
+		wants(t, "the failure is a cause", ok && len(f.Causes) == 1 && f.Count == 1, true)
+	})
+	cached(t, "panic", func(s *cacheSuite) []runnel.AnyTask {
+		return append(killable(s), runnel.CountSwitch("boom", func(api.BatchCounts) bool { panic("no counts") }))
+	}, func(t *testing.T, s *cacheSuite) {
+		killed(t, s, killGroup(t, s, "a b c", one, s.all[3].(runnel.KillSwitch)), 1, "0", "boom (panic: no counts) tripped", "1 had ended")
 	})
 	cached(t, "none trips", killable, func(t *testing.T, s *cacheSuite) {
 		wants(t, "results", killGroup(t, s, "a b c", runnel.AnyFailed(), runnel.FailedCount(2), s.all[2].(runnel.KillSwitch)), []string{"a", "b", "c"})
@@ -196,4 +203,65 @@ func TestKillSwitchesAfterRestart(t *testing.T) {
 		s.ran(t, "try", 2)                     // nothing began after it
 		do(t, pause(t.Context(), time.Minute)) // the body that ignores its end has one
 	})
+}
+
+// A retry reopens more chains than may run at a time. Those that are then taken
+// off the group, since it is stopped, don't come back with the next engine.
+func TestKillSwitchesAfterRetry(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		like error
+		stop bool // the run is cancelled
+	}{
+		{"tripped", runnel.ErrKillSwitch, false},
+		{"cancelled", runnel.ErrCancelled, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &cacheSuite{dsn: dsnOf(t, "sqlite"), runs: map[string]int{}}
+			again := false // the run has been tried before
+			two := runnel.NewTask1("two", func(ctx context.Context, name string) (string, error) {
+				s.began("two")
+				switch {
+				case again && name == "ignores":
+					<-time.After(3 * time.Second)
+				case again && c.stop:
+					return "", pause(ctx, time.Hour)
+				case again:
+					<-time.After(time.Second)
+				}
+				return "", errors.New(name)
+			})
+			one := runnel.NewTask1("one", func(_ context.Context, name string) (string, error) { return name, nil })
+			own := runnel.CountSwitch("own", func(k api.BatchCounts) bool { return again && k.Failed > 0 })
+			synctest.Test(t, func(t *testing.T) {
+				s.all = []runnel.AnyTask{one, two, own}
+				s.open(t)
+				defer func() { do(t, s.eng.Close(context.WithoutCancel(t.Context()))) }()
+				p := fromJSON(t, `{"runnel":1,"steps":[{"value":["x","ignores","c","d","e"]},{"each":{"steps":[{"task":"one"},{"task":"two"}]},`+
+					`"max_parallelism":2,"kill_switches":[{"kind":"own","name":"own"}]}]}`)
+				run, err := s.eng.Submit(t.Context(), p)
+				do(t, err)
+				_, err = run.Wait(t.Context())
+				says(t, err.Error(), "5 of 5 failed")
+				again = true
+				do(t, run.Retry(t.Context()))
+				do(t, pause(t.Context(), time.Second/2))
+				if c.stop {
+					do(t, run.Cancel(t.Context()))
+				}
+				do(t, pause(t.Context(), time.Second)) // one has ended, one has not, three are taken off
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				_ = s.eng.Close(ctx) // it says that bodies still run
+				quiet()
+				s.open(t)
+				after, err := s.eng.Attach[any](t.Context(), run.ID())
+				do(t, err)
+				_, err = after.Wait(t.Context())
+				matches(t, err, c.like)
+				s.ran(t, "two", 7)                     // five, and two again
+				do(t, pause(t.Context(), time.Minute)) // the body that ignores its end has one
+			})
+		})
+	}
 }

@@ -13,6 +13,7 @@ func FuzzParseSpec(f *testing.F) {
 	for _, s := range []string{
 		`{"runnel":1,"steps":[{"task":"a","args":[1,"x"],"spread":2,"options":{"retry":{"max":2,"delays":["1s"],"on":["e"]},"timeout":"2s","task_id":"t"}}]}`,
 		`{"runnel":1,"steps":[{"children":[{"steps":[{"value":null}]}],"max_parallelism":3,"num_stages":2,"fail_fast":true}],"finally":{"task":"f"}}`,
+		`{"runnel":1,"steps":[{"children":[],"kill_switches":[{"kind":"any_failed"},{"kind":"failed_count","count":3},{"kind":"failure_rate","min_sample":10,"rate":0.5},{"kind":"own","name":"x"}]}]}`,
 		`{"runnel":1,"steps":[{"each":{"steps":[{"chain":{"steps":[{"task":"a","on":"error","wait":true,"ignore":true}]}}]},"settle":true}],"inline":true,"state":{"value":{"a":1},"merge":true}}`,
 	} {
 		f.Add([]byte(s))

@@ -37,7 +37,7 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 		}
 		g.list = list
 	}
-	alive, err := rec.children(g, int(row.Low))
+	alive, err := rec.children(g, int(row.Low), int(row.Pending))
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 
 // children reads the records of a group's children from low on, and counts
 // those that go on.
-func (rec *recovery) children(g *group, low int) (alive int, err error) {
+func (rec *recovery) children(g *group, low, pending int) (alive int, err error) {
 	group := g.frame.Group
 	g.skipped.grow(g.count)
 	for i := range low {
@@ -76,9 +76,12 @@ func (rec *recovery) children(g *group, low int) (alive int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rows := make(map[int]*store.TaskRow)
+	rows, begun := make(map[int]*store.TaskRow), make(map[int]bool)
 	err = rec.e.store.Tasks(rec.ctx, first, last, func(row *store.TaskRow) error {
 		i := group.ChildAt(row.ID - g.base)
+		if row.Run == rec.r.id && row.State != api.Pending && !row.State.Final() {
+			begun[i] = true
+		}
 		if row.Run != rec.r.id || g.done.has(i) || g.skipped.has(i) {
 			return nil
 		}
@@ -95,7 +98,7 @@ func (rec *recovery) children(g *group, low int) (alive int, err error) {
 	}
 	live := rec.opened(g, first, last, rows)
 	limit := group.MaxParallelism
-	for n, i := range slices.Sorted(maps.Keys(live)) {
+	for n, i := range goingOn(live, begun, pending) {
 		revive := func(c *change) error { return rec.reviveChild(c, g, i, live[i]) }
 		if limit > 0 && n >= limit { // a retry of the run reopened more than may run at a time
 			g.later = append(g.later, rec.later(revive))
@@ -106,6 +109,22 @@ func (rec *recovery) children(g *group, low int) (alive int, err error) {
 	}
 	g.low = g.done.low(low)
 	return alive, nil
+}
+
+// goingOn gives the children with records that go on, in order: no more than are
+// pending. There are more if a retry of the run reopened them and a cancellation
+// then took those off the group that had no room yet: their rows stay. As what is
+// left is cancelled as well, any will do, but one in an attempt has a row to end.
+func goingOn(live map[int]*store.TaskRow, begun map[int]bool, pending int) []int {
+	order := slices.Sorted(maps.Keys(live))
+	if len(order) <= pending {
+		return order
+	}
+	first := slices.DeleteFunc(slices.Clone(order), func(i int) bool { return !begun[i] })
+	rest := slices.DeleteFunc(order, func(i int) bool { return begun[i] })
+	order = append(first, rest...)[:pending]
+	slices.Sort(order)
+	return order
 }
 
 // opened adds to the children that go on those that have no task row yet, but

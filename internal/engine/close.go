@@ -117,7 +117,7 @@ type childEnd struct {
 // gather puts the outcomes of a group's children together, in order: from
 // memory while they are few (kept), else from their rows, a stretch at a time.
 func (e *Engine) gather(ctx context.Context, g *group, kept *kept) (pipeline.Outcome, pipeline.State, error) {
-	a := &assembly{settle: g.frame.Group.Settle, out: e.newSpill(ctx, g.run.id), load: e.store.OpenBlob}
+	a := &assembly{settle: g.frame.Group.Settle && g.trip == nil, out: e.newSpill(ctx, g.run.id), load: e.store.OpenBlob}
 	defer a.out.abort()
 	a.begin()
 	merged := merger{start: g.frame.State}

@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/runnel-dev/runnel/api"
+import (
+	"fmt"
+
+	"github.com/runnel-dev/runnel/api"
+)
 
 // tripper is a kill switch of a compiled group.
 type tripper struct {
@@ -35,10 +39,24 @@ func (g *Group) HasSwitch() bool { return len(g.trips) > 0 }
 
 // Tripped gives the first kill switch that trips, "" for none.
 func (g *Group) Tripped(c api.BatchCounts) string {
-	for _, t := range g.trips {
-		if t.trips(c) {
-			return t.name
+	for i := range g.trips {
+		if name := g.trips[i].tripped(c); name != "" {
+			return name
 		}
+	}
+	return ""
+}
+
+// tripped gives the switch's name if it trips. One that panics does: it is the
+// user's code, and the engine, which asks again after a restart, has to survive it.
+func (t *tripper) tripped(c api.BatchCounts) (name string) {
+	defer func() {
+		if v := recover(); v != nil {
+			name = fmt.Sprintf("%s (panic: %v)", t.name, v)
+		}
+	}()
+	if t.trips(c) {
+		return t.name
 	}
 	return ""
 }

@@ -231,6 +231,10 @@ var mutants = []mutant{
 		"internal/engine/killswitch.go",
 		"\tc.Frames = append(c.Frames, store.FrameWrite{FrameRow: row, Op: store.UpdateFrame})\n", "\t_, _ = row, store.UpdateFrame\n",
 	}}},
+	{"children that a cancellation took off brought back", rootTests, []edit{{
+		"internal/engine/children.go",
+		"\tif len(order) <= pending {\n", "\tif true {\n",
+	}}},
 	{"counts of a kill switch lost in a crash", rootTests, []edit{{
 		"internal/engine/killswitch.go",
 		"\tg.over, g.failed = int(row.Count-row.Pending), int(row.Failed)\n", "",
