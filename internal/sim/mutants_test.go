@@ -207,10 +207,6 @@ var mutants = []mutant{
 		"internal/engine/finish.go",
 		"\tt.freeTurn(c)\n", "",
 	}}},
-	{"cache not asked again after a turn", "", []edit{{
-		"internal/engine/cache.go",
-		"if hit = e.lookUp(t, use.Key); hit != nil && !t.asks", "if false && !t.asks",
-	}}},
 	{"turn kept by a paused run", "", []edit{{
 		"internal/engine/limits.go",
 		"\te.parkTurns(r, parked)\n", "",
@@ -219,11 +215,11 @@ var mutants = []mutant{
 		"internal/flight/table.go",
 		"\tif l.holder == nil {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted", "\tif l.holder != c {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted",
 	}}},
-	{"value in the cache of what failed", "", []edit{{
+	{"value in the cache of what failed", rootTests, []edit{{
 		"internal/engine/finish.go",
 		"\tif state == api.Completed && end.Child == nil {\n\t\tt.keepResult", "\tif end.Child == nil {\n\t\tt.keepResult",
 	}}},
-	{"expired value taken from the cache", "", []edit{{
+	{"expired value taken from the cache", rootTests, []edit{{
 		"internal/engine/entries.go",
 		"entry == nil || !entry.Live(e.now()))", "entry == nil)",
 	}}},
@@ -396,7 +392,7 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 		args = append(args, by)
 	}
 	if by == rootTests { // all of them take long
-		args = append(args, "-run=TestKillSwitches")
+		args = append(args, "-run=TestKillSwitches|TestCacheKe")
 	}
 	if by == limitTests || by == slotTests {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's
