@@ -43,7 +43,7 @@ func TestEveryTaskCase(t *testing.T) {
 			}
 		}
 	}
-	for _, number := range strings.Fields(taskCases) {
+	for number := range strings.FieldsSeq(taskCases) {
 		if seen[number] != 1 {
 			t.Errorf("case %s stands in %d lines, want one", number, seen[number])
 		}
