@@ -47,23 +47,31 @@ func (k KillSwitch) String() string {
 
 // Check reports what is wrong with the switch, nil if nothing is.
 func (k KillSwitch) Check() error {
-	switch {
-	case k.Kind == AnyFailed && k == KillSwitch{Kind: AnyFailed}, k.Kind == OwnSwitch && k.Name != "":
-		return nil
-	case k.Kind == FailedCount && k.Count >= 1:
-		return nil
-	case k.Kind == FailureRate && k.MinSample >= 1 && k.Rate > 0 && k.Rate <= 1:
-		return nil
-	case k.Kind == FailedCount:
-		return Errorf(ErrInvalid, "", "kill switch %s: want a count of 1 or more", k)
-	case k.Kind == FailureRate:
-		return Errorf(ErrInvalid, "", "kill switch %s: want a sample of 1 or more, and a rate above 0, at most 1", k)
-	case k.Kind == OwnSwitch:
-		return Errorf(ErrInvalid, "", "an own kill switch has no name")
-	case k.Kind == AnyFailed:
-		return Errorf(ErrInvalid, "", "kill switch any_failed takes neither count, rate nor name")
+	own := KillSwitch{Kind: k.Kind} // k with nothing but what its kind has
+	switch k.Kind {
+	case AnyFailed:
+	case FailedCount:
+		own.Count = k.Count
+		if k.Count < 1 {
+			return Errorf(ErrInvalid, "", "kill switch %s: want a count of 1 or more", k)
+		}
+	case FailureRate:
+		own.MinSample, own.Rate = k.MinSample, k.Rate
+		if k.MinSample < 1 || !(k.Rate > 0 && k.Rate <= 1) {
+			return Errorf(ErrInvalid, "", "kill switch %s: want a sample of 1 or more, and a rate above 0, at most 1", k)
+		}
+	case OwnSwitch:
+		own.Name = k.Name
+		if k.Name == "" {
+			return Errorf(ErrInvalid, "", "an own kill switch has no name")
+		}
+	default:
+		return Errorf(ErrInvalid, "", "kill switch of kind %q; want any_failed, failed_count, failure_rate or own", k.Kind)
 	}
-	return Errorf(ErrInvalid, "", "kill switch of kind %q; want any_failed, failed_count, failure_rate or own", k.Kind)
+	if k != own {
+		return Errorf(ErrInvalid, "", "kill switch of kind %q has fields of another kind", k.Kind)
+	}
+	return nil
 }
 
 // Trips reports whether a switch that is not one's own trips.
@@ -74,7 +82,8 @@ func (k KillSwitch) Trips(c BatchCounts) bool {
 	case FailedCount:
 		return c.Failed >= k.Count
 	case FailureRate:
-		return c.Ended >= k.MinSample && float64(c.Failed) >= k.Rate*float64(c.Ended)
+		// Not Failed >= Rate*Ended: 0.1*30 is more than 3.
+		return c.Ended >= k.MinSample && float64(c.Failed)/float64(c.Ended) >= k.Rate
 	}
 	return false
 }
