@@ -30,7 +30,10 @@ import (
 //
 // It goes before [CacheBy]. Default: nothing is cached.
 func CacheKey(key func(c CallFacts) (string, error)) TaskOption {
-	return cacheOption("CacheKey", key == nil, func(d *declaration) {
+	return checkedOption(func(d *declaration) error {
+		if key == nil {
+			return api.Errorf(ErrInvalid, "", "CacheKey: the function is nil")
+		}
 		d.work.CacheKey = func(job *api.Job) (string, []api.CachePart, error) {
 			c, err := factsOf(d, job)
 			if err != nil {
@@ -40,6 +43,7 @@ func CacheKey(key func(c CallFacts) (string, error)) TaskOption {
 			return k, nil, err
 		}
 		d.keyed = true
+		return nil
 	})
 }
 
@@ -48,9 +52,12 @@ func CacheKey(key func(c CallFacts) (string, error)) TaskOption {
 // key differed, see [Cache.Explain].
 func CacheBy(first CachePolicy, more ...CachePolicy) TaskOption {
 	policy := first.And(more...)
-	return cacheOption("CacheBy", len(policy.parts) == 0, func(d *declaration) {
-		if d.keyed {
-			return
+	return checkedOption(func(d *declaration) error {
+		switch {
+		case len(policy.parts) == 0:
+			return api.Errorf(ErrInvalid, "", "CacheBy: the policies name nothing")
+		case d.keyed:
+			return nil
 		}
 		d.work.CacheKey = func(job *api.Job) (string, []api.CachePart, error) {
 			c, err := factsOf(d, job)
@@ -59,26 +66,8 @@ func CacheBy(first CachePolicy, more ...CachePolicy) TaskOption {
 			}
 			return policy.key(&c)
 		}
+		return nil
 	})
-}
-
-// cacheable is an option that may be refused.
-type cacheable struct {
-	name    string
-	missing bool
-	apply   func(*declaration)
-}
-
-func cacheOption(name string, missing bool, apply func(*declaration)) TaskOption {
-	return cacheable{name, missing, apply}
-}
-
-func (o cacheable) declare(d *declaration) error {
-	if o.missing {
-		return api.Errorf(ErrInvalid, "", "%s is given nothing", o.name)
-	}
-	o.apply(d)
-	return nil
 }
 
 // Version is the version of a task's body: another one, other results. It is part

@@ -18,7 +18,6 @@ type CallFacts struct {
 	Tags []string
 
 	args, flowArgs []json.RawMessage
-	decl           *declaration
 }
 
 // factsOf gives the facts of a job.
@@ -26,7 +25,7 @@ func factsOf(d *declaration, job *api.Job) (CallFacts, error) {
 	args, err := collect(nil, d, job)
 	return CallFacts{
 		Task: d.name, Version: d.version, Run: job.Run, TaskRun: job.ID, Flow: job.Flow, Tags: job.Tags,
-		args: args, flowArgs: job.FlowArgs, decl: d,
+		args: args, flowArgs: job.FlowArgs,
 	}, err
 }
 

@@ -43,6 +43,11 @@ func (o callOption) submit(s *submission) {
 	}
 }
 
+// checkedOption is applied to a declaration only, and may refuse.
+type checkedOption func(*declaration) error
+
+func (o checkedOption) declare(d *declaration) error { return o(d) }
+
 // taskOption is applied to a declaration only.
 type taskOption func(*declaration)
 

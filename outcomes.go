@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/worker"
 )
 
 // OutcomeHook is a function that is called with what is known of a task run: see
@@ -20,9 +21,7 @@ type OutcomeHook = func(ctx context.Context, run api.TaskRun) error
 // returns, or a panic, is logged and otherwise ignored: the next one is called
 // all the same, and the task run's state stays. nil is an [ErrInvalid].
 func OnRunning(hook OutcomeHook) TaskOption {
-	return outcomeOption{"OnRunning", hook, func(d *declaration, call func(context.Context) error) {
-		d.work.Hooks.Running = append(d.work.Hooks.Running, call)
-	}}
+	return outcomeHook("OnRunning", hook, func(h *worker.Hooks) *[]func(context.Context) error { return &h.Running })
 }
 
 // OnCompletion calls a function when a task run has COMPLETED.
@@ -40,39 +39,31 @@ func OnRunning(hook OutcomeHook) TaskOption {
 // started, so a hook must not wait for another run of the same engine. Their
 // lines to [Logger] go to the engine's log ([LogTo]): the task run's has ended.
 func OnCompletion(hook OutcomeHook) TaskOption {
-	return outcomeOption{"OnCompletion", hook, func(d *declaration, call func(context.Context) error) {
-		d.work.Hooks.Completed = append(d.work.Hooks.Completed, call)
-	}}
+	return outcomeHook("OnCompletion", hook, func(h *worker.Hooks) *[]func(context.Context) error { return &h.Completed })
 }
 
 // OnFailure calls a function when a task run has FAILED: once, after the retries
 // are spent, and once more should the run be retried ([Engine.Retry]) and fail
 // again. See [OnCompletion].
 func OnFailure(hook OutcomeHook) TaskOption {
-	return outcomeOption{"OnFailure", hook, func(d *declaration, call func(context.Context) error) {
-		d.work.Hooks.Failed = append(d.work.Hooks.Failed, call)
-	}}
+	return outcomeHook("OnFailure", hook, func(h *worker.Hooks) *[]func(context.Context) error { return &h.Failed })
 }
 
 // OnCancellation calls a function when a task run was CANCELLED of which a body
 // had begun: with its run, with the flow that called it, by a sibling of a group
 // with [FailFast]. See [OnCompletion].
 func OnCancellation(hook OutcomeHook) TaskOption {
-	return outcomeOption{"OnCancellation", hook, func(d *declaration, call func(context.Context) error) {
-		d.work.Hooks.Cancelled = append(d.work.Hooks.Cancelled, call)
-	}}
+	return outcomeHook("OnCancellation", hook, func(h *worker.Hooks) *[]func(context.Context) error { return &h.Cancelled })
 }
 
-type outcomeOption struct {
-	name string
-	hook OutcomeHook
-	add  func(*declaration, func(context.Context) error)
-}
-
-func (o outcomeOption) declare(d *declaration) error {
-	if o.hook == nil {
-		return api.Errorf(ErrInvalid, "", "%s: the function is nil", o.name)
-	}
-	o.add(d, func(ctx context.Context) error { return o.hook(ctx, TaskRun(ctx)) })
-	return nil
+// outcomeHook adds a hook to those of its kind.
+func outcomeHook(name string, hook OutcomeHook, list func(*worker.Hooks) *[]func(context.Context) error) TaskOption {
+	return checkedOption(func(d *declaration) error {
+		if hook == nil {
+			return api.Errorf(ErrInvalid, "", "%s: the function is nil", name)
+		}
+		hooks := list(&d.work.Hooks)
+		*hooks = append(*hooks, func(ctx context.Context) error { return hook(ctx, TaskRun(ctx)) })
+		return nil
+	})
 }

@@ -15,21 +15,17 @@ import (
 // task run in its run. The same holds until a body has begun. [Name], given to a
 // single call, goes before RunName; a task declared with both is an [ErrInvalid].
 func RunName(name func(c CallFacts) (string, error)) TaskOption {
-	return runNameOption(name)
-}
-
-type runNameOption func(c CallFacts) (string, error)
-
-func (o runNameOption) declare(d *declaration) error {
-	if o == nil {
-		return api.Errorf(ErrInvalid, "", "RunName: the function is nil")
-	}
-	d.work.RunName = func(b *worker.Body) (string, error) {
-		c, err := factsOf(d, b.Job())
-		if err != nil {
-			return "", err
+	return checkedOption(func(d *declaration) error {
+		if name == nil {
+			return api.Errorf(ErrInvalid, "", "RunName: the function is nil")
 		}
-		return o(c)
-	}
-	return nil
+		d.work.RunName = func(b *worker.Body) (string, error) {
+			c, err := factsOf(d, b.Job())
+			if err != nil {
+				return "", err
+			}
+			return name(c)
+		}
+		return nil
+	})
 }
