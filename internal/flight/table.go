@@ -210,24 +210,3 @@ func (t *Table) Of(owner int64) (claims []*Claim) {
 	}
 	return claims
 }
-
-// Holder gives who has the turn under a key, nil for nobody.
-func (t *Table) Holder(key string) *Claim {
-	if l := t.lines[key]; l != nil {
-		return l.holder
-	}
-	return nil
-}
-
-// Place gives the place of c in its line, from 1; 0 if it does not wait.
-func (t *Table) Place(c *Claim) int {
-	l := t.lines[c.Key]
-	if c.stage != waiting || l == nil {
-		return 0
-	}
-	i, _ := slices.BinarySearchFunc(l.queue, c, byTicket)
-	return i + 1
-}
-
-// Empty reports whether nobody runs or waits.
-func (t *Table) Empty() bool { return len(t.lines) == 0 && len(t.owned) == 0 }

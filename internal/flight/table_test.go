@@ -144,8 +144,13 @@ func TestAgainstTheModel(t *testing.T) {
 			"": func(t *rapid.T) {
 				for _, c := range claims {
 					place := max(slices.Index(m.line[c.Key], c), 0)
-					if table.Place(c) != place || c.Turn() != (m.owner(c.Key) == c) || table.Holder(c.Key) != m.owner(c.Key) {
-						t.Fatalf("place %d, turn %t; want %d, %t", table.Place(c), c.Turn(), place, m.owner(c.Key) == c)
+					holder := m.owner(c.Key)
+					if place == 0 { // it does not wait
+						holder = nil
+					}
+					before, at := table.Waits(c)
+					if at != place || before != holder || c.Turn() != (m.owner(c.Key) == c) {
+						t.Fatalf("place %d, turn %t; want %d, %t", at, c.Turn(), place, m.owner(c.Key) == c)
 					}
 				}
 			},
