@@ -119,6 +119,10 @@ func (s *cacheState) ask(t *task) flight.Verdict {
 // claim gives what t asks with. Called with mu held.
 func (s *cacheState) claim(t *task) *flight.Claim {
 	c := s.claims[t]
+	if c != nil && c.Key != t.cacheKey { // it lost its turn, and has another key now
+		s.table.Leave(c, false)
+		c = nil
+	}
 	if c == nil {
 		c = &flight.Claim{ID: t.first.ID, Key: t.cacheKey, Owner: t.run.id, Task: t}
 		s.claims[t] = c
@@ -327,18 +331,14 @@ func (t *task) keepResult(c *change, value pipeline.Value) {
 		value = pipeline.Value{}
 	}
 	e := t.run.e
-	if t.call.Options.CacheExpiration < 0 {
-		return // nobody would ever take it
-	}
-	if value.Blob == 0 {
-		c.Records = append(c.Records, e.entryWrites(t, t.cacheKey, payload(value))...)
+	switch key := t.cacheKey; {
+	case t.call.Options.CacheExpiration < 0: // nobody would ever take it
+	case value.Blob == 0:
+		c.Records = append(c.Records, e.entryWrites(t, key, payload(value))...)
 		t.kept = true
-		return
-	}
-	t.large = value
-	if !t.call.Alone { // else when it gives back its turn
-		t.large = pipeline.Value{}
-		key := t.cacheKey
+	case t.call.Alone: // when it gives back its turn
+		t.large = value
+	default:
 		c.then(func() { e.beside(func() { e.keepLarge(t, key, value) }) })
 	}
 }
