@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/runnel-dev/runnel/api"
@@ -106,9 +105,9 @@ func (d *dispatcher) drop(g *group) int {
 	defer d.mu.Unlock()
 	n := g.unstarted()
 	g.next, g.later = g.count, nil
-	if l := g.lane; l != nil && l.round == nil { // nobody comes by to see it
-		l.groups = slices.DeleteFunc(l.groups, func(other *group) bool { return other == g })
+	if l := g.lane; l != nil && l.round == nil && g.enlisted { // nobody comes by to see it
 		g.enlisted = false
+		l.dropped()
 	}
 	return n
 }

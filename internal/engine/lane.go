@@ -39,7 +39,9 @@ type lane struct {
 	groups []*group // with children to start
 	turn   bool     // of the groups, when there are tasks too
 	listed bool
-	dead   int // tasks among ready that have ended, if nobody serves the queue
+	// If nobody serves the queue: tasks among ready that have ended, and groups
+	// that were dropped.
+	dead, gone int
 }
 
 // round is the lanes with work of one priority.
@@ -134,6 +136,13 @@ func (l *lane) strand(tasks []*task) {
 func (l *lane) forget() {
 	if l.dead++; l.dead*2 > len(l.ready) {
 		l.ready, l.dead = slices.DeleteFunc(l.ready, func(t *task) bool { return t.gone }), 0
+	}
+}
+
+// dropped is forget for groups.
+func (l *lane) dropped() {
+	if l.gone++; l.gone*2 > len(l.groups) {
+		l.groups, l.gone = slices.DeleteFunc(l.groups, func(g *group) bool { return !g.enlisted }), 0
 	}
 }
 
