@@ -106,6 +106,9 @@ func (e *Engine) advance(batch []*change) {
 			r.counts.of(c.skipped).Skipped++
 		}
 		c.starts = slices.DeleteFunc(c.starts, func(t *task) bool { return t.phase == over })
+		for _, t := range c.starts {
+			t.born = true
+		}
 	}
 	r.joined(batch)
 	r.mu.Unlock()

@@ -85,6 +85,7 @@ func (e *Engine) startChild(it item) *task {
 	// anything more is. What opens a frame of its own waits for that.
 	if len(c.Frames)+len(c.Blocks)+len(c.opened) == 0 && c.SetRun == nil && len(c.starts) == 1 {
 		t := c.starts[0]
+		t.born = true
 		c.free()
 		if !g.lane.takes(t) {
 			e.dispatch.hold(t)

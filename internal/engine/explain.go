@@ -6,15 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // ExplainCache says what a task run had to do with the cache, and why.
 func (e *Engine) ExplainCache(ctx context.Context, taskRun string) (api.CacheReport, error) {
-	t, err := e.TaskRun(ctx, taskRun)
+	t, err := e.recordedTask(ctx, taskRun)
 	if err != nil {
 		return api.CacheReport{}, err
 	}
@@ -87,63 +84,4 @@ func differ(run, entry []api.CachePart) (diffs []api.CacheDiff) {
 		}
 	}
 	return diffs
-}
-
-// TaskRun gives one task run that has a record.
-func (e *Engine) TaskRun(ctx context.Context, id string) (out api.TaskRun, err error) {
-	unknown := api.Errorf(api.ErrNotFound, "", "no task run %q, or it has no record yet", id)
-	run, number, found := strings.Cut(id, "/")
-	seq, wrong := parseSeq(number)
-	if !found || wrong != nil {
-		return out, unknown
-	}
-	r, row, err := e.find(ctx, run)
-	if err == nil && r != nil {
-		row, err = e.store.Run(ctx, r.id)
-	}
-	if err != nil {
-		return out, err
-	}
-	key, err := e.keyOfSeq(ctx, &row, seq)
-	if err != nil || key == 0 {
-		return out, orElse(err, unknown)
-	}
-	groups, err := e.groupsOf(ctx, row.ID)
-	if err != nil {
-		return out, err
-	}
-	err = e.store.Tasks(ctx, key, key+1, func(t *store.TaskRow) error {
-		if t.Run == row.ID {
-			unknown = nil
-			out, err = taskRun(uuid.UUID(row.UID).String(), seq, t, groups[t.Frame])
-			settleStale(&row, t, &out)
-		}
-		return err
-	})
-	return out, orElse(err, unknown)
-}
-
-// orElse gives the first error that is one.
-func orElse(err error, other *api.Error) error {
-	if err != nil || other == nil {
-		return err
-	}
-	return other
-}
-
-// keyOfSeq finds the key of a task run by its number, 0 for none.
-func (e *Engine) keyOfSeq(ctx context.Context, row *store.RunRow, seq int64) (int64, error) {
-	blocks, err := e.store.Blocks(ctx, row.ID)
-	if err != nil {
-		return 0, err
-	}
-	for _, b := range blocks {
-		if b.Seq <= seq && seq < b.Seq+b.Count {
-			return b.First + seq - b.Seq, nil
-		}
-	}
-	if seq >= firstWidth || len(blocks) > 0 && seq >= blocks[0].Seq {
-		return 0, nil
-	}
-	return row.Base + seq, nil
 }

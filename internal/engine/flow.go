@@ -239,6 +239,7 @@ func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
 	}
 	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
 		// All that it reads is durable, and its identity follows from the key.
+		c.starts[0].born = true
 		r.e.enqueue(r, c.starts)
 		c.free()
 		return nil

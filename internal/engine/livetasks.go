@@ -31,7 +31,9 @@ func (e *Engine) liveTasks(row *store.RunRow) (l liveTasks) {
 	}
 	l.run.mu.Lock()
 	for t := range l.run.live.all() {
-		l.list = append(l.list, t.show())
+		if t.born {
+			l.list = append(l.list, t.show())
+		}
 	}
 	l.run.mu.Unlock()
 	slices.SortFunc(l.list, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })

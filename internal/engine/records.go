@@ -104,7 +104,7 @@ func (rec *recovery) origin(c *change, below *pipeline.Frame, in pipeline.Value,
 		return err
 	}
 	rec.r.live.remove(t)
-	t.phase, t.row, t.final = over, true, true
+	t.phase, t.row, t.final, t.born = over, true, true, true
 	t.was, t.attempt = standOf(row), row.Attempt
 	below.Origin = t
 	err = t.restore(cell)

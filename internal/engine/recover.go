@@ -269,8 +269,12 @@ func (rec *recovery) later(revive func(c *change) error) func() {
 	}
 }
 
-// push queues a change if there is something in it.
+// push queues a change if there is something in it. What starts follows from
+// records, so it may be shown.
 func (rec *recovery) push(c *change) {
+	for _, t := range c.starts {
+		t.born = true
+	}
 	if len(c.Tasks)+len(c.Frames)+len(c.Joins)+len(c.starts)+len(c.opened)+len(c.ends) > 0 || c.SetRun != nil {
 		rec.e.queue.push(c)
 	}
@@ -335,7 +339,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	if err != nil {
 		return err
 	}
-	t.row, t.was, t.attempt = true, standOf(row), row.Attempt
+	t.row, t.was, t.attempt, t.born = true, standOf(row), row.Attempt, true
 	if err := t.restore(cell); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type task struct {
 	row      bool // a row was queued or stored
 	final    bool // and says that the task has ended
 	shown    bool // and says that the attempt is running
+	born     bool // what lets it start is durable: it may be shown
 	attempt  int32
 	was      stand   // what the row says
 	up       [4]byte // room for cell.Upstream of a step

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -126,6 +127,62 @@ func (e *Engine) blocksOf(ctx context.Context, row *store.RunRow) ([]store.Block
 	return append([]store.Block{{First: row.Base, Count: end - row.Base}}, blocks...), nil
 }
 
+// recordedTask gives a task run that has a record.
+func (e *Engine) recordedTask(ctx context.Context, id string) (api.TaskRun, error) {
+	run, seq, err := cutID(id)
+	if err != nil {
+		return api.TaskRun{}, err
+	}
+	r, row, err := e.find(ctx, run)
+	if err == nil && r != nil {
+		row, err = e.store.Run(ctx, r.id)
+	}
+	if err != nil {
+		return api.TaskRun{}, err
+	}
+	out, _, err := e.storedTask(ctx, &row, seq)
+	if err == nil && out.ID == "" {
+		err = api.Errorf(api.ErrNotFound, "", "no task run %q, or it has no record yet", id)
+	}
+	return out, err
+}
+
+// cutID cuts a task run's id into the run's and its number.
+func cutID(id string) (run string, seq int64, err error) {
+	run, number, _ := strings.Cut(id, "/")
+	if seq, err = strconv.ParseInt(number, 10, 64); err != nil || seq < 0 {
+		return "", 0, api.Errorf(api.ErrNotFound, "", "no task run %q: not an id", id)
+	}
+	return run, seq, nil
+}
+
+// storedTask reads the task run of a number with its key; no id if there is none.
+// It does not ask for its place in a group.
+func (e *Engine) storedTask(ctx context.Context, row *store.RunRow, seq int64) (out api.TaskRun, key int64, err error) {
+	blocks, err := e.blocksOf(ctx, row)
+	if err != nil {
+		return out, 0, err
+	}
+	for _, b := range blocks {
+		at := b.First + seq - b.Seq
+		if seq < b.Seq || seq >= b.Seq+b.Count {
+			continue
+		}
+		err := e.store.Tasks(ctx, at, at+1, func(t *store.TaskRow) (err error) {
+			if t.Run == row.ID { // the first block may be shorter than it may be
+				out, err = taskRun(uuid.UUID(row.UID).String(), seq, t, false)
+				settleStale(row, t, &out)
+				key = t.ID
+			}
+			return err
+		})
+		if err != nil {
+			return out, 0, err
+		}
+	}
+	return out, key, nil
+}
+
 // settleStale shows as CANCELLED what a flow never came to again after a crash.
 // What a retry takes up has its generation.
 func settleStale(row *store.RunRow, t *store.TaskRow, out *api.TaskRun) {
@@ -242,5 +299,3 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 const firstWidth = pipeline.BlockSize
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
-
-func parseSeq(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }

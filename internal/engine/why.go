@@ -6,28 +6,26 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/limit"
-	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // Why says what a task run, or a run, waits for. It asks who holds it up, and
 // goes by what is in memory: through the run's live tasks, which are as many as
 // workers and queues hold, and those that wait for time or an answer.
 func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
-	text, number, one := strings.Cut(id, "/")
-	seq, err := parseSeq(number)
-	if one && (err != nil || seq < 0) {
-		return api.Waiting{}, api.Errorf(api.ErrNotFound, "", "no task run %q: not an id", id)
-	}
-	r, row, err := e.find(ctx, text)
-	switch {
-	case err != nil:
-		return api.Waiting{}, err
-	case r == nil && row.State.Final():
-		return api.Waiting{}, api.Errorf(api.ErrConflict, "", "run %s has ended, as %s: it waits for nothing", text, row.State)
-	case r == nil:
-		return api.Waiting{}, strayError(text)
-	case !one:
+	if !strings.Contains(id, "/") {
+		r, err := e.waitingRun(ctx, id)
+		if err != nil {
+			return api.Waiting{}, err
+		}
 		return r.waits(), nil
+	}
+	run, seq, err := cutID(id)
+	if err != nil {
+		return api.Waiting{}, err
+	}
+	r, err := e.waitingRun(ctx, run)
+	if err != nil {
+		return api.Waiting{}, err
 	}
 	if w, live := r.taskWaits(id); live {
 		return w, nil
@@ -35,12 +33,26 @@ func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 	return e.whyStored(ctx, r, id, seq)
 }
 
+// waitingRun gives a run that may wait for something.
+func (e *Engine) waitingRun(ctx context.Context, id string) (*run, error) {
+	r, row, err := e.find(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil && row.State.Final():
+		return nil, api.Errorf(api.ErrConflict, "", "run %s has ended, as %s: it waits for nothing", id, row.State)
+	case r == nil:
+		return nil, strayError(id)
+	}
+	return r, nil
+}
+
 // taskWaits says what a task run in memory waits for.
 func (r *run) taskWaits(id string) (w api.Waiting, live bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for t := range r.live.all() {
-		if t.first.ID == id {
+		if t.born && t.first.ID == id {
 			return t.waits(), true
 		}
 	}
@@ -54,27 +66,9 @@ func (e *Engine) whyStored(ctx context.Context, r *run, id string, seq int64) (a
 	if err != nil {
 		return api.Waiting{}, err
 	}
-	blocks, err := e.blocksOf(ctx, &row)
+	found, key, err := e.storedTask(ctx, &row, seq)
 	if err != nil {
 		return api.Waiting{}, err
-	}
-	var found api.TaskRun
-	var key int64
-	for _, b := range blocks {
-		if seq < b.Seq || seq >= b.Seq+b.Count {
-			continue
-		}
-		key = b.First + seq - b.Seq
-		err := e.store.Tasks(ctx, key, key+1, func(t *store.TaskRow) (err error) {
-			if t.Run == r.id {
-				found, err = taskRun(r.text, seq, t, false)
-				settleStale(&row, t, &found)
-			}
-			return err
-		})
-		if err != nil {
-			return api.Waiting{}, err
-		}
 	}
 	switch {
 	case found.ID == "":
@@ -230,6 +224,9 @@ func (r *run) waits() api.Waiting {
 	defer r.mu.Unlock()
 	w := api.Waiting{Kind: api.WaitsForTaskRuns, Counts: make(map[api.WaitingKind]int)}
 	for t := range r.live.all() {
+		if !t.born {
+			continue
+		}
 		one := t.waits()
 		if one.Kind == "" {
 			w.Running++
