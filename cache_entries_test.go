@@ -182,10 +182,7 @@ func TestCacheAfterRestart(t *testing.T) {
 		double, asks := s.all[0].(runnel.Task1[int, int]), s.all[1].(runnel.Task1[int, int])
 		restart := func() {
 			t.Helper()
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			_ = s.eng.Close(ctx) // it says that bodies still run
-			quiet()
+			interrupt(t, s.eng)
 			s.open(t)
 		}
 		run, err := s.eng.Submit(t.Context(), runnel.InParallel(runnel.List(double.Send(1), double.Send(2), double.Send(3))))

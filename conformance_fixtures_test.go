@@ -493,6 +493,18 @@ func finalState[R, S any](t *testing.T, want S, run *runnel.Run[R]) {
 	}
 }
 
+// interrupt closes an engine without waiting for bodies, as near to a crash as it
+// gets in one process: what they answer is lost. In a bubble only.
+func interrupt(t *testing.T, eng *runnel.Engine) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := eng.Close(ctx); err != nil && !errors.Is(err, runnel.ErrTimeout) && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	quiet()
+}
+
 // wants compares.
 func wants[T any](t *testing.T, what string, got, want T) {
 	t.Helper()

@@ -158,10 +158,7 @@ func TestKillSwitchesAfterRestart(t *testing.T) {
 				s.open(t)
 				defer func() { do(t, s.eng.Close(context.WithoutCancel(t.Context()))) }()
 				test(t, s, func() {
-					ctx, cancel := context.WithCancel(t.Context())
-					cancel()
-					_ = s.eng.Close(ctx) // it says that bodies still run
-					quiet()
+					interrupt(t, s.eng)
 					s.open(t)
 				})
 			})
@@ -250,10 +247,7 @@ func TestKillSwitchesAfterRetry(t *testing.T) {
 					do(t, run.Cancel(t.Context()))
 				}
 				do(t, pause(t.Context(), time.Second)) // one has ended, one has not, three are taken off
-				ctx, cancel := context.WithCancel(t.Context())
-				cancel()
-				_ = s.eng.Close(ctx) // it says that bodies still run
-				quiet()
+				interrupt(t, s.eng)
 				s.open(t)
 				after, err := s.eng.Attach[any](t.Context(), run.ID())
 				do(t, err)

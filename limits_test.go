@@ -456,12 +456,7 @@ func TestLimitsCompose(t *testing.T) {
 func TestLimitsAfterRestart(t *testing.T) {
 	restart := func(t *testing.T, s *suite) {
 		t.Helper()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := s.eng.Close(ctx); err != nil && !errors.Is(err, runnel.ErrTimeout) && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		interrupt(t, s.eng)
 		s.eng = s.open(t)
 	}
 	onFile := func(t *testing.T, number string, test func(t *testing.T, s *suite)) {

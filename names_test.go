@@ -290,7 +290,7 @@ func TestNamesAfterRestart(t *testing.T) {
 			id := h.rows(t, run.ID())["asked"].ID
 			wants(t, "upstream while it runs", ups(h.rows(t, run.ID()))["asked"], "add-0 COMPLETED")
 			wants(t, "upstream while it runs", ups(h.rows(t, below.ID()))["asked"], "add-0 COMPLETED")
-			h.stop(t)
+			interrupt(t, h.eng)
 			lives++
 			h.open(t, n.all(slow, sub, flow, outer)...)
 			wants(t, "asked", asked.Load(), 3)

@@ -42,18 +42,6 @@ func (h *heard) open(t *testing.T, tasks ...runnel.AnyTask) {
 	h.eng = s.open(t, runnel.Errors("declined", errDeclined), runnel.LogTo(slog.New(slog.DiscardHandler)))
 }
 
-// stop closes the engine without waiting for bodies, as near to a crash as it
-// gets in one process: what they answer is lost.
-func (h *heard) stop(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := h.eng.Close(ctx); err != nil && !errors.Is(err, runnel.ErrTimeout) && !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	quiet()
-}
-
 // all are hooks of each kind. Each checks that what it is told can be read.
 func (h *heard) all() []runnel.TaskOption {
 	return []runnel.TaskOption{
@@ -304,7 +292,7 @@ func TestHooksAfterRestart(t *testing.T) {
 		hours(1)
 		quiet()
 		h.list = nil // those on running
-		h.stop(t)
+		interrupt(t, h.eng)
 		h.wants(t)
 		lives++
 		h.open(t, work, ask, waits)
@@ -317,7 +305,7 @@ func TestHooksAfterRestart(t *testing.T) {
 		lines := logged(t, h.eng, api.LogFilter{Run: answered.ID()})
 		do(t, h.eng.Complete(t.Context(), lines[0].Text, "yes"))
 		h.wants(t, `completion waits #1 Completed"yes"`)
-		h.stop(t)
+		interrupt(t, h.eng)
 		h.open(t, work, ask, waits)
 		h.wants(t)
 	})

@@ -3,7 +3,6 @@ package runnel_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -550,12 +549,7 @@ func TestGlobalLimitChanges(t *testing.T) {
 func TestGlobalLimitsAfterRestart(t *testing.T) {
 	restart := func(t *testing.T, s *slotSuite) {
 		t.Helper()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := s.eng.Close(ctx); err != nil && !errors.Is(err, runnel.ErrTimeout) && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		interrupt(t, s.eng)
 		s.eng = s.open(t)
 	}
 	slotted(t, "nobody holds slots, and bodies take theirs again", func(t *testing.T, s *slotSuite) {
