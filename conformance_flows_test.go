@@ -28,10 +28,13 @@ func TestConformanceFlows(t *testing.T) {
 	upstream := runnel.NewTask2("upstream", func(ctx context.Context, _, _ int) (int, error) {
 		return len(runnel.TaskRun(ctx).Upstream), nil
 	})
+	joined := runnel.NewTask2("joined", func(ctx context.Context, xs, ys []int) (string, error) {
+		return fmt.Sprint(append(xs, ys...), " ", len(runnel.TaskRun(ctx).Upstream)), nil
+	})
 	clean := runnel.NewTask0("clean", func(context.Context) (string, error) { return "clean", nil })
 	tail := runnel.NewTask2("tail", func(_ context.Context, xs []int, x int) (string, error) { return fmt.Sprint(xs, x), nil })
 	one := func(name string, body func(t *testing.T, f runnel.Flow, s *flowTasks)) {
-		t.Run(name, func(t *testing.T) { inFlow(t, body, picky, nested, upstream, clean, tail) })
+		t.Run(name, func(t *testing.T) { inFlow(t, body, picky, nested, upstream, joined, clean, tail) })
 	}
 
 	one("task-case-20", func(t *testing.T, f runnel.Flow, s *flowTasks) {
@@ -95,6 +98,13 @@ func TestConformanceFlows(t *testing.T) {
 		got, err := upstream.Map(f, []*runnel.Future[int]{a, b}, runnel.Unmapped(1)).Results(f)
 		do(t, err)
 		wants(t, "upstreams", got, []int{1, 1})
+	})
+	one("task-case-61", func(t *testing.T, f runnel.Flow, s *flowTasks) {
+		x1, x2 := s.add.Submit(f, 0, 1), s.add.Submit(f, 1, 1)
+		xs := []runnel.Arg[[]int]{runnel.Gather[int](x1, x2), runnel.Gather[int](x1, x2)}
+		got, err := joined.Map(f, xs, [][]int{{3}, {4}}).Results(f)
+		do(t, err)
+		wants(t, "values and the number of upstreams", got, []string{"[1 2 3] 2", "[1 2 4] 2"})
 	})
 }
 
