@@ -50,12 +50,11 @@ func (b *Body) lookUp() (run bool) {
 }
 
 func (b *Body) cacheKey() (key string, parts []api.CachePart, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			key, err = "", fmt.Errorf("panic: %v", v)
-		}
-	}()
-	return b.task.CacheKey(b.job)
+	err = caught(func() (err error) {
+		key, parts, err = b.task.CacheKey(b.job)
+		return err
+	})
+	return key, parts, err
 }
 
 // run calls the task, a panic becomes an error.

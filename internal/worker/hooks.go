@@ -97,19 +97,23 @@ func (h *Hooks) result(b *Body, how Ended) {
 }
 
 // hook runs a hook and gives back its error only if it may abort and does.
-func (b *Body) hook(name string, mayAbort bool, call func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			b.swallowed(name, fmt.Errorf("panic: %v", v))
-			err = nil
-		}
-	}()
-	err = call()
+func (b *Body) hook(name string, mayAbort bool, call func() error) error {
+	err := caught(call)
 	if err == nil || mayAbort && errors.Is(err, ErrAbort) {
 		return err
 	}
 	b.swallowed(name, err)
 	return nil
+}
+
+// caught calls a function of the user's; a panic is an error.
+func caught(call func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return call()
 }
 
 // swallowed logs what a hook did wrong, with the run too while the body runs.

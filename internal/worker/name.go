@@ -2,7 +2,6 @@ package worker
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,15 +16,10 @@ func (b *Body) name() {
 		return
 	}
 	var name string
-	err := func() (err error) {
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("panic: %v", v)
-			}
-		}()
+	err := caught(func() (err error) {
 		name, err = b.task.RunName(b)
 		return err
-	}()
+	})
 	if err == nil && name == "" {
 		err = errors.New("the name is empty")
 	}
