@@ -49,6 +49,12 @@ func (u *undo) add(f func()) { u.rest = append(u.rest, f) }
 func (s *Store) Commit(_ context.Context, batch []*store.Transition) ([]store.FrameRef, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.commit(batch, 0)
+}
+
+// commit applies a batch of a session, 0 for who has the store alone.
+func (s *Store) commit(batch []*store.Transition, session int64) ([]store.FrameRef, error) {
+	s.session = session
 	var closed []store.FrameRef
 	for _, t := range batch {
 		var err error
@@ -165,7 +171,8 @@ func (s *Store) enter(t *store.Transition) (*run, error) {
 			return nil, fence(t, "exists, or is not number %d", t.NewRun.ID)
 		}
 		r = s.addRun(t.NewRun)
-	} else if err := fits(t, r); err != nil {
+		r.owner = s.session
+	} else if err := fits(t, r, s.session); err != nil {
 		return nil, err
 	}
 	if set := t.SetRun; set != nil {
@@ -176,10 +183,12 @@ func (s *Store) enter(t *store.Transition) (*run, error) {
 	return r, nil
 }
 
-func fits(t *store.Transition, r *run) error {
+func fits(t *store.Transition, r *run, session int64) error {
 	switch {
 	case r == nil:
 		return fence(t, "does not exist")
+	case r.owner != session:
+		return fence(t, "belongs to session %d, not %d", r.owner, session)
 	case r.row.Epoch != t.Epoch:
 		return fence(t, "is at epoch %d, not %d", r.row.Epoch, t.Epoch)
 	case r.row.State.Final() && (t.SetRun == nil || t.SetRun.State.Final()):

@@ -31,8 +31,11 @@ type Store struct {
 	lastBlob int64
 	blobsOf  map[int64][]int64 // by run
 	expiry   expiry
+	shared   shared
 
-	undo undo // of the commit in progress
+	// Of the commit in progress:
+	undo    undo
+	session int64
 }
 
 var _ store.Store = (*Store)(nil)
@@ -44,6 +47,7 @@ type run struct {
 	frameIDs []int64       // the keys of frames, ascending
 	blocks   []store.Block // by First
 	logs     []api.LogLine
+	owner    int64 // session
 }
 
 // Open makes an empty store.

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrLost is the error of a session that the others gave up, since it did not
+// renew its lease: its process stood still, or was cut off from the database.
+// Nothing that it writes is applied any more. [Shared.Rejoin] begins another.
+var ErrLost = errors.New("store: this session was given up")
+
+// Shared is a store that several processes work on at a time, each with a
+// session of its own. A live run belongs to one session, that of the process
+// whose engine decides what follows in it; the run of a NewRun to the one that
+// commits it. A session lives by a lease: when it is not renewed in time, any
+// other gives the session up, and its runs are there for whoever adopts them.
+//
+// The fence is the session itself: what it writes (Commit, PutRecords, PutBlob,
+// ReserveKeys, and all below) and giving it up exclude each other in the
+// database. So once a session is given up, all that it ever did is there to be
+// read, and nothing is added: a process that wakes up after an hour changes
+// nothing. A Commit about a run of another session fails with ErrFenced.
+type Shared interface {
+	Store
+	// Session is the number of this one. It is never given out again.
+	Session() int64
+	// Rejoin begins a new session after ErrLost.
+	Rejoin(ctx context.Context) error
+	// Beat renews the lease, tells the others what this process offers, gives up
+	// those whose lease has run out, and gives all sessions that live, this one
+	// among them, by number. Lost counts the sessions that this call gave up.
+	Beat(ctx context.Context, offer []byte) (live []Member, lost int, err error)
+	// Orphans reads up to limit live runs after a number whose session has ended.
+	Orphans(ctx context.Context, after int64, limit int) ([]RunRow, error)
+	// Adopt makes runs this session's that are orphans still, and says which.
+	Adopt(ctx context.Context, runs []int64) (adopted []int64, err error)
+	// Owner is the session that a run belongs to, 0 if that has ended, or the
+	// run.
+	Owner(ctx context.Context, run int64) (int64, error)
+	// Hold makes a duty this session's if no live session has it, and gives the
+	// one that has it now. Duties are for what one process at a time is to do.
+	Hold(ctx context.Context, duty string) (holder int64, err error)
+	// ReserveRuns gives out n run numbers in a row that no run ever had.
+	ReserveRuns(ctx context.Context, n int64) (first int64, err error)
+	// Send puts letters into the boxes of sessions. Those to sessions that have
+	// ended are lost, and so may be all when the database crashes.
+	Send(ctx context.Context, letters []Letter) error
+	// Receive takes letters that came earlier, by their ids, out of this session's
+	// box, and gives what is in it then, up to limit, the oldest first.
+	Receive(ctx context.Context, done []int64, limit int) ([]Letter, error)
+	// Bell rings when there may be letters. It may be late, or not ring at all.
+	Bell() <-chan struct{}
+}
+
+// Member is a session that lives.
+type Member struct {
+	Session int64
+	Name    string // of the process, for people
+	Started int64  // microseconds since 1970
+	Offer   []byte // as at its last Beat
+}
+
+// Letter is a message from one session to another.
+type Letter struct {
+	ID       int64 // given by the store
+	From, To int64
+	Body     []byte
+}
