@@ -1,0 +1,237 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// ErrGone is the error of a request whose answer will not come, since the one
+// that was asked has ended, or this process was given up meanwhile.
+var ErrGone = errors.New("cluster: who was asked is gone")
+
+// Keeper is the duty of who keeps what all share.
+const Keeper = "keeper"
+
+// Config is what a node is made of.
+type Config struct {
+	Store  store.Shared
+	Every  time.Duration // between two beats; a fraction of the lease
+	Logger *slog.Logger
+	// Offer gives what this process offers the others.
+	Offer func() []byte
+	// Changed is told of sessions that came and went, and who is the keeper. It
+	// is called after each beat that found something new, one at a time.
+	Changed func(Change)
+	// Lost is told that this session was given up, before the next one begins.
+	Lost func()
+	// Manual starts no goroutine: somebody drives the steps.
+	Manual bool
+}
+
+// Change is what a beat found.
+type Change struct {
+	Live   []store.Member // all that live
+	Gone   []int64        // sessions that lived at the beat before
+	Keeper int64
+	// Given counts those that this process gave up: their runs have nobody.
+	Given int
+}
+
+// Node is this process among those that share a store.
+type Node struct {
+	cfg      Config
+	store    store.Shared
+	handlers map[string]Handler
+	ctx      context.Context //nolint:containedctx // it ends with the node, not with a call
+	stop     context.CancelFunc
+	loops    sync.WaitGroup
+	beats    chan struct{} // beat now
+	rejoin   sync.Mutex    // one at a time
+
+	mu     sync.Mutex
+	self   int64
+	live   []store.Member
+	keeper int64
+
+	out  outbox
+	in   inbox
+	asks asks
+}
+
+// New makes a node, which does nothing before Start.
+func New(cfg Config) *Node {
+	n := &Node{cfg: cfg, store: cfg.Store, handlers: make(map[string]Handler), beats: make(chan struct{}, 1)}
+	n.ctx, n.stop = context.WithCancel(context.Background()) //nolint:forbidigo // lives as long as the node
+	n.self = cfg.Store.Session()
+	n.out.init()
+	n.in.init()
+	n.asks.init()
+	return n
+}
+
+// Start finds the others, and begins to talk to them. Handlers were set before.
+func (n *Node) Start(ctx context.Context) error {
+	if err := n.beat(ctx); err != nil {
+		return err
+	}
+	if !n.cfg.Manual {
+		n.loops.Go(n.beatLoop)
+		n.loops.Go(n.sendLoop)
+		n.loops.Go(n.receiveLoop)
+	}
+	return nil
+}
+
+// Close ends all talk. What others ask is not answered any more. The session
+// ends with the store.
+func (n *Node) Close() {
+	n.stop()
+	n.loops.Wait()
+	n.asks.fail(func(*ask) bool { return true }, api.ErrClosed)
+	n.in.requests.Wait()
+}
+
+// Self is this process's session.
+func (n *Node) Self() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.self
+}
+
+// Live gives the sessions that live, as far as is known.
+func (n *Node) Live() []store.Member {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.live
+}
+
+// KeeperSession is who keeps what all share, and whether that is this process.
+func (n *Node) KeeperSession() (session int64, self bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.keeper, n.keeper == n.self
+}
+
+// Hurry has the next beat come at once: somebody may have come or gone.
+func (n *Node) Hurry() {
+	select {
+	case n.beats <- struct{}{}:
+	default:
+	}
+}
+
+func (n *Node) beatLoop() {
+	every := time.NewTicker(n.cfg.Every)
+	defer every.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-every.C:
+		case <-n.beats:
+		}
+		n.BeatStep()
+	}
+}
+
+// BeatStep renews the lease and looks who lives.
+func (n *Node) BeatStep() {
+	if err := n.beat(n.ctx); err != nil && n.ctx.Err() == nil {
+		n.cfg.Logger.Warn("the lease was not renewed", "error", err)
+	}
+}
+
+func (n *Node) beat(ctx context.Context) error {
+	var offer []byte
+	if n.cfg.Offer != nil {
+		offer = n.cfg.Offer()
+	}
+	live, given, err := n.store.Beat(ctx, offer)
+	if errors.Is(err, store.ErrLost) {
+		n.GivenUp()
+		live, given, err = n.store.Beat(ctx, offer)
+	}
+	if err != nil {
+		return err
+	}
+	keeper, err := n.store.Hold(ctx, Keeper)
+	if err != nil {
+		return err
+	}
+	n.changed(live, keeper, given)
+	return nil
+}
+
+// changed takes note of who lives, and tells of it.
+func (n *Node) changed(live []store.Member, keeper int64, given int) {
+	n.mu.Lock()
+	c := Change{Live: live, Keeper: keeper, Given: given}
+	for _, m := range n.live {
+		if !lives(live, m.Session) {
+			c.Gone = append(c.Gone, m.Session)
+		}
+	}
+	fresh := keeper != n.keeper || given > 0 || len(c.Gone) > 0 || len(live) != len(n.live)
+	n.live, n.keeper = live, keeper
+	n.mu.Unlock()
+	if len(c.Gone) > 0 {
+		n.asks.fail(func(a *ask) bool { return slices.Contains(c.Gone, a.to) }, ErrGone)
+		n.in.end(c.Gone)
+	}
+	if fresh && n.cfg.Changed != nil {
+		n.cfg.Changed(c)
+	}
+}
+
+func lives(live []store.Member, session int64) bool {
+	return slices.ContainsFunc(live, func(m store.Member) bool { return m.Session == session })
+}
+
+// GivenUp is for who finds that the store takes nothing from this session any
+// more. It returns when there is a new one, or the node is closed.
+func (n *Node) GivenUp() {
+	was := n.Self()
+	n.rejoin.Lock()
+	defer n.rejoin.Unlock()
+	if n.Self() != was {
+		return // somebody else found it first
+	}
+	if n.cfg.Lost != nil {
+		n.cfg.Lost()
+	}
+	for delay := 10 * time.Millisecond; n.ctx.Err() == nil; delay = min(2*delay, time.Second) {
+		err := n.store.Rejoin(n.ctx)
+		if err == nil {
+			break
+		}
+		n.cfg.Logger.Warn("no new session", "error", err)
+		n.pause(delay)
+	}
+	n.mu.Lock()
+	n.self, n.keeper = n.store.Session(), 0
+	n.mu.Unlock()
+	n.asks.fail(func(*ask) bool { return true }, ErrGone)
+	n.in.restart()
+	n.out.drop()
+	n.Hurry()
+}
+
+// pause waits, or until the node is closed.
+func (n *Node) pause(d time.Duration) {
+	if n.cfg.Manual {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-n.ctx.Done():
+	}
+}

@@ -1,0 +1,224 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/cluster"
+	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/memory"
+)
+
+const lease = 10 * time.Second
+
+// deaf is a session whose bell never rings.
+type deaf struct{ store.Shared }
+
+func (deaf) Bell() <-chan struct{} { return nil }
+
+// process is a node under test, and what it was told.
+type process struct {
+	*cluster.Node
+
+	changes []cluster.Change
+	lost    int
+	stopped atomic.Bool // its lease is not renewed
+}
+
+// stopping is a session whose process stands still when told to.
+type stopping struct {
+	store.Shared
+	p *process
+}
+
+func (s stopping) Beat(ctx context.Context, offer []byte) ([]store.Member, int, error) {
+	if s.p.stopped.Load() {
+		return nil, 0, store.ErrRetry
+	}
+	return s.Shared.Beat(ctx, offer)
+}
+
+// begin makes processes on one store. Each answers "double", "fail" and "hang".
+func begin(t *testing.T, n int, wrap func(store.Shared) store.Shared) []*process {
+	t.Helper()
+	s := memory.Open()
+	var list []*process
+	for i := range n {
+		session := s.Join("process "+strconv.Itoa(i), lease, time.Now)
+		p := new(process)
+		p.Node = cluster.New(cluster.Config{
+			Store: wrap(stopping{session, p}), Every: lease / 4, Logger: slog.New(slog.DiscardHandler),
+			Changed: func(c cluster.Change) { p.changes = append(p.changes, c) },
+			Lost:    func() { p.lost++ },
+		})
+		p.Handle("double", func(r *cluster.Request) {
+			var n int
+			err := r.Decode(&n)
+			r.Reply(2*n, err)
+		})
+		p.Handle("fail", func(r *cluster.Request) { r.Reply(nil, api.Errorf(api.ErrConflict, "here", "not now")) })
+		p.Handle("hang", p.Blocking(func(ctx context.Context, _ *cluster.Request) (any, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		if err := p.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			p.Close()
+			_ = session.Close()
+		})
+		list = append(list, p)
+	}
+	for _, p := range list {
+		p.Hurry()
+	}
+	synctest.Wait()
+	return list
+}
+
+func plain(s store.Shared) store.Shared { return s }
+
+func TestCall(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		wrap func(store.Shared) store.Shared
+	}{
+		{"with a bell", plain},
+		{"without a bell", func(s store.Shared) store.Shared { return deaf{s} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				list := begin(t, 3, c.wrap)
+				for i, from := range list {
+					for j, to := range list {
+						var got int
+						err := from.Call(t.Context(), to.Self(), "double", 10*i+j, &got)
+						if err != nil || got != 2*(10*i+j) {
+							t.Errorf("%d asks %d: %d, %v", i, j, got, err)
+						}
+					}
+				}
+				err := list[0].Call(t.Context(), list[1].Self(), "fail", nil, nil)
+				var known *api.Error
+				if !errors.Is(err, api.ErrConflict) || !errors.As(err, &known) || known.Where != "here" || known.Msg != "not now" {
+					t.Errorf("a refusal comes as %v", err)
+				}
+				err = list[0].Call(t.Context(), list[1].Self(), "what", nil, nil)
+				if !errors.Is(err, api.ErrInvalid) {
+					t.Errorf("an unknown method: %v", err)
+				}
+				if err := list[0].Call(t.Context(), 99, "double", 1, nil); !errors.Is(err, cluster.ErrGone) {
+					t.Errorf("nobody is asked: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestCallerGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := begin(t, 2, plain)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := list[0].Call(ctx, list[1].Self(), "hang", nil, nil)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Call: %v", err)
+		}
+		list[1].Close() // waits for the handler, which ends with the caller's interest
+	})
+}
+
+func TestTellInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		var got []int
+		var nodes []*cluster.Node
+		for range 2 {
+			session := s.Join("p", lease, time.Now)
+			n := cluster.New(cluster.Config{Store: session, Every: lease / 4, Logger: slog.New(slog.DiscardHandler)})
+			n.Handle("note", func(r *cluster.Request) {
+				var x int
+				if err := r.Decode(&x); err != nil {
+					t.Error(err)
+				}
+				got = append(got, x)
+			})
+			if err := n.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(n.Close)
+			nodes = append(nodes, n)
+		}
+		want := make([]int, 1000)
+		for i := range want {
+			want[i] = i
+			if err := nodes[0].Tell(nodes[1].Self(), "note", i); err != nil {
+				t.Fatal(err)
+			}
+			if i%100 == 50 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		if !slices.Equal(got, want) {
+			t.Errorf("%d messages came, or in another order", len(got))
+		}
+	})
+}
+
+// A process that stands still for longer than its lease is given up: who asked it
+// learns that, its duty goes to another, and when it wakes it begins again.
+func TestStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := begin(t, 3, plain)
+		a, b := list[0], list[1]
+		was := a.Self()
+		if _, self := a.KeeperSession(); !self {
+			t.Fatal("the first is not the keeper")
+		}
+		hung := make(chan error, 1)
+		go func() { hung <- b.Call(t.Context(), was, "hang", nil, nil) }()
+		synctest.Wait()
+		a.stopped.Store(true)
+		<-time.After(2 * lease)
+		if err := <-hung; !errors.Is(err, cluster.ErrGone) {
+			t.Errorf("who asked gets %v, want ErrGone", err)
+		}
+		gone, given := 0, 0
+		for _, p := range list[1:] {
+			for _, c := range p.changes {
+				given += c.Given
+				if slices.Contains(c.Gone, was) {
+					gone++
+				}
+			}
+		}
+		if gone != 2 || given != 1 {
+			t.Errorf("%d of 2 saw it go, and it was given up %d times", gone, given)
+		}
+		keeper, _ := b.KeeperSession()
+		if other, _ := list[2].KeeperSession(); keeper != other || keeper == was {
+			t.Errorf("the keepers are %d and %d, it was %d", keeper, other, was)
+		}
+		a.stopped.Store(false)
+		<-time.After(lease)
+		if a.lost != 1 || a.Self() == was {
+			t.Errorf("after it woke: lost %d times, session %d, before %d", a.lost, a.Self(), was)
+		}
+		for _, pair := range [][2]*process{{a, b}, {b, a}} {
+			var got int
+			if err := pair[0].Call(t.Context(), pair[1].Self(), "double", 4, &got); err != nil || got != 8 {
+				t.Errorf("after it woke: %d, %v", got, err)
+			}
+		}
+	})
+}
