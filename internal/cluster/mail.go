@@ -35,12 +35,6 @@ type outbox struct {
 
 func (o *outbox) init() { o.to, o.ready = make(map[int64][]message), make(chan struct{}, 1) }
 
-func (o *outbox) drop() {
-	o.mu.Lock()
-	clear(o.to)
-	o.mu.Unlock()
-}
-
 func (n *Node) post(to int64, m message) {
 	n.out.mu.Lock()
 	n.out.to[to] = append(n.out.to[to], m)
@@ -120,17 +114,6 @@ type inbox struct {
 type request struct{ from, number int64 }
 
 func (b *inbox) init() { b.seen, b.open = make(map[int64]bool), make(map[request]*Request) }
-
-// restart forgets what was about the session before.
-func (b *inbox) restart() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	clear(b.seen)
-	for _, r := range b.open {
-		r.cancel()
-	}
-	clear(b.open)
-}
 
 // end cancels the requests of sessions that are gone.
 func (b *inbox) end(gone []int64) {

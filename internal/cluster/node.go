@@ -29,8 +29,6 @@ type Config struct {
 	// Changed is told of sessions that came and went, and who is the keeper. It
 	// is called after each beat that found something new, one at a time.
 	Changed func(Change)
-	// Lost is told that this session was given up, before the next one begins.
-	Lost func()
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 }
@@ -44,7 +42,7 @@ type Change struct {
 	Given int
 }
 
-// Node is this process among those that share a store.
+// Node is one session of this process among those that share a store.
 type Node struct {
 	cfg      Config
 	store    store.Shared
@@ -53,10 +51,11 @@ type Node struct {
 	stop     context.CancelFunc
 	loops    sync.WaitGroup
 	beats    chan struct{} // beat now
-	rejoin   sync.Mutex    // one at a time
+	self     int64
+	lost     chan struct{}
+	losing   sync.Once
 
 	mu     sync.Mutex
-	self   int64
 	live   []store.Member
 	keeper int64
 
@@ -67,7 +66,7 @@ type Node struct {
 
 // New makes a node, which does nothing before Start.
 func New(cfg Config) *Node {
-	n := &Node{cfg: cfg, store: cfg.Store, handlers: make(map[string]Handler), beats: make(chan struct{}, 1)}
+	n := &Node{cfg: cfg, store: cfg.Store, handlers: make(map[string]Handler), beats: make(chan struct{}, 1), lost: make(chan struct{})}
 	n.ctx, n.stop = context.WithCancel(context.Background()) //nolint:forbidigo // lives as long as the node
 	n.self = cfg.Store.Session()
 	n.out.init()
@@ -99,11 +98,7 @@ func (n *Node) Close() {
 }
 
 // Self is this process's session.
-func (n *Node) Self() int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.self
-}
+func (n *Node) Self() int64 { return n.self }
 
 // Live gives the sessions that live, as far as is known.
 func (n *Node) Live() []store.Member {
@@ -154,14 +149,13 @@ func (n *Node) beat(ctx context.Context) error {
 		offer = n.cfg.Offer()
 	}
 	live, given, err := n.store.Beat(ctx, offer)
+	var keeper int64
+	if err == nil {
+		keeper, err = n.store.Hold(ctx, Keeper)
+	}
 	if errors.Is(err, store.ErrLost) {
 		n.GivenUp()
-		live, given, err = n.store.Beat(ctx, offer)
 	}
-	if err != nil {
-		return err
-	}
-	keeper, err := n.store.Hold(ctx, Keeper)
 	if err != nil {
 		return err
 	}
@@ -194,33 +188,16 @@ func lives(live []store.Member, session int64) bool {
 	return slices.ContainsFunc(live, func(m store.Member) bool { return m.Session == session })
 }
 
-// GivenUp is for who finds that the store takes nothing from this session any
-// more. It returns when there is a new one, or the node is closed.
+// Lost is closed when this session was given up: the store takes nothing from it
+// any more.
+func (n *Node) Lost() <-chan struct{} { return n.lost }
+
+// GivenUp is for who finds that the store takes nothing from this session.
 func (n *Node) GivenUp() {
-	was := n.Self()
-	n.rejoin.Lock()
-	defer n.rejoin.Unlock()
-	if n.Self() != was {
-		return // somebody else found it first
-	}
-	if n.cfg.Lost != nil {
-		n.cfg.Lost()
-	}
-	for delay := 10 * time.Millisecond; n.ctx.Err() == nil; delay = min(2*delay, time.Second) {
-		err := n.store.Rejoin(n.ctx)
-		if err == nil {
-			break
-		}
-		n.cfg.Logger.Warn("no new session", "error", err)
-		n.pause(delay)
-	}
-	n.mu.Lock()
-	n.self, n.keeper = n.store.Session(), 0
-	n.mu.Unlock()
-	n.asks.fail(func(*ask) bool { return true }, ErrGone)
-	n.in.restart()
-	n.out.drop()
-	n.Hurry()
+	n.losing.Do(func() {
+		close(n.lost)
+		n.stop()
+	})
 }
 
 // pause waits, or until the node is closed.
