@@ -18,11 +18,11 @@ import (
 // Engine runs pipelines and keeps them. Its methods may be called from several
 // goroutines.
 type Engine struct {
-	engine *engine.Engine
-	pool   *worker.Pool
-	store  store.Store
-	work   *worker.Registry
-	named  map[string]error
+	seat *engine.Seat
+	pool *worker.Pool
+	store store.Store
+	work  *worker.Registry
+	named map[string]error
 
 	declared map[string]*declaration
 }
@@ -50,7 +50,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 		return nil, err
 	}
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
-	inner, err := engine.New(ctx, engine.Config{
+	seat, err := engine.Sit(ctx, engine.Config{
 		Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
 		Queues: cfg.queues,
 	})
@@ -58,15 +58,26 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 		return nil, errors.Join(err, db.Close())
 	}
 	return &Engine{
-		engine: inner,
-		pool:   worker.Start(cfg.work, inner, cfg.concurrency, teller), //nolint:contextcheck // it outlives the call
-		store:  db,
-		work:   cfg.work,
-		named:  cfg.work.Errors(),
+		seat:  seat,
+		pool:  worker.Start(cfg.work, claims{seat}, cfg.concurrency, teller), //nolint:contextcheck // it outlives the call
+		store: db,
+		work:  cfg.work,
+		named: cfg.work.Errors(),
 
 		declared: cfg.declared,
 	}, nil
 }
+
+// claims has the pool work for the engine that sits.
+type claims struct{ seat *engine.Seat }
+
+// Claim gives the next job.
+func (c claims) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
+	return c.seat.Claim(ctx)
+}
+
+// inner gives the engine that sits now.
+func (e *Engine) inner() *engine.Engine { return e.seat.Engine() }
 
 func openStore(ctx context.Context, dsn string) (store.Store, error) {
 	kind, rest, found := strings.Cut(dsn, ":")
@@ -99,7 +110,7 @@ func openSQLite(ctx context.Context, dsn, path string, params url.Values) (store
 // closes the database. What has not ended goes on when it is opened again; a
 // body that was not waited for has its context cancelled, and runs again then.
 func (e *Engine) Close(ctx context.Context) error {
-	err := e.engine.Close(ctx)
+	err := e.seat.Close(ctx)
 	if stopped := e.pool.Stop(ctx); stopped != nil && err == nil {
 		err = stopped
 	}
@@ -127,7 +138,7 @@ func (e *Engine) Submit[R any](ctx context.Context, p Runnable[R], opts ...Submi
 	if err := s.outside(); err != nil {
 		return nil, err
 	}
-	h, err := e.engine.Submit(ctx, plan.spec(), s.name)
+	h, err := e.inner().Submit(ctx, plan.spec(), s.name)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +166,7 @@ func (e *Engine) SubmitAll[R any](ctx context.Context, pipelines iter.Seq[Runnab
 	if err := s.outside(); err != nil {
 		return nil, err
 	}
-	err := e.engine.SubmitAll(ctx, specs, s.name, func(h *engine.Handle) error {
+	err := e.inner().SubmitAll(ctx, specs, s.name, func(h *engine.Handle) error {
 		runs = append(runs, newRun[R](e, h))
 		return nil
 	})
@@ -182,7 +193,7 @@ func (s *submission) outside() error {
 // Attach gives a run by its id, also one submitted by another process. R is
 // what its result is decoded to; json.RawMessage fits any.
 func (e *Engine) Attach[R any](ctx context.Context, id string) (*Run[R], error) {
-	h, err := e.engine.Find(ctx, id)
+	h, err := e.inner().Find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -191,18 +202,18 @@ func (e *Engine) Attach[R any](ctx context.Context, id string) (*Run[R], error) 
 
 // Pause starts nothing new of a run, its child pipelines included, until it is
 // resumed. Bodies in progress go on to their end.
-func (e *Engine) Pause(ctx context.Context, run string) error { return e.engine.Pause(ctx, run) }
+func (e *Engine) Pause(ctx context.Context, run string) error { return e.inner().Pause(ctx, run) }
 
 // Resume goes on with a paused run.
-func (e *Engine) Resume(ctx context.Context, run string) error { return e.engine.Resume(ctx, run) }
+func (e *Engine) Resume(ctx context.Context, run string) error { return e.inner().Resume(ctx, run) }
 
 // Cancel stops a run: the contexts of its bodies are cancelled, nothing new is
 // started but what FinallyDo asks for.
-func (e *Engine) Cancel(ctx context.Context, run string) error { return e.engine.Cancel(ctx, run) }
+func (e *Engine) Cancel(ctx context.Context, run string) error { return e.inner().Cancel(ctx, run) }
 
 // Retry goes on with a failed run from where it failed: what has completed
 // stays, what has failed or never ran runs.
-func (e *Engine) Retry(ctx context.Context, run string) error { return e.engine.Retry(ctx, run) }
+func (e *Engine) Retry(ctx context.Context, run string) error { return e.inner().Retry(ctx, run) }
 
 // Complete answers a task that waits, or will, with [Pending].
 func (e *Engine) Complete[R any](ctx context.Context, token string, result R) error {
@@ -210,7 +221,7 @@ func (e *Engine) Complete[R any](ctx context.Context, token string, result R) er
 	if err != nil {
 		return err
 	}
-	return e.engine.Complete(ctx, token, data)
+	return e.inner().Complete(ctx, token, data)
 }
 
 // Fail fails a task that waits, or will, with [Pending]. Its retries follow.
@@ -218,13 +229,13 @@ func (e *Engine) Fail(ctx context.Context, token string, cause error) error {
 	if cause == nil {
 		return api.Errorf(ErrInvalid, "", "Fail without an error")
 	}
-	return e.engine.Fail(ctx, token, e.work.Failure(cause))
+	return e.inner().Fail(ctx, token, e.work.Failure(cause))
 }
 
 // Runs lists runs, newest first.
 func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error] {
 	return func(yield func(api.Run, error) bool) {
-		for run, err := range e.engine.Runs(ctx, filter) {
+		for run, err := range e.inner().Runs(ctx, filter) {
 			run.Failure.Resolve(e.named)
 			if !yield(run, err) {
 				return
@@ -237,7 +248,7 @@ func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.R
 // It is zero if a body runs, and [ErrConflict] for what has ended. A child of a
 // group has no id before it begins: a run tells how many wait, and for what.
 func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
-	return e.engine.Why(ctx, id)
+	return e.inner().Why(ctx, id)
 }
 
 // TaskRuns lists task runs, those of one run in the order of their creation, and
@@ -245,7 +256,7 @@ func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 // not begun.
 func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
 	return func(yield func(api.TaskRun, error) bool) {
-		for task, err := range e.engine.TaskRuns(ctx, filter) {
+		for task, err := range e.inner().TaskRuns(ctx, filter) {
 			task.Failure.Resolve(e.named)
 			if !yield(task, err) {
 				return

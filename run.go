@@ -27,14 +27,14 @@ func (r *Run[R]) ID() string { return r.handle.Load().ID() }
 // Wait gives the result once the run has ended; a *[Failure] if it failed or
 // was cancelled. When ctx ends it stops waiting; the run goes on.
 func (r *Run[R]) Wait(ctx context.Context) (R, error) {
-	out, err := r.handle.Load().Wait(ctx)
+	out, err := r.engine.seat.Wait(ctx, r.handle.Load())
 	return r.value(out, err)
 }
 
 // Result is Wait for a run that has ended, and an [ErrConflict] while it has
 // not.
 func (r *Run[R]) Result(ctx context.Context) (R, error) {
-	out, err := r.engine.engine.Result(ctx, r.ID())
+	out, err := r.engine.inner().Result(ctx, r.ID())
 	return r.value(out, err)
 }
 
@@ -60,7 +60,7 @@ func (r *Run[R]) value(out engine.Outcome, err error) (R, error) {
 // the zero value if it has none. It is an [ErrConflict] while the run goes on.
 func (r *Run[R]) FinalState[S any](ctx context.Context) (S, error) {
 	var zero S
-	out, err := r.engine.engine.Result(ctx, r.ID())
+	out, err := r.engine.inner().Result(ctx, r.ID())
 	if err != nil || out.FinalState == nil {
 		return zero, err
 	}
@@ -73,14 +73,14 @@ func (r *Run[R]) FinalState[S any](ctx context.Context) (S, error) {
 
 // Status gives what is known of the run now.
 func (r *Run[R]) Status(ctx context.Context) (api.Run, error) {
-	run, err := r.engine.engine.Status(ctx, r.ID())
+	run, err := r.engine.inner().Status(ctx, r.ID())
 	run.Failure.Resolve(r.engine.named)
 	return run, err
 }
 
 // Request gives the pipeline as it was submitted, in its JSON form.
 func (r *Run[R]) Request(ctx context.Context) (json.RawMessage, error) {
-	return r.engine.engine.Request(ctx, r.ID())
+	return r.engine.inner().Request(ctx, r.ID())
 }
 
 // Pause is [Engine.Pause] for this run.
@@ -97,7 +97,7 @@ func (r *Run[R]) Retry(ctx context.Context) error {
 	if err := r.engine.Retry(ctx, r.ID()); err != nil {
 		return err
 	}
-	h, err := r.engine.engine.Find(ctx, r.ID())
+	h, err := r.engine.inner().Find(ctx, r.ID())
 	if err != nil {
 		return err
 	}

@@ -227,6 +227,10 @@ func (e *Engine) commit(batch []*change, transitions []*store.Transition) {
 			e.commits.push(committed{batch, closed})
 			return
 		}
+		if errors.Is(err, store.ErrLost) {
+			e.givenUp(batch)
+			return
+		}
 		if !errors.Is(err, store.ErrRetry) {
 			if len(batch) == 1 {
 				e.fail(batch, err)

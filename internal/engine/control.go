@@ -7,6 +7,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/lifecycle"
 	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // Pause starts nothing more of a run until it is resumed. Bodies that run go on,
@@ -59,16 +60,16 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 // control does an action that the run's state allows, and waits until it is
 // durable. An action that changes nothing is done at once. Act queues the change.
 func (e *Engine) control(ctx context.Context, id string, action lifecycle.Action, act func(*run, *change)) error {
-	r, row, err := e.find(ctx, id)
-	if err != nil {
-		return err
-	}
-	if r == nil {
-		if _, err := lifecycle.Control(action, row.State); err != nil {
+	return e.wherever(ctx, id, askControl, controlRequest{id, action}, nil, func(r *run, row *store.RunRow) error {
+		if r == nil {
+			_, err := lifecycle.Control(action, row.State)
 			return err
 		}
-		return strayError(id)
-	}
+		return e.controlHere(ctx, r, action, act)
+	})
+}
+
+func (e *Engine) controlHere(ctx context.Context, r *run, action lifecycle.Action, act func(*run, *change)) error {
 	r.mu.Lock()
 	to, err := lifecycle.Control(action, r.state)
 	if err != nil || to == r.state {

@@ -32,6 +32,9 @@ type Config struct {
 	Told func(job *api.Job, run api.TaskRun)
 	// Queues are those whose tasks are given out; nil: all.
 	Queues []string
+	// Beat is how often the lease of a session is renewed, if the store is shared.
+	// Default: 2.5 s.
+	Beat time.Duration
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 }
@@ -60,10 +63,11 @@ type Engine struct {
 	sweep     sweep
 	closers   closers
 	retention retention
+	numbers   numbers
+	peers     peers
 
 	mu      sync.Mutex
 	runs    map[int64]*run
-	lastRun int64
 	closed  bool
 	claimed atomic.Int64 // jobs given out and not finished
 	// stopping: bodies were cancelled since Close may wait no longer. If they fail
@@ -75,7 +79,7 @@ type Engine struct {
 }
 
 // New recovers the live runs of the store and goes on with them.
-func New(ctx context.Context, cfg Config) (*Engine, error) {
+func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e := &Engine{
 		store: cfg.Store, registry: cfg.Registry, log: cfg.Logger, now: cfg.Now,
 		random: cfg.Random, grace: cfg.Grace, told: cfg.Told, manual: cfg.Manual,
@@ -111,14 +115,23 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.lastRun = last
+	e.numbers.next = last + 1
+	if cfg.Beat == 0 {
+		cfg.Beat = 2500 * time.Millisecond
+	}
+	e.initPeers(cfg.Beat)
+	defer func() {
+		if err != nil && e.peers.node != nil {
+			e.peers.node.Close()
+		}
+	}()
 	if err := e.loadLimits(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.loadSlots(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.recover(ctx); err != nil {
+	if err := e.findRuns(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.loadSchedules(ctx); err != nil {
@@ -132,6 +145,23 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		e.loops.Go(e.expireLoop)
 	}
 	return e, nil
+}
+
+// findRuns brings back the runs that nobody has.
+func (e *Engine) findRuns(ctx context.Context) error {
+	if e.peers.node == nil {
+		return e.recover(ctx)
+	}
+	if err := e.peers.node.Start(ctx); err != nil {
+		return err
+	}
+	if err := e.adopt(ctx); err != nil {
+		return err
+	}
+	if !e.manual {
+		e.loops.Go(e.adoptLoop)
+	}
+	return nil
 }
 
 // Close gives out no more jobs, waits for the bodies that run until ctx ends,
@@ -163,6 +193,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.cancelBodies()
 	e.closeSlots(true)
 	e.closeLevels(ctx)
+	if e.peers.node != nil {
+		e.peers.node.Close()
+	}
 	e.closers.stop()
 	e.timers.close()
 	e.queue.close()
@@ -170,6 +203,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.commits.close()
 	e.loops.Wait()
 	e.abandonWaiters()
+	e.logRefused()
 	if left > 0 && !e.manual {
 		return api.Errorf(api.ErrTimeout, "", "closed with %d bodies still running; they will run again", left)
 	}

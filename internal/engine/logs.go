@@ -127,7 +127,7 @@ func (e *Engine) lines(ctx context.Context, filter api.LogFilter, do func(*lineR
 		if err == nil {
 			l := &lineReader{e: e, ctx: ctx, filter: filter, yield: yield, left: filter.Limit, run: row.ID, next: filter.From}
 			if r == nil && !row.State.Final() {
-				l.stray = strayError(filter.Run)
+				l.away = true
 			}
 			if r != nil {
 				l.run = r.id
@@ -151,7 +151,7 @@ type lineReader struct {
 	left   int
 	run    int64
 	next   int64 // number of the next line
-	stray  error // the run is live, but not here
+	away   bool  // the run is live, but not here
 }
 
 // read gives the lines that are durable.
@@ -172,7 +172,7 @@ func (l *lineReader) read() error {
 // live here.
 func (l *lineReader) follow(r *run) error {
 	if r == nil {
-		return errors.Join(l.read(), l.stray)
+		return l.followAway()
 	}
 	ended := r.handle.wait()
 	for last := false; ; {
@@ -196,4 +196,27 @@ func (l *lineReader) follow(r *run) error {
 			return context.Cause(l.ctx)
 		}
 	}
+}
+
+// followAway is follow of a run that is not live here.
+func (l *lineReader) followAway() error {
+	for l.away {
+		if err := l.read(); err != nil {
+			return err
+		}
+		if l.e.peers.node == nil {
+			return strayError(l.filter.Run)
+		}
+		err := l.e.wherever(l.ctx, l.filter.Run, askLines, l.filter.Run, nil, func(r *run, _ *store.RunRow) error {
+			l.away = false
+			if r != nil {
+				return l.follow(r)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return l.read()
 }

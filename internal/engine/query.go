@@ -45,10 +45,14 @@ func (e *Engine) Find(ctx context.Context, id string) (*Handle, error) {
 	if r != nil {
 		return r.handle, nil
 	}
-	if !row.State.Final() {
-		return nil, strayError(id)
-	}
 	h := &Handle{e: e, id: id}
+	if !row.State.Final() {
+		if e.peers.node == nil || e.peers.stray(row.ID) {
+			return nil, strayError(id)
+		}
+		h.away = true
+		return h, nil
+	}
 	var cell store.RunCell
 	if err := cell.Decode(row.Cell); err != nil {
 		return nil, err
@@ -68,7 +72,12 @@ func (e *Engine) Status(ctx context.Context, id string) (api.Run, error) {
 		return api.Run{}, err
 	}
 	if r == nil {
-		return e.fromRow(&row)
+		out, err := e.fromRow(&row)
+		if err == nil && !row.State.Final() && e.peers.node != nil {
+			// Who has it knows more. If that can't be asked, it is what was stored.
+			_ = e.elsewhere(ctx, &row, askStatus, id, &out.Tasks)
+		}
+		return out, err
 	}
 	row, err = e.store.Run(ctx, r.id)
 	if err != nil {

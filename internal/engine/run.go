@@ -113,6 +113,7 @@ type Handle struct {
 
 	mu    sync.Mutex
 	ended bool
+	away  bool          // another engine has the run; it is attended to when somebody waits
 	done  chan struct{} // made by the first who has to wait
 
 	// Once ended:
@@ -152,6 +153,9 @@ func (h *Handle) wait() <-chan struct{} {
 		return closedChannel
 	case h.done == nil:
 		h.done = make(chan struct{})
+		if h.away {
+			h.e.beside(func() { h.e.attend(h) })
+		}
 	}
 	return h.done
 }
@@ -174,6 +178,14 @@ func (h *Handle) settle(state api.State, cell *store.RunCell) { h.end(state, *ce
 func (h *Handle) fail(err error) { h.end(0, store.RunCell{}, err) }
 
 func (h *Handle) abandon() {
+	if lost := h.e.Lost(); lost != nil {
+		select {
+		case <-lost:
+			h.fail(ErrLost)
+			return
+		default:
+		}
+	}
 	h.fail(api.Errorf(api.ErrClosed, "", "engine closed before run %s ended", h.id))
 }
 

@@ -135,7 +135,7 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.admit(req.name, req.made)
+	r, err := e.admit(ctx, req.name, req.made)
 	if err != nil {
 		return nil, err
 	}
@@ -168,23 +168,26 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 }
 
 // admit gives a new run its number and id.
-func (e *Engine) admit(name string, by *made) (*run, error) {
-	r, err := e.enter(name, by)
+func (e *Engine) admit(ctx context.Context, name string, by *made) (*run, error) {
+	r, err := e.enter(ctx, name, by)
 	if err == nil {
 		e.schedules.begun(r)
 	}
 	return r, err
 }
 
-func (e *Engine) enter(name string, by *made) (*run, error) {
+func (e *Engine) enter(ctx context.Context, name string, by *made) (*run, error) {
+	number, err := e.takeNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
 	now := e.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, api.ErrClosed
 	}
-	e.lastRun++
-	r := e.newRun(e.lastRun, newUID(now, e.lastRun, e.random()), name)
+	r := e.newRun(number, newUID(now, number, e.random()), name)
 	r.created, r.made = now.UnixMicro(), by
 	e.runs[r.id] = r
 	return r, nil

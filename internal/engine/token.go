@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // errLate answers who answers an attempt that has ended.
@@ -109,24 +110,32 @@ func (e *Engine) Fail(ctx context.Context, token string, f *api.Failure) error {
 }
 
 func (e *Engine) answerToken(ctx context.Context, token string, x external) error {
-	r, t, err := e.tokenTask(ctx, token)
-	if err != nil {
-		return err
+	parts := strings.Split(token, ".")
+	if len(parts) != 5 {
+		return api.Errorf(api.ErrNotFound, "", "not a token: %q", token)
 	}
+	return e.wherever(ctx, parts[0], askAnswer, answerRequest{token, x}, nil, func(r *run, row *store.RunRow) error {
+		if r == nil {
+			return api.Errorf(api.ErrConflict, "", "run %s is %s: the answer comes too late", parts[0], row.State)
+		}
+		return e.answerHere(ctx, r, token, x)
+	})
+}
+
+func (e *Engine) answerHere(ctx context.Context, r *run, token string, x external) error {
+	parts := strings.Split(token, ".")
+	t := r.tokenTask(parts)
 	answer, err := json.Marshal(x)
 	if err != nil {
 		return api.Errorf(api.ErrEncoding, "", "answer: %w", err)
 	}
 	if t == nil {
-		err := e.answerStale(ctx, r, strings.Split(token, "."), answer)
+		err := e.answerStale(ctx, r, parts, answer)
 		if err != errRevived { //nolint:errorlint // our own value
 			return err
 		}
 		// Its flow came to it just now.
-		if _, t, err = e.tokenTask(ctx, token); err != nil {
-			return err
-		}
-		if t == nil {
+		if t = r.tokenTask(parts); t == nil {
 			return errLate
 		}
 	}
@@ -154,28 +163,16 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 	return await(ctx, done)
 }
 
-// tokenTask finds the run and the task that a token names, nil for a task that
-// is not in memory.
-func (e *Engine) tokenTask(ctx context.Context, token string) (*run, *task, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 5 {
-		return nil, nil, api.Errorf(api.ErrNotFound, "", "not a token: %q", token)
-	}
-	r, row, err := e.find(ctx, parts[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	if r == nil {
-		return nil, nil, api.Errorf(api.ErrConflict, "", "run %s is %s: the answer comes too late", parts[0], row.State)
-	}
+// tokenTask finds the task that a token names, nil for one that is not in memory.
+func (r *run) tokenTask(parts []string) *task {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for t := range r.live.all() {
 		if hexInt(t.key) == parts[1] {
-			return r, t, nil
+			return t
 		}
 	}
-	return r, nil, nil
+	return nil
 }
 
 // checkToken reports why a token can't be answered. Called with run.mu.

@@ -111,9 +111,6 @@ type source struct {
 	e   *engine.Engine
 }
 
-// Claim is not used: the world claims.
-func (s source) Claim(context.Context) (*api.Job, error) { return nil, api.ErrClosed }
-
 // Begin goes to the engine.
 func (s source) Begin(job *api.Job, cancel func(error)) {
 	s.e.Begin(job, func(cause error) {

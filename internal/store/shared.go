@@ -20,7 +20,8 @@ var ErrLost = errors.New("store: this session was given up")
 // ReserveKeys, and all below) and giving it up exclude each other in the
 // database. So once a session is given up, all that it ever did is there to be
 // read, and nothing is added: a process that wakes up after an hour changes
-// nothing. A Commit about a run of another session fails with ErrFenced.
+// nothing. A Commit about a live run of another session fails with ErrFenced; one
+// that makes a run live again which is final has it from then on.
 type Shared interface {
 	Store
 	// Session is the number of this one. It is never given out again.

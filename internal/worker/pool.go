@@ -11,11 +11,11 @@ import (
 // told otherwise.
 const DefaultConcurrency = 256
 
-// Pool runs jobs of one source with goroutines of its own. One more is started
+// Pool runs jobs of one claimer with goroutines of its own. One more is started
 // whenever all are busy, so an idle pool has one.
 type Pool struct {
 	registry *Registry
-	source   Source
+	claimer  Claimer
 	teller   *Teller
 	limit    int
 	claims   context.Context //nolint:containedctx // it ends with the pool, not with a call.
@@ -31,11 +31,11 @@ type Pool struct {
 // Start makes a pool of at most limit goroutines (0: DefaultConcurrency) that
 // claims from src until Stop. Teller may be nil; while it has too much to do,
 // nothing more is claimed.
-func Start(r *Registry, src Source, limit int, teller *Teller) *Pool {
+func Start(r *Registry, src Claimer, limit int, teller *Teller) *Pool {
 	if limit <= 0 {
 		limit = DefaultConcurrency
 	}
-	p := &Pool{registry: r, source: src, teller: teller, limit: limit, running: 1, idle: make(chan struct{})}
+	p := &Pool{registry: r, claimer: src, teller: teller, limit: limit, running: 1, idle: make(chan struct{})}
 	p.claims, p.stop = context.WithCancel(context.Background()) //nolint:forbidigo // it ends by Stop
 	go p.loop()
 	return p
@@ -67,17 +67,17 @@ func (p *Pool) loop() {
 	}()
 	for {
 		p.teller.throttle(p.claims)
-		next, err := p.source.Claim(p.claims)
+		next, source, err := p.claimer.Claim(p.claims)
 		if err != nil {
 			return
 		}
 		if p.registry.flow(next.Task) {
-			p.flow(next)
+			p.flow(source, next)
 			continue
 		}
 		job = next
 		p.begun()
-		p.registry.Execute(p.source, job)
+		p.registry.Execute(source, job)
 		job = nil
 		p.mu.Lock()
 		p.busy--
@@ -112,7 +112,7 @@ func (p *Pool) ended(inJob bool) {
 }
 
 // flow runs a flow beside the pool's goroutines, since it mostly waits.
-func (p *Pool) flow(job *api.Job) {
+func (p *Pool) flow(source Source, job *api.Job) {
 	p.mu.Lock()
 	p.flows++
 	p.mu.Unlock()
@@ -123,7 +123,7 @@ func (p *Pool) flow(job *api.Job) {
 			p.over()
 			p.mu.Unlock()
 		}()
-		p.registry.Execute(p.source, job)
+		p.registry.Execute(source, job)
 	}()
 }
 

@@ -6,12 +6,16 @@ import (
 	"github.com/runnel-dev/runnel/api"
 )
 
-// Source gives jobs and takes answers. The engine is one; a client of a remote
-// engine will be another.
+// Claimer gives jobs.
+type Claimer interface {
+	// Claim blocks until there is a job, and gives who takes its answer; or fails:
+	// with api.ErrClosed when there will be no more, or with the context's error.
+	Claim(ctx context.Context) (*api.Job, Source, error)
+}
+
+// Source takes the answers to the jobs that came from it, and what bodies ask
+// meanwhile. The engine is one; a client of a remote engine will be another.
 type Source interface {
-	// Claim blocks until there is a job, or fails: with api.ErrClosed when there
-	// will be no more, or with the context's error.
-	Claim(ctx context.Context) (*api.Job, error)
 	// Cached asks the cache about a job whose task is cached, once its key is known,
 	// "" for none. False: the job is over, or comes again later; its body is not to
 	// run now. It comes with Looked set when the body is to run without asking.

@@ -35,12 +35,12 @@ type source struct {
 	done    sync.WaitGroup
 }
 
-func (s *source) Claim(ctx context.Context) (*api.Job, error) {
+func (s *source) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
 	select {
 	case job := <-s.jobs:
-		return job, nil
+		return job, s, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 }
 

@@ -179,6 +179,10 @@ func (s *Store) enter(t *store.Transition) (*run, error) {
 		s.undo.runs = append(s.undo.runs, runWas{r, r.row, true})
 		r.row.State, r.row.Gen, r.row.Epoch = set.State, set.Gen, set.Epoch
 		r.row.Finished, r.row.Cell = set.Finished, keep(set.Cell)
+		if was := r.owner; was != s.session {
+			s.undo.add(func() { r.owner = was })
+			r.owner = s.session
+		}
 	}
 	return r, nil
 }
@@ -187,7 +191,7 @@ func fits(t *store.Transition, r *run, session int64) error {
 	switch {
 	case r == nil:
 		return fence(t, "does not exist")
-	case r.owner != session:
+	case r.owner != session && !r.row.State.Final():
 		return fence(t, "belongs to session %d, not %d", r.owner, session)
 	case r.row.Epoch != t.Epoch:
 		return fence(t, "is at epoch %d, not %d", r.row.Epoch, t.Epoch)

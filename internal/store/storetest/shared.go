@@ -157,6 +157,13 @@ func runsBelong(t *testing.T, a, b env, _ func(env)) {
 	b.fenced("another's run beside an own one", newRun(2), setRun(1, 1, store.RunSet{State: api.Failed, Epoch: 1}))
 	a.commit(insertTask(1, 10, api.Running), setRun(1, 1, store.RunSet{State: api.Failed, Epoch: 1, Finished: 5}))
 	a.equal("owner of what has ended", owner(b, 1), int64(0))
+	b.fenced("nothing but a retry makes it live", insertTask(1, 11, api.Running))
+	b.commit(setRun(1, 1, store.RunSet{State: api.Running, Gen: 1, Epoch: 2}))
+	a.equal("owner after another's retry", owner(a, 1), b.shared().Session())
+	late := insertTask(1, 12, api.Running)
+	late.Epoch = 2
+	a.fenced("retried by another", late)
+	b.commit(late)
 	_, err := a.shared().Owner(t.Context(), 7)
 	if !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("Owner of no run: %v, want ErrNotFound", err)

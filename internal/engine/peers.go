@@ -1,0 +1,230 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/cluster"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// ErrLost ends what belonged to a session that the others gave up: its runs go
+// on elsewhere.
+var ErrLost = api.Errorf(api.ErrStore, "", "the lease of this process ran out (it stood still, or could not reach the database): others go on with its runs, and what it does counts no more")
+
+// peers is what an engine knows of the others that share its store.
+type peers struct {
+	shared store.Shared // nil: the store is this engine's alone
+	node   *cluster.Node
+
+	mu      sync.Mutex
+	unknown map[int64]bool // orphans that need tasks which are not registered here
+	wake    chan struct{}  // there may be orphans
+	changed bell           // rung when sessions came or went
+	refused int            // changes that came too late
+}
+
+// orphanSweep is how often orphans are looked for though nobody is known to have
+// gone.
+const orphanSweep = time.Minute
+
+func (e *Engine) initPeers(beat time.Duration) {
+	p := &e.peers
+	shared, ok := e.store.(store.Shared)
+	if !ok {
+		return
+	}
+	p.shared, p.unknown, p.wake = shared, make(map[int64]bool), make(chan struct{}, 1)
+	p.node = cluster.New(cluster.Config{
+		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
+	})
+	e.handleRequests()
+}
+
+// Lost is closed when the others gave up this engine's session; nil if it has
+// its store alone. Nothing that it does counts from then on.
+func (e *Engine) Lost() <-chan struct{} {
+	if e.peers.node == nil {
+		return nil
+	}
+	return e.peers.node.Lost()
+}
+
+// peersChanged is told who came and went.
+func (e *Engine) peersChanged(c cluster.Change) {
+	for _, session := range c.Gone {
+		e.log.Info("a process has gone", "session", session)
+	}
+	if c.Given > 0 || len(c.Gone) > 0 {
+		select {
+		case e.peers.wake <- struct{}{}:
+		default:
+		}
+	}
+	e.peers.changed.ring()
+}
+
+// adoptLoop takes over runs whose process has gone.
+func (e *Engine) adoptLoop() {
+	sweep := time.NewTicker(orphanSweep)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-e.closers.ctx.Done():
+			return
+		case <-e.peers.wake:
+		case <-sweep.C:
+		}
+		if err := e.adopt(e.closers.ctx); err != nil && e.closers.ctx.Err() == nil {
+			e.log.Warn("runs without a process wait", "error", err)
+		}
+	}
+}
+
+// adoptPage is how many runs are taken over at a time, so that others get some
+// too.
+const adoptPage = 64
+
+// adopt takes over the runs that nobody has and whose tasks are known here.
+func (e *Engine) adopt(ctx context.Context) error {
+	for after := int64(0); !e.isClosed(); {
+		rows, err := e.peers.shared.Orphans(ctx, after, adoptPage)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		var fit []int64
+		for i := range rows {
+			after = rows[i].ID
+			if e.knows(ctx, &rows[i]) {
+				fit = append(fit, rows[i].ID)
+			}
+		}
+		if len(fit) == 0 {
+			continue
+		}
+		adopted, err := e.peers.shared.Adopt(ctx, fit)
+		if err != nil {
+			return err
+		}
+		for _, id := range adopted {
+			if err := e.takeOver(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeOver goes on with a run that was adopted. As long as the store can't be
+// read it tries again: nobody else will.
+func (e *Engine) takeOver(ctx context.Context, id int64) error {
+	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
+		row, err := e.store.Run(ctx, id)
+		if err == nil {
+			err = e.recoverRun(ctx, &row)
+		}
+		if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrLost) || !e.waitStore(delay) {
+			return err
+		}
+		e.log.Warn("a run that was taken over waits", "run", id, "error", err)
+	}
+}
+
+// knows reports whether the tasks of a run are registered here.
+func (e *Engine) knows(ctx context.Context, row *store.RunRow) bool {
+	text, err := e.load(ctx, store.DecodeRef(row.Plan))
+	if err != nil {
+		return false // it is looked at again
+	}
+	spec, err := api.ParseSpec(text)
+	if err == nil {
+		_, err = pipeline.Compile(spec, e.registry)
+	}
+	if err == nil {
+		return true
+	}
+	e.peers.mu.Lock()
+	told := e.peers.unknown[row.ID]
+	e.peers.unknown[row.ID] = true
+	e.peers.mu.Unlock()
+	if !told {
+		e.log.Warn("run left alone", "run", uuid.UUID(row.UID).String(), "error", err)
+	}
+	return false
+}
+
+// stray reports whether a run was looked at here and left alone.
+func (p *peers) stray(run int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unknown[run]
+}
+
+// givenUp ends the engine's session: what it has still to commit counts no more.
+func (e *Engine) givenUp(batch []*change) {
+	e.peers.node.GivenUp()
+	for _, c := range batch {
+		c.refuse(ErrLost)
+	}
+	e.peers.mu.Lock()
+	e.peers.refused += len(batch)
+	e.peers.mu.Unlock()
+}
+
+// logRefused says what came too late, at the end.
+func (e *Engine) logRefused() {
+	e.peers.mu.Lock()
+	defer e.peers.mu.Unlock()
+	if e.peers.refused > 0 {
+		e.log.LogAttrs(context.Background(), slog.LevelWarn, //nolint:forbidigo // nobody's
+			"the lease of this process ran out: others go on with its runs", slog.Int("answers_refused", e.peers.refused))
+	}
+}
+
+// numbers gives out run numbers, from ranges that the store reserved if others
+// share it.
+type numbers struct {
+	mu        sync.Mutex
+	next, end int64
+	since     time.Time // of the range
+	size      int64
+}
+
+// How many numbers are asked for at a time. What is left of them after a second
+// is let go, so that a run's number tells about when it was made.
+const (
+	numbersFirst = 16
+	numbersMost  = 1024
+	numbersKept  = time.Second
+)
+
+func (e *Engine) takeNumber(ctx context.Context) (int64, error) {
+	n := &e.numbers
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e.peers.shared != nil {
+		fresh := e.now().Sub(n.since) < numbersKept
+		switch {
+		case n.next < n.end && fresh:
+		default:
+			n.size = min(max(2*n.size, numbersFirst), numbersMost)
+			if !fresh {
+				n.size = numbersFirst
+			}
+			first, err := e.peers.shared.ReserveRuns(ctx, n.size)
+			if err != nil {
+				return 0, err
+			}
+			n.next, n.end, n.since = first, first+n.size, e.now()
+		}
+	}
+	n.next++
+	return n.next - 1, nil
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/cluster"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// Where engines share a store, a live run is asked about and controlled through
+// the engine that has it. Methods of Engine send these requests there.
+const (
+	askEnd     = "run.end"     // replies once the run has ended
+	askControl = "run.control" // pause, resume, cancel
+	askAnswer  = "run.answer"  // a token
+	askStatus  = "run.status"  // counts of tasks
+	askLines   = "run.lines"   // replies once there are more lines
+)
+
+type controlRequest struct {
+	Run    string           `json:"run"`
+	Action lifecycle.Action `json:"action"`
+}
+
+type answerRequest struct {
+	Token  string   `json:"token"`
+	Answer external `json:"answer"`
+}
+
+func (e *Engine) handleRequests() {
+	answer(e, askEnd, func(ctx context.Context, id string) (any, error) {
+		r, err := e.liveHere(id)
+		if err == nil {
+			err = heard(ctx, r.handle.wait(), nil)
+		}
+		return nil, err
+	})
+	answer(e, askLines, func(ctx context.Context, id string) (any, error) {
+		r, err := e.liveHere(id)
+		if err == nil {
+			err = heard(ctx, r.lines.wait(), r.handle.wait())
+		}
+		return nil, err
+	})
+	answer(e, askControl, func(ctx context.Context, in controlRequest) (any, error) {
+		if _, err := e.liveHere(in.Run); err != nil {
+			return nil, err
+		}
+		switch in.Action {
+		case lifecycle.Pause:
+			return nil, e.Pause(ctx, in.Run)
+		case lifecycle.Resume:
+			return nil, e.Resume(ctx, in.Run)
+		case lifecycle.Cancel:
+			return nil, e.Cancel(ctx, in.Run)
+		case lifecycle.Retried:
+		}
+		return nil, api.Errorf(api.ErrInvalid, "", "action %q is not for a run that is live", in.Action)
+	})
+	answer(e, askAnswer, func(ctx context.Context, in answerRequest) (any, error) {
+		run, _, _ := strings.Cut(in.Token, ".")
+		if _, err := e.liveHere(run); err != nil {
+			return nil, err
+		}
+		return nil, e.answerToken(ctx, in.Token, in.Answer)
+	})
+	answer(e, askStatus, func(_ context.Context, id string) (any, error) {
+		r, err := e.liveHere(id)
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.counts.byName(), nil
+	})
+}
+
+// answer has requests answered by a function that may block.
+func answer[In any](e *Engine, method string, f func(context.Context, In) (any, error)) {
+	n := e.peers.node
+	n.Handle(method, n.Blocking(func(ctx context.Context, q *cluster.Request) (any, error) {
+		var in In
+		if err := q.Decode(&in); err != nil {
+			return nil, err
+		}
+		return f(ctx, in)
+	}))
+}
+
+// liveHere gives a run that this engine has. Who asked for another looks again
+// who has it.
+func (e *Engine) liveHere(id string) (*run, error) {
+	uid, err := parseID(id)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := e.runs[numberOf(uid)]; r != nil && r.uid == uid {
+		return r, nil
+	}
+	return nil, cluster.ErrGone
+}
+
+// heard waits for one of two, or until nobody wants to know.
+func heard(ctx context.Context, a, b <-chan struct{}) error {
+	select {
+	case <-a:
+	case <-b:
+	case <-ctx.Done():
+		return cluster.ErrGone
+	}
+	return nil
+}
+
+// wherever does here what is about a run that is live here, or has ended, and
+// asks the engine that has it otherwise, as often as it takes to find that.
+func (e *Engine) wherever(ctx context.Context, id, method string, in, out any, here func(*run, *store.RunRow) error) error {
+	for {
+		r, row, err := e.find(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r != nil || row.State.Final() {
+			return here(r, &row)
+		}
+		if err := e.elsewhere(ctx, &row, method, in, out); !errors.Is(err, cluster.ErrGone) {
+			return err
+		}
+	}
+}
+
+// elsewhere asks the engine that has a run. After ErrGone it is to be looked
+// again who that is; not at once, but when that may have changed.
+func (e *Engine) elsewhere(ctx context.Context, row *store.RunRow, method string, in, out any) error {
+	if e.peers.node == nil {
+		return strayError(uuid.UUID(row.UID).String())
+	}
+	changed := e.peers.changed.wait()
+	owner, err := e.peers.shared.Owner(ctx, row.ID)
+	switch {
+	case err != nil:
+		return err
+	case owner == 0 && e.peers.stray(row.ID):
+		if row, err := e.store.Run(ctx, row.ID); err != nil || !row.State.Final() {
+			return strayError(uuid.UUID(row.UID).String())
+		}
+	case owner != 0 && owner != e.peers.node.Self():
+		if err := e.peers.node.Call(ctx, owner, method, in, out); !errors.Is(err, cluster.ErrGone) {
+			return err
+		}
+	}
+	return e.changing(ctx, changed)
+}
+
+// ownerAgain is how soon a run that nobody seems to have is looked for again.
+const ownerAgain = 100 * time.Millisecond
+
+// changing waits until the processes may be others, and gives ErrGone.
+func (e *Engine) changing(ctx context.Context, changed <-chan struct{}) error {
+	if e.manual {
+		return api.Errorf(api.ErrConflict, "", "nobody has this run at the moment")
+	}
+	again := time.NewTimer(ownerAgain)
+	defer again.Stop()
+	select {
+	case <-changed:
+	case <-again.C:
+	case <-e.Lost():
+		return ErrLost
+	case <-e.closers.ctx.Done():
+		return api.ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return cluster.ErrGone
+}
+
+// attend settles the handle of a run that another engine has once that has ended.
+func (e *Engine) attend(h *Handle) {
+	err := e.wherever(e.closers.ctx, h.id, askEnd, h.id, nil, func(r *run, row *store.RunRow) error {
+		if r != nil {
+			return h.like(r.handle)
+		}
+		var cell store.RunCell
+		if err := cell.Decode(row.Cell); err != nil {
+			return err
+		}
+		h.settle(row.State, &cell)
+		return nil
+	})
+	// The reply was only that it has ended: the outcome is in the store.
+	switch {
+	case err == nil:
+		h.mu.Lock()
+		ended := h.ended
+		h.mu.Unlock()
+		if !ended {
+			e.attend(h)
+		}
+	case e.closers.ctx.Err() != nil:
+		h.abandon()
+	default:
+		h.fail(err)
+	}
+}
+
+// like ends as another handle of the same run does.
+func (h *Handle) like(other *Handle) error {
+	<-other.wait()
+	other.mu.Lock()
+	state, cell, err := other.state, other.cell, other.err
+	other.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	h.settle(state, &cell)
+	return nil
+}
