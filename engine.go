@@ -18,8 +18,8 @@ import (
 // Engine runs pipelines and keeps them. Its methods may be called from several
 // goroutines.
 type Engine struct {
-	seat *engine.Seat
-	pool *worker.Pool
+	seat  *engine.Seat
+	pool  *worker.Pool
 	store store.Store
 	work  *worker.Registry
 	named map[string]error

@@ -207,7 +207,7 @@ func (l *lineReader) followAway() error {
 		if l.e.peers.node == nil {
 			return strayError(l.filter.Run)
 		}
-		err := l.e.wherever(l.ctx, l.filter.Run, askLines, l.filter.Run, nil, func(r *run, _ *store.RunRow) error {
+		err := l.e.wherever(l.ctx, l.filter.Run, askLines, linesRequest{l.filter.Run, l.next}, func(r *run, _ *store.RunRow) error {
 			l.away = false
 			if r != nil {
 				return l.follow(r)

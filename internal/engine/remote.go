@@ -34,6 +34,11 @@ type answerRequest struct {
 	Answer external `json:"answer"`
 }
 
+type linesRequest struct {
+	Run  string `json:"run"`
+	Next int64  `json:"next"` // the first line that was not read
+}
+
 func (e *Engine) handleRequests() {
 	answer(e, askEnd, func(ctx context.Context, id string) (any, error) {
 		r, err := e.liveHere(id)
@@ -42,13 +47,7 @@ func (e *Engine) handleRequests() {
 		}
 		return nil, err
 	})
-	answer(e, askLines, func(ctx context.Context, id string) (any, error) {
-		r, err := e.liveHere(id)
-		if err == nil {
-			err = heard(ctx, r.lines.wait(), r.handle.wait())
-		}
-		return nil, err
-	})
+	answer(e, askLines, e.replyLines)
 	answer(e, askControl, func(ctx context.Context, in controlRequest) (any, error) {
 		if _, err := e.liveHere(in.Run); err != nil {
 			return nil, err
@@ -80,6 +79,24 @@ func (e *Engine) handleRequests() {
 		defer r.mu.Unlock()
 		return r.counts.byName(), nil
 	})
+}
+
+// replyLines replies when there are lines that were not read yet, or never will
+// be more.
+func (e *Engine) replyLines(ctx context.Context, in linesRequest) (any, error) {
+	r, err := e.liveHere(in.Run)
+	if err != nil {
+		return nil, err
+	}
+	more := r.lines.wait()
+	err = e.store.Logs(ctx, r.id, in.Next, func(api.LogLine) error { return errStop })
+	if err != nil || ctx.Err() != nil {
+		if errors.Is(err, errStop) {
+			err = nil
+		}
+		return nil, err
+	}
+	return nil, heard(ctx, more, r.handle.wait())
 }
 
 // answer has requests answered by a function that may block.
@@ -122,7 +139,7 @@ func heard(ctx context.Context, a, b <-chan struct{}) error {
 
 // wherever does here what is about a run that is live here, or has ended, and
 // asks the engine that has it otherwise, as often as it takes to find that.
-func (e *Engine) wherever(ctx context.Context, id, method string, in, out any, here func(*run, *store.RunRow) error) error {
+func (e *Engine) wherever(ctx context.Context, id, method string, in any, here func(*run, *store.RunRow) error) error {
 	for {
 		r, row, err := e.find(ctx, id)
 		if err != nil {
@@ -131,7 +148,7 @@ func (e *Engine) wherever(ctx context.Context, id, method string, in, out any, h
 		if r != nil || row.State.Final() {
 			return here(r, &row)
 		}
-		if err := e.elsewhere(ctx, &row, method, in, out); !errors.Is(err, cluster.ErrGone) {
+		if err := e.elsewhere(ctx, &row, method, in, nil); !errors.Is(err, cluster.ErrGone) {
 			return err
 		}
 	}
@@ -185,7 +202,7 @@ func (e *Engine) changing(ctx context.Context, changed <-chan struct{}) error {
 
 // attend settles the handle of a run that another engine has once that has ended.
 func (e *Engine) attend(h *Handle) {
-	err := e.wherever(e.closers.ctx, h.id, askEnd, h.id, nil, func(r *run, row *store.RunRow) error {
+	err := e.wherever(e.closers.ctx, h.id, askEnd, h.id, func(r *run, row *store.RunRow) error {
 		if r != nil {
 			return h.like(r.handle)
 		}
