@@ -101,6 +101,9 @@ func (e *Engine) advance(batch []*change) {
 	for _, c := range batch {
 		if c.counted != nil {
 			r.tally(c)
+			if c.counted.phase == over {
+				r.live.remove(c.counted)
+			}
 		}
 		if c.skipped != "" {
 			r.counts.of(c.skipped).Skipped++

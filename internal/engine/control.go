@@ -122,7 +122,7 @@ func (r *run) cancelTree(c *change) {
 func (r *run) cancelLive(c *change) []*task {
 	seen := make(map[*pipeline.Frame]bool)
 	var tell []*task
-	for t := range r.live.all() {
+	for t := range r.live.going() {
 		spread(t.frame, seen)
 		if !t.shielded() {
 			tell = append(tell, t)

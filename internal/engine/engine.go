@@ -215,7 +215,7 @@ func (e *Engine) cancelBodies() {
 	e.stopping.Store(true)
 	for _, r := range e.liveRuns() {
 		r.mu.Lock()
-		for t := range r.live.all() {
+		for t := range r.live.going() {
 			if t.cancel != nil {
 				t.cancel(api.ErrClosed)
 			}

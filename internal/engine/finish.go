@@ -161,8 +161,7 @@ func (t *task) rise() {
 // complete ends the task with an answer, as part of change c.
 func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	r := t.run
-	t.phase = over
-	r.live.remove(t)
+	t.last, t.phase = t.phase, over
 	end := pipeline.End{Pause: a.Pause}
 	state := api.Completed
 	switch {

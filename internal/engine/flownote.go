@@ -64,7 +64,7 @@ func (e *Engine) Time() time.Time { return e.now() }
 func (e *Engine) closeFlows() {
 	for _, r := range e.liveRuns() {
 		r.mu.Lock()
-		for t := range r.live.all() {
+		for t := range r.live.going() {
 			if t.flow != nil && t.phase == claimed {
 				t.flow.closing = true
 				if t.cancel != nil {

@@ -42,19 +42,22 @@ func (e *Engine) liveTasks(row *store.RunRow) (l liveTasks) {
 
 // show gives a live task run for people. Called with run.mu.
 func (t *task) show() api.TaskRun {
-	seq := seqOf(t.first.ID)
 	out := api.TaskRun{
-		ID: t.first.ID, Run: t.run.text, Seq: seq, Task: t.call.Name, Name: t.first.Name, Index: -1,
+		ID: t.first.ID, Run: t.run.text, Seq: t.seq, Task: t.call.Name, Name: t.first.Name, Index: -1,
 		State: api.Pending, Attempt: int(t.attempt), Generation: int(t.run.gen),
 		Tags: slices.Clone(t.first.Tags), Started: at(t.cell.Started), Upstream: t.first.Upstream,
 	}
 	if out.Name == "" {
-		out.Name = lifecycle.RunName(t.call.Name, seq)
+		out.Name = lifecycle.RunName(t.call.Name, t.seq)
 	}
 	if t.group != nil {
 		out.Index = t.place
 	}
-	switch t.phase {
+	at := t.phase
+	if at == over { // its end is not durable yet: it is what it was
+		at = t.last
+	}
+	switch at {
 	case claimed, waiting:
 		out.State = api.Running
 	case scheduled:

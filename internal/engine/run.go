@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"iter"
 	"strconv"
 	"sync"
 	"time"
@@ -36,7 +35,7 @@ type run struct {
 	acts     int   // of control, counted
 	seq      int64 // number of the next block
 	root     *pipeline.Frame
-	live     taskList // started, or about to, and not ended
+	live     taskList // started, or about to, and not durably ended
 	groups   map[int64]*group
 	rows     map[int64]stand // task rows of an earlier attempt that start anew
 	reopened map[int64]bool  // chain frames that a retry of the run made a row for
@@ -203,41 +202,4 @@ func (e *Engine) outcome(ctx context.Context, state api.State, cell *store.RunCe
 		}
 	}
 	return out, nil
-}
-
-// taskList is the live tasks of a run, linked so that adding and removing cost
-// no memory.
-type taskList struct{ first *task }
-
-func (l *taskList) add(t *task) {
-	t.next = l.first
-	if l.first != nil {
-		l.first.prev = t
-	}
-	l.first = t
-}
-
-func (l *taskList) remove(t *task) {
-	if t.prev != nil {
-		t.prev.next = t.next
-	} else if l.first == t {
-		l.first = t.next
-	}
-	if t.next != nil {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next = nil, nil
-}
-
-// all walks the tasks; the one at hand may be removed.
-func (l *taskList) all() iter.Seq[*task] {
-	return func(yield func(*task) bool) {
-		for t := l.first; t != nil; {
-			next := t.next
-			if !yield(t) {
-				return
-			}
-			t = next
-		}
-	}
 }

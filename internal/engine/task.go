@@ -34,10 +34,12 @@ type task struct {
 	state pipeline.State // the pipeline's, when it started
 
 	phase    phase
-	row      bool // a row was queued or stored
-	final    bool // and says that the task has ended
-	shown    bool // and says that the attempt is running
-	born     bool // what lets it start is durable: it may be shown
+	row      bool  // a row was queued or stored
+	final    bool  // and says that the task has ended
+	shown    bool  // and says that the attempt is running
+	born     bool  // what lets it start is durable: it may be shown
+	listed   bool  // among the run's live tasks
+	last     phase // before it was over
 	attempt  int32
 	was      stand   // what the row says
 	up       [4]byte // room for cell.Upstream of a step
@@ -65,7 +67,9 @@ type task struct {
 	flow *flow // what it has called, if it is a flow
 	of   *call // of a flow, whose row this task's is; nil for all else
 
-	prev, next *task
+	// See taskList.
+	seq              int64
+	prev, next, peer *task
 }
 
 // slotKey gives key and number of the task step at place of frame f, making its
@@ -92,7 +96,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		return nil, err
 	}
 	t := &task{
-		run: r, frame: eff.Frame, place: eff.Place, call: eff.Task, key: key,
+		run: r, frame: eff.Frame, place: eff.Place, call: eff.Task, key: key, seq: seq,
 		input: eff.Input, state: eff.Frame.State, phase: ready, attempt: 1,
 	}
 	t.job = &t.first

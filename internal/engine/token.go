@@ -167,7 +167,7 @@ func (e *Engine) answerHere(ctx context.Context, r *run, token string, x externa
 func (r *run) tokenTask(parts []string) *task {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for t := range r.live.all() {
+	for t := range r.live.going() {
 		if hexInt(t.key) == parts[1] {
 			return t
 		}

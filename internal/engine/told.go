@@ -43,7 +43,7 @@ func shownName(seq int64, row *store.TaskRow, cell *store.TaskCell) string {
 // dependsOn notes what a call of a flow was given the results of, or waited for.
 func (t *task) dependsOn(up []api.Upstream) {
 	t.first.Upstream = up
-	t.cell.Upstream = encodeUpstream(seqOf(t.first.ID), up)
+	t.cell.Upstream = encodeUpstream(t.seq, up)
 }
 
 // restore puts back what the row of a task says of it.
@@ -53,7 +53,7 @@ func (t *task) restore(cell *store.TaskCell) (err error) {
 		t.first.Name, t.first.Named = cell.Shown, true
 	}
 	if t.first.Upstream == nil {
-		t.first.Upstream, err = decodeUpstream(t.run.text, seqOf(t.first.ID), cell.Upstream)
+		t.first.Upstream, err = decodeUpstream(t.run.text, t.seq, cell.Upstream)
 	}
 	return err
 }

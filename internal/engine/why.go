@@ -8,9 +8,10 @@ import (
 	"github.com/runnel-dev/runnel/internal/limit"
 )
 
-// Why says what a task run, or a run, waits for. It asks who holds it up, and
-// goes by what is in memory: through the run's live tasks, which are as many as
-// workers and queues hold, and those that wait for time or an answer.
+// Why says what a task run, or a run, waits for. It goes by what is in memory:
+// a task run is found by its number, and those that hold it up are asked. Of a run
+// it goes through the live tasks, which are as many as workers and queues hold,
+// and those that wait for time or an answer.
 func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 	if !strings.Contains(id, "/") {
 		r, err := e.waitingRun(ctx, id)
@@ -27,7 +28,7 @@ func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 	if err != nil {
 		return api.Waiting{}, err
 	}
-	if w, live := r.taskWaits(id); live {
+	if w, live := r.taskWaits(seq); live {
 		return w, nil
 	}
 	return e.whyStored(ctx, r, id, seq)
@@ -47,14 +48,12 @@ func (e *Engine) waitingRun(ctx context.Context, id string) (*run, error) {
 	return r, nil
 }
 
-// taskWaits says what a task run in memory waits for.
-func (r *run) taskWaits(id string) (w api.Waiting, live bool) {
+// taskWaits says what the task run of a number waits for, if it is in memory.
+func (r *run) taskWaits(seq int64) (w api.Waiting, live bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for t := range r.live.all() {
-		if t.born && t.first.ID == id {
-			return t.waits(), true
-		}
+	if t := r.live.find(seq); t != nil && t.born {
+		return t.waits(), true
 	}
 	return api.Waiting{}, false
 }

@@ -49,3 +49,64 @@ func TestWhatFollowsIsShownOnceDurable(t *testing.T) {
 	r.AdvanceStep()
 	shown("after it", 1)
 }
+
+// A task run whose end is not durable yet has not ended, so it is listed.
+func TestWhatHasEndedIsListedUntilThatIsStored(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		end    func(r *slotRig, id string)
+		before api.State
+		after  api.State
+	}{
+		{"a body", func(r *slotRig, _ string) {
+			job, err := r.TryClaim(r.t.Context())
+			if err != nil || job == nil {
+				r.t.Fatalf("no job: %v", err)
+			}
+			r.Begin(job, func(error) {})
+			r.Finish(job, api.Answer{})
+		}, api.Running, api.Completed},
+		{"cancelled before it began", func(r *slotRig, id string) {
+			if err := r.Cancel(r.t.Context(), id); err != nil {
+				r.t.Fatal(err)
+			}
+		}, api.Pending, api.Cancelled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newSlotRig(t, memory.Open(), time.Unix(1e9, 0))
+			id, err := r.Enqueue(t.Context(), &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "t"}}}}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.steps()
+			c.end(r, id)
+			list := r.list(id)
+			if len(list) != 1 || list[0].State != c.before || list[0].Waiting == nil || list[0].Waiting.Kind != api.WaitsForStore {
+				t.Errorf("before the commit the task runs are %+v, want one that is %s and waits for the store", list, c.before)
+			}
+			if w, err := r.Why(t.Context(), id+"/0"); err != nil || w.Kind != api.WaitsForStore {
+				t.Errorf("before the commit it %v (%v)", w, err)
+			}
+			r.CommitStep()
+			if list = r.list(id); len(list) != 1 || list[0].State != c.after || list[0].Waiting != nil {
+				t.Errorf("after it the task runs are %+v, want one that is %s", list, c.after)
+			}
+			r.steps()
+			if list = r.list(id); len(list) != 1 || list[0].State != c.after {
+				t.Errorf("at the end the task runs are %+v, want one that is %s", list, c.after)
+			}
+		})
+	}
+}
+
+// list gives the task runs of a run.
+func (r *slotRig) list(id string) (list []api.TaskRun) {
+	r.t.Helper()
+	for task, err := range r.TaskRuns(r.t.Context(), api.TaskRunFilter{Run: id}) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		list = append(list, task)
+	}
+	return list
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// A live task is found by its number, at a cost that does not grow with their
+// number.
+func TestLiveTasksAreFoundByNumber(t *testing.T) {
+	for _, stride := range []int64{1, 16, 17, 1024} {
+		var l taskList
+		rng := rand.New(rand.NewPCG(1, uint64(stride)))
+		live := make(map[int64]*task)
+		check := func() {
+			t.Helper()
+			n := 0
+			for task := range l.all() {
+				if n++; live[task.seq] != task {
+					t.Fatalf("stride %d: %d is in the list, and was not added", stride, task.seq)
+				}
+			}
+			if n != len(live) || n != l.n {
+				t.Fatalf("stride %d: the list has %d, counts %d, want %d", stride, n, l.n, len(live))
+			}
+			for seq, want := range live {
+				if l.find(seq) != want || l.find(seq+stride*1e6) != nil {
+					t.Fatalf("stride %d: among %d, %d is not found, or what is not there is", stride, n, seq)
+				}
+			}
+		}
+		for i := range int64(20_000) {
+			added := &task{seq: i * stride}
+			l.add(added)
+			l.add(added) // once is enough
+			live[added.seq] = added
+			if rng.IntN(3) == 0 {
+				gone := rng.Int64N(i+1) * stride
+				if task := live[gone]; task != nil {
+					l.remove(task)
+					l.remove(task)
+					delete(live, gone)
+				}
+			}
+			if i < 50 || i%5000 == 0 {
+				check()
+			}
+		}
+		check()
+		for i := range l.buckets {
+			n := 0
+			for task := l.buckets[i]; task != nil; task = task.peer {
+				n++
+			}
+			if n > 12 {
+				t.Errorf("stride %d: %d of %d tasks are in one of %d buckets", stride, n, l.n, len(l.buckets))
+			}
+		}
+		for _, task := range live {
+			l.remove(task)
+		}
+		if l.first != nil || l.n != 0 {
+			t.Errorf("stride %d: %d left", stride, l.n)
+		}
+	}
+}
