@@ -216,7 +216,8 @@ func submitBound[R any](f Flow, task handle, args []binding, opts []SubmitOption
 		}
 		deps = append(deps, a.deps...)
 	}
-	return submitCall[R](f, task.Name(), deps, func(ctx context.Context) (plan, error) {
+	bare := func() plan { return task.call(make([]argument, len(args))...).sent() }
+	return submitCall[R](f, task.Name(), deps, bare, func(ctx context.Context) (plan, error) {
 		values := make([]argument, len(args))
 		for i, a := range args {
 			v, _, err := a.value(ctx) // a failure would have kept the call from being made

@@ -69,7 +69,11 @@ func (c Closed[R]) Call(f Flow, opts ...SubmitOption) (R, error) {
 }
 
 func submitPlan[R any](f Flow, p plan, opts []SubmitOption) *Future[R] {
-	return submitCall[R](f, callName(p), nil, func(context.Context) (plan, error) { return p, nil }, opts)
+	var bare func() plan
+	if p.finally == nil && p.state == nil && len(p.steps.list) == 1 && p.steps.list[0].Call != nil {
+		bare = func() plan { return p }
+	}
+	return submitCall[R](f, callName(p), nil, bare, func(context.Context) (plan, error) { return p, nil }, opts)
 }
 
 // callName is the name that a call has its key from.
@@ -80,8 +84,11 @@ func callName(p plan) string {
 	return "pipeline"
 }
 
-// submitCall calls what build gives once the dependencies have ended.
-func submitCall[R any](f Flow, name string, deps []flow.Dep, build func(context.Context) (plan, error), opts []SubmitOption) *Future[R] {
+// submitCall calls what build gives once the dependencies have ended. Bare gives
+// the same without arguments before that; it is nil if that is not one task.
+func submitCall[R any](
+	f Flow, name string, deps []flow.Dep, bare func() plan, build func(context.Context) (plan, error), opts []SubmitOption,
+) *Future[R] {
 	if f == nil {
 		return &Future[R]{err: api.Errorf(ErrInvalid, "", "%s: the Flow is nil", name)}
 	}
@@ -106,22 +113,26 @@ func submitCall[R any](f Flow, name string, deps []flow.Dep, build func(context.
 	if o.err != nil {
 		return &Future[R]{err: o.err}
 	}
-	return &Future[R]{inner: s.run.Submit(s, s.keys, flow.Call{Task: name, Deps: deps, Build: func() (*api.Spec, error) {
+	if o.name != "" {
+		o.options.Name = o.name
+	}
+	c := flow.Call{Task: name, Deps: deps, Build: func() (*api.Spec, error) {
 		p, err := build(s)
-		if err == nil {
-			err = p.problem()
-		}
 		if err != nil {
 			return nil, err
 		}
 		return s.finished(p, &o)
-	}})}
+	}}
+	if bare != nil && len(deps) > 0 {
+		c.Shape = func() (*api.Spec, error) { return s.finished(bare(), &o) }
+	}
+	return &Future[R]{inner: s.run.Submit(s, s.keys, c)}
 }
 
 // finished gives a plan as data, with options and tags added.
 func (s *scope) finished(p plan, o *submission) (*api.Spec, error) {
-	if o.name != "" {
-		o.options.Name = o.name
+	if err := p.problem(); err != nil {
+		return nil, err
 	}
 	if !o.options.IsZero() {
 		last := len(p.steps.list) - 1

@@ -18,6 +18,19 @@ type FlowCall struct {
 	NotReady string
 }
 
+// FlowWait is a call that a flow will ask for, once others have ended.
+type FlowWait struct {
+	Key  string
+	Task string
+	// Shape gives what is called: one task. Its arguments are not there yet. It is
+	// nil for a pipeline's call, which is no task run.
+	Shape func() (*Spec, error)
+	// For says how many calls it waits for, and names the first of their task runs;
+	// waits is false if it will not be asked for any more. The engine asks under
+	// its locks, one at a time.
+	For func() (ids []string, count int, waits bool)
+}
+
 // FlowEnd is how a call of a flow ended.
 type FlowEnd struct {
 	State   State

@@ -22,7 +22,7 @@ const (
 	WaitsForTaskID      WaitingKind = "task_id"      // TaskRun has the turn under its TaskID
 	WaitsForCache       WaitingKind = "cache"        // TaskRun runs under the same cache key, Key; Place
 	WaitsForLimit       WaitingKind = "limit"        // its body waits for the global limits named Key; Place
-	WaitsForOthers      WaitingKind = "dependencies" // Count calls of the flow that it is; 0: what comes before it
+	WaitsForOthers      WaitingKind = "dependencies" // Count calls, of the flow that it is, or that it is given the results of: TaskRuns; 0: what comes before it
 	WaitsForCancel      WaitingKind = "cancelling"   // its body was told to end and has not returned
 	WaitsForStore       WaitingKind = "store"        // what became of it is being stored
 	WaitsForParallelism WaitingKind = "parallelism"  // children of groups; in Counts only
@@ -37,12 +37,15 @@ type Waiting struct {
 	Queue   string        `json:"queue,omitempty"`
 	Slots   []WaitingSlot `json:"slots,omitempty"`
 	TaskRun string        `json:"task_run,omitempty"` // who has what it waits for
-	TaskID  string        `json:"task_id,omitempty"`
-	Key     string        `json:"key,omitempty"`
-	Place   int           `json:"place,omitempty"` // in the line, from 1; 0: not known
-	Until   time.Time     `json:"until,omitzero"`
-	Attempt int           `json:"attempt,omitempty"` // the one to come
-	Count   int           `json:"count,omitempty"`
+	// TaskRuns names the first ten of several: those that a call of a flow waits
+	// for. A pipeline that the flow called is counted, and has no name.
+	TaskRuns []string  `json:"task_runs,omitempty"`
+	TaskID   string    `json:"task_id,omitempty"`
+	Key      string    `json:"key,omitempty"`
+	Place    int       `json:"place,omitempty"` // in the line, from 1; 0: not known
+	Until    time.Time `json:"until,omitzero"`
+	Attempt  int       `json:"attempt,omitempty"` // the one to come
+	Count    int       `json:"count,omitempty"`
 	// Running counts a run's bodies that run. Counts counts its other task runs,
 	// and the children of its groups that have not begun, by what they wait for.
 	Running int                 `json:"running,omitempty"`
@@ -89,10 +92,7 @@ func (w Waiting) String() string {
 	case WaitsForLimit:
 		return "its body waits for limit " + w.Key + inLine(w.Place)
 	case WaitsForOthers:
-		if w.Count == 0 {
-			return "waits for what comes before it"
-		}
-		return fmt.Sprintf("waits for %d calls", w.Count)
+		return w.others()
 	case WaitsForCancel:
 		return "waits for its body to return, which was told to end"
 	case WaitsForStore:
@@ -109,6 +109,24 @@ func inLine(place int) string {
 		return ""
 	}
 	return fmt.Sprintf(", place %d", place)
+}
+
+func (w Waiting) others() string {
+	if w.Count == 0 {
+		return "waits for what comes before it"
+	}
+	text := fmt.Sprintf("waits for %d calls", w.Count)
+	if w.Count == 1 {
+		text = "waits for 1 call"
+	}
+	if len(w.TaskRuns) == 0 {
+		return text
+	}
+	text += ": " + strings.Join(w.TaskRuns, ", ")
+	if more := w.Count - len(w.TaskRuns); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func (w Waiting) slots() string {

@@ -57,6 +57,9 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 	if t.phase == ready && !t.run.e.dispatch.serves(t.call.Lane.Queue) {
 		t.run.e.dispatch.leave(t)
 	}
+	if t.flow != nil {
+		t.flow.forgetWaits()
+	}
 	if t.holds(a, result) {
 		return
 	}

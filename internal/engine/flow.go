@@ -25,7 +25,9 @@ type flow struct {
 	notes map[string]json.RawMessage // of earlier attempts
 	// next to end are keys to give out, with their numbers from seq on.
 	next, end, seq int64
-	size           int64 // of the next block
+	size           int64                // of the next block
+	sure           int64                // keys below it are of blocks that are durable
+	waits          map[string]*awaiting // calls that will be made
 	places         int32
 	order          int64 // of the last call that ended
 	open           int   // calls that have not durably ended
@@ -92,12 +94,14 @@ func (fl *flow) key(c *change) (key, seq int64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		fl.next, fl.end, fl.seq = b.first, b.first+fl.size, b.seq
+		n := fl.size
+		fl.next, fl.end, fl.seq = b.first, b.first+n, b.seq
 		fl.size = min(2*fl.size, lastFlowBlock)
 		fl.unsure++
 		c.then(func() {
 			fl.t.run.mu.Lock()
 			fl.unsure--
+			fl.sure = max(fl.sure, b.first+n)
 			fl.t.run.mu.Unlock()
 		})
 	}
@@ -160,10 +164,15 @@ func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)
 	}
 	fl.calls[fc.Key] = cl
 	fl.open++
+	c := r.newChange()
+	w := fl.due(fc.Key)
+	if err := cl.place(c, w); err != nil {
+		return "", err
+	}
 	if plan == nil {
-		err = cl.skip(fc)
+		cl.skip(c, fc)
 	} else {
-		err = cl.start(fc, plan.Root)
+		err = cl.start(c, fc, plan.Root, w)
 	}
 	return cl.taskRun(), err
 }
@@ -209,14 +218,10 @@ func (cl *call) taskRun() string {
 	return cl.fl.t.run.taskID(cl.seq)
 }
 
-// start begins a call. Called with r.mu.
-func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
+// start begins a call, as change c. Called with r.mu.
+func (cl *call) start(c *change, fc *api.FlowCall, chain *pipeline.Chain, w *awaiting) error {
 	fl := cl.fl
 	r := fl.t.run
-	c := r.newChange()
-	if cl.id, cl.seq, err = fl.key(c); err != nil {
-		return err
-	}
 	// The records of a flow are found by its key, which must not be another one
 	// after a crash: so a flow's call is like a longer chain's.
 	cl.one = chain.Single()
@@ -226,7 +231,7 @@ func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
 	f.ID, f.Origin, cl.frame = cl.id, cl, f
 	f.Data = newSpace(cl.id, cl.seq)
 	if !cl.single {
-		b, err := r.newBlock(c, chain.Width(), 0)
+		b, err := w.block(c, chain.Width())
 		if err != nil {
 			return err
 		}
@@ -240,6 +245,7 @@ func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
 	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
 		// All that it reads is durable, and its identity follows from the key.
 		c.starts[0].born = true
+		r.forgetWait(w)
 		r.e.enqueue(r, c.starts)
 		c.free()
 		return nil
@@ -248,14 +254,10 @@ func (cl *call) start(fc *api.FlowCall, chain *pipeline.Chain) (err error) {
 	return nil
 }
 
-// skip records a call that can't run.
-func (cl *call) skip(fc *api.FlowCall) (err error) {
+// skip records a call that can't run, as change c. Called with r.mu.
+func (cl *call) skip(c *change, fc *api.FlowCall) {
 	fl := cl.fl
 	r := fl.t.run
-	c := r.newChange()
-	if cl.id, cl.seq, err = fl.key(c); err != nil {
-		return err
-	}
 	cl.single, cl.one = true, true
 	fl.order++
 	cl.order = fl.order
@@ -275,7 +277,6 @@ func (cl *call) skip(fc *api.FlowCall) (err error) {
 	c.skipped = failure.Task
 	c.ends = append(c.ends, callEnd{cl, api.Skipped})
 	r.e.queue.push(c)
-	return nil
 }
 
 // cell is what a row keeps of the call.

@@ -35,6 +35,11 @@ func (e *Engine) liveTasks(row *store.RunRow) (l liveTasks) {
 			l.list = append(l.list, t.show())
 		}
 	}
+	for _, call := range l.run.pending {
+		if out, listed := call.show(); listed {
+			l.list = append(l.list, out)
+		}
+	}
 	l.run.mu.Unlock()
 	slices.SortFunc(l.list, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
 	return l

@@ -40,12 +40,13 @@ type run struct {
 	rows     map[int64]stand // task rows of an earlier attempt that start anew
 	reopened map[int64]bool  // chain frames that a retry of the run made a row for
 	counts   counts
-	finish   *pipeline.Effect // the run's end, held back while it is paused
-	wide     bool             // its changes go into the queue for wide runs
-	answers  map[int64][]byte // from outside, to tasks that were not brought back yet
-	known    map[int64]bool   // tasks that were in memory since the run was recovered
-	rec      *recovery        // for flows that were recovered; nil if there are none
-	broken   bool             // no longer in step with the store
+	finish   *pipeline.Effect    // the run's end, held back while it is paused
+	wide     bool                // its changes go into the queue for wide runs
+	answers  map[int64][]byte    // from outside, to tasks that were not brought back yet
+	pending  map[int64]*awaiting // calls of flows that are not made yet, by number
+	known    map[int64]bool      // tasks that were in memory since the run was recovered
+	rec      *recovery           // for flows that were recovered; nil if there are none
+	broken   bool                // no longer in step with the store
 }
 
 // stand is the attempt and generation that a row has.

@@ -55,6 +55,9 @@ func (r *run) taskWaits(seq int64) (w api.Waiting, live bool) {
 	if t := r.live.find(seq); t != nil && t.born {
 		return t.waits(), true
 	}
+	if call := r.pending[seq]; call != nil {
+		return call.waitsFor()
+	}
 	return api.Waiting{}, false
 }
 
@@ -125,8 +128,8 @@ func (t *task) busy() api.Waiting {
 		return api.Waiting{Kind: api.WaitsForOthers, Count: t.flow.open}
 	case t.cause != nil:
 		return api.Waiting{Kind: api.WaitsForCancel}
-	case t.flow != nil && t.flow.open > 0:
-		return api.Waiting{Kind: api.WaitsForOthers, Count: t.flow.open}
+	case t.flow != nil && t.flow.lacks() > 0:
+		return api.Waiting{Kind: api.WaitsForOthers, Count: t.flow.lacks()}
 	case t.flow != nil && t.flow.held != nil:
 		return api.Waiting{Kind: api.WaitsForStore}
 	}
@@ -232,6 +235,11 @@ func (r *run) waits() api.Waiting {
 			continue
 		}
 		w.Counts[one.Kind]++
+	}
+	for _, call := range r.pending {
+		if one, listed := call.waitsFor(); listed {
+			w.Counts[one.Kind]++
+		}
 	}
 	for _, g := range r.groups {
 		if kind, n := r.e.dispatch.children(g, r.state == api.Paused); n > 0 {

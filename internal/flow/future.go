@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,6 +19,7 @@ type Future struct {
 	mu    sync.Mutex
 	made  bool // it waits for no other call
 	id    string
+	place string       // what it is listed as while it waits, "" for nothing
 	end   *api.FlowEnd // nil: it has not ended
 	ready chan struct{}
 	then  []func()
@@ -35,6 +37,9 @@ type Call struct {
 	Task  string // its name, for the key
 	Deps  []Dep
 	Build func() (*api.Spec, error)
+	// Shape is Build before the dependencies have ended, without arguments; nil
+	// if what is called is not one task.
+	Shape func() (*api.Spec, error)
 }
 
 // Submit calls once all that it depends on has ended, and does not wait for
@@ -54,17 +59,41 @@ func (r *Run) Submit(ctx context.Context, s *Scope, c Call) *Future {
 		return f
 	}
 	left := new(atomic.Int64)
-	left.Store(int64(len(c.Deps)) + 1)
+	on := distinct(c.Deps)
+	left.Store(int64(len(on)) + 1)
 	one := func() {
 		if left.Add(-1) == 0 {
 			f.make(&c)
 		}
 	}
-	for _, d := range c.Deps {
-		d.Future.Then(one)
+	if slices.ContainsFunc(on, (*Future).open) {
+		w := &waiting{f: f, left: left, on: slices.Clone(on)}
+		place := r.engine.FlowWait(r.job, &api.FlowWait{Key: f.key, Task: c.Task, Shape: c.Shape, For: w.still})
+		f.mu.Lock()
+		f.place = place
+		f.mu.Unlock()
+	}
+	for _, d := range on {
+		d.Then(one)
 	}
 	one()
 	return f
+}
+
+// distinct gives the calls that another one depends on, each once.
+func distinct(deps []Dep) []*Future {
+	if len(deps) == 0 {
+		return nil
+	}
+	on := make([]*Future, 0, len(deps))
+	seen := make(map[*Future]bool, len(deps))
+	for _, d := range deps {
+		if !seen[d.Future] {
+			seen[d.Future] = true
+			on = append(on, d.Future)
+		}
+	}
+	return on
 }
 
 // foreign refuses futures of other flows. That one depends on itself can't be:
@@ -156,6 +185,9 @@ func (f *Future) ID() string {
 	defer f.mu.Unlock()
 	return f.id
 }
+
+// open reports whether it has not ended.
+func (f *Future) open() bool { return f.Ended() == nil }
 
 // Ended gives the end, nil if there is none yet.
 func (f *Future) Ended() *api.FlowEnd {

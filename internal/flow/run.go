@@ -16,6 +16,9 @@ type Engine interface {
 	// FlowCall makes a call or finds the one made before under its key, and gives
 	// its task run id.
 	FlowCall(job *api.Job, call *api.FlowCall, told func(api.FlowEnd)) (string, error)
+	// FlowWait says that a call will be made once others have ended. It gives the
+	// task run id under which it is listed until then, "" if it is not.
+	FlowWait(job *api.Job, wait *api.FlowWait) string
 	// FlowCancel cancels calls that are in progress.
 	FlowCancel(job *api.Job, keys []string) error
 	// FlowNote keeps a value under a key, or gives back the one kept before.

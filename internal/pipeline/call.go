@@ -123,6 +123,23 @@ func effective(sig *Signature, call *api.Options, at *place) (*api.Options, erro
 	return &o, checkOptions(&o, sig.Name, at)
 }
 
+// CallOf gives the one call that a spec is, with its options over those of its
+// task, without a look at its arguments; ok is false if it is more than one, or
+// can't be called.
+func CallOf(spec *api.Spec, tasks Registry) (call api.Call, ok bool) {
+	if len(spec.Steps) != 1 || spec.Steps[0].Call == nil || spec.Finally != nil || spec.State != nil {
+		return call, false
+	}
+	call = *spec.Steps[0].Call
+	sig := tasks(call.Task)
+	if sig == nil {
+		return call, false
+	}
+	options, err := effective(sig, call.Options, &place{})
+	call.Options = options
+	return call, err == nil
+}
+
 func checkOptions(o *api.Options, task string, at *place) error {
 	switch {
 	case o.Timeout < 0:
