@@ -189,13 +189,14 @@ func TestWhyOfWhatDoesNotWait(t *testing.T) {
 		w, err := s.eng.Why(t.Context(), run.ID())
 		do(t, err)
 		wants(t, "waiting", w, api.Waiting{
-			Kind: api.WaitsForTaskRuns, Running: 1,
-			Counts: map[api.WaitingKind]int{api.WaitsForParallelism: 4, api.WaitsForQueue: 2},
+			Kind: api.WaitsForTaskRuns, Running: 1, Limit: 1, Taken: 1,
+			Counts: map[api.WaitingKind]int{api.WaitsForParallelism: 4, api.WaitsForQueue: 1},
 		})
+		says(t, w.String(), "1 running, 4 waiting for parallelism (1 of 1 in progress), 1 waiting for queue")
 		do(t, run.Pause(t.Context()))
 		w, err = s.eng.Why(t.Context(), run.ID())
 		do(t, err)
-		if w.Kind != api.WaitsForResume || w.Counts[api.WaitsForResume] != 6 {
+		if w.Kind != api.WaitsForResume || w.Counts[api.WaitsForResume] != 5 {
 			t.Errorf("the paused run %s: %+v", w, w)
 		}
 	}, runnel.Queues("default"))

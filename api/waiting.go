@@ -25,8 +25,8 @@ const (
 	WaitsForOthers      WaitingKind = "dependencies" // Count calls, of the flow that it is, or that it is given the results of: TaskRuns; 0: what comes before it
 	WaitsForCancel      WaitingKind = "cancelling"   // its body was told to end and has not returned
 	WaitsForStore       WaitingKind = "store"        // what became of it is being stored
-	WaitsForParallelism WaitingKind = "parallelism"  // children of groups; in Counts only
-	WaitsForRoom        WaitingKind = "room"         // children of groups, while 1,024 others stand aside; in Counts only
+	WaitsForParallelism WaitingKind = "parallelism"  // children of a group: Limit, Taken
+	WaitsForRoom        WaitingKind = "room"         // children of groups, while 1,024 others of their run stand aside
 	WaitsForTaskRuns    WaitingKind = "task_runs"    // of a run: Running, Counts
 )
 
@@ -39,13 +39,18 @@ type Waiting struct {
 	TaskRun string        `json:"task_run,omitempty"` // who has what it waits for
 	// TaskRuns names the first ten of several: those that a call of a flow waits
 	// for. A pipeline that the flow called is counted, and has no name.
-	TaskRuns []string  `json:"task_runs,omitempty"`
-	TaskID   string    `json:"task_id,omitempty"`
-	Key      string    `json:"key,omitempty"`
-	Place    int       `json:"place,omitempty"` // in the line, from 1; 0: not known
-	Until    time.Time `json:"until,omitzero"`
-	Attempt  int       `json:"attempt,omitempty"` // the one to come
-	Count    int       `json:"count,omitempty"`
+	TaskRuns []string `json:"task_runs,omitempty"`
+	TaskID   string   `json:"task_id,omitempty"`
+	Key      string   `json:"key,omitempty"`
+	Place    int      `json:"place,omitempty"` // in the line, from 1; 0: not known
+	// Limit is that of a group's MaxParallelism, and Taken how many of its children
+	// have begun and not ended: of a run, summed over the groups that hold back
+	// children for it.
+	Limit   int       `json:"limit,omitempty"`
+	Taken   int       `json:"taken,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
+	Attempt int       `json:"attempt,omitempty"` // the one to come
+	Count   int       `json:"count,omitempty"`
 	// Running counts a run's bodies that run. Counts counts its other task runs,
 	// and the children of its groups that have not begun, by what they wait for.
 	Running int                 `json:"running,omitempty"`
@@ -97,7 +102,10 @@ func (w Waiting) String() string {
 		return "waits for its body to return, which was told to end"
 	case WaitsForStore:
 		return "waits for the store"
-	case WaitsForParallelism, WaitsForRoom:
+	case WaitsForParallelism:
+		return "waits for other children of its group to end" + w.inProgress()
+	case WaitsForRoom:
+		return "waits for room: too many task runs of its run stand aside"
 	case WaitsForTaskRuns:
 		return w.summary()
 	}
@@ -129,6 +137,14 @@ func (w Waiting) others() string {
 	return text
 }
 
+// inProgress tells of the limit of a group.
+func (w Waiting) inProgress() string {
+	if w.Limit == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d in progress)", w.Taken, w.Limit)
+}
+
 func (w Waiting) slots() string {
 	var parts []string
 	for _, s := range w.Slots {
@@ -151,7 +167,11 @@ func (w Waiting) summary() string {
 		return strings.Compare(string(a), string(b))
 	})
 	for _, kind := range kinds {
-		parts = append(parts, fmt.Sprintf("%d waiting for %s", w.Counts[kind], kind))
+		part := fmt.Sprintf("%d waiting for %s", w.Counts[kind], kind)
+		if kind == WaitsForParallelism {
+			part += w.inProgress()
+		}
+		parts = append(parts, part)
 	}
 	return "waits for its task runs: " + strings.Join(parts, ", ")
 }

@@ -26,6 +26,16 @@ func TestWaitingText(t *testing.T) {
 			api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{db, net}},
 			"waits for a slot of tag db (10 of 10 taken), place 3 and a slot of tag net (1 of 2 taken), place 1",
 		},
+		{api.Waiting{Kind: api.WaitsForOthers, Count: 1, TaskRuns: []string{"r/1"}}, "waits for 1 call: r/1"},
+		{api.Waiting{Kind: api.WaitsForOthers, Count: 12, TaskRuns: []string{"r/1", "r/2"}}, "waits for 12 calls: r/1, r/2 and 10 more"},
+		{
+			api.Waiting{Kind: api.WaitsForParallelism, Limit: 10, Taken: 9},
+			"waits for other children of its group to end (9 of 10 in progress)",
+		},
+		{
+			api.Waiting{Kind: api.WaitsForTaskRuns, Running: 10, Limit: 10, Taken: 10, Counts: map[api.WaitingKind]int{api.WaitsForParallelism: 90}},
+			"waits for its task runs: 10 running, 90 waiting for parallelism (10 of 10 in progress)",
+		},
 		{api.Waiting{Kind: api.WaitsForResume}, "waits for its run to be resumed"},
 		{api.Waiting{Kind: api.WaitsForBackoff, Until: noon, Attempt: 3}, "waits until 2026-01-02T12:00:00Z for attempt 3"},
 		{api.Waiting{Kind: api.WaitsForTime, Until: noon}, "waits until 2026-01-02T12:00:00Z"},

@@ -76,13 +76,17 @@ func (rec *recovery) children(g *group, low, pending int) (alive int, err error)
 	if err != nil {
 		return 0, err
 	}
-	rows, begun := make(map[int]*store.TaskRow), make(map[int]bool)
+	rows, begun, held := make(map[int]*store.TaskRow), make(map[int]bool), make(map[int]*heldChild)
 	err = rec.e.store.Tasks(rec.ctx, first, last, func(row *store.TaskRow) error {
 		i := group.ChildAt(row.ID - g.base)
 		if row.Run == rec.r.id && row.State != api.Pending && !row.State.Final() {
 			begun[i] = true
 		}
-		if row.Run != rec.r.id || g.done.has(i) || g.skipped.has(i) {
+		if row.Run != rec.r.id {
+			return nil
+		}
+		defer rec.hold(held, row, g, i)
+		if g.done.has(i) || g.skipped.has(i) {
 			return nil
 		}
 		keep, err := rec.childRow(g, i, row)
@@ -99,7 +103,12 @@ func (rec *recovery) children(g *group, low, pending int) (alive int, err error)
 	live := rec.opened(g, first, last, rows)
 	limit := group.MaxParallelism
 	for n, i := range goingOn(live, begun, pending) {
-		revive := func(c *change) error { return rec.reviveChild(c, g, i, live[i]) }
+		revive := func(c *change) error {
+			if h := held[i]; h != nil {
+				h.begun = true
+			}
+			return rec.reviveChild(c, g, i, live[i])
+		}
 		if limit > 0 && n >= limit { // a retry of the run reopened more than may run at a time
 			g.later = append(g.later, rec.later(revive))
 			continue
@@ -109,6 +118,20 @@ func (rec *recovery) children(g *group, low, pending int) (alive int, err error)
 	}
 	g.low = g.done.low(low)
 	return alive, nil
+}
+
+// hold notes of a row that begins anew which child of g it belongs to, for those
+// who ask what it waits for.
+func (rec *recovery) hold(held map[int]*heldChild, row *store.TaskRow, g *group, i int) {
+	was, reopened := rec.r.rows[row.ID]
+	if !reopened {
+		return
+	}
+	if held[i] == nil {
+		held[i] = &heldChild{group: g, index: i}
+	}
+	was.child = held[i]
+	rec.r.rows[row.ID] = was
 }
 
 // goingOn gives the children with records that go on, in order: no more than are

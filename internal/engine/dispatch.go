@@ -78,8 +78,24 @@ func (d *dispatcher) put(r *run, tasks []*task) {
 func (d *dispatcher) add(g *group) {
 	d.mu.Lock()
 	g.lane = d.lane(g.run, g.laneKey())
+	if g.lane.key.all && d.queues != nil {
+		g.passOver(d.serves)
+	}
 	d.enlist(g)
+	d.weigh(g)
 	d.mu.Unlock()
+}
+
+// weigh counts g as standing aside while nobody comes for what is left of it.
+func (d *dispatcher) weigh(g *group) {
+	switch stranded := g.stranded(); {
+	case stranded && !g.held:
+		g.held = true
+		g.run.lanes.waiting++
+	case !stranded && g.held:
+		g.held = false
+		d.unhold(g.run)
+	}
 }
 
 func (d *dispatcher) enlist(g *group) {
@@ -92,8 +108,11 @@ func (d *dispatcher) enlist(g *group) {
 func (d *dispatcher) release(g *group, n int) {
 	d.mu.Lock()
 	g.active -= n
-	if g.startable() && !g.enlisted && g.lane != nil {
-		d.enlist(g)
+	if g.lane != nil {
+		if g.startable() && !g.enlisted {
+			d.enlist(g)
+		}
+		d.weigh(g)
 	}
 	d.mu.Unlock()
 }
@@ -108,6 +127,9 @@ func (d *dispatcher) drop(g *group) int {
 	if l := g.lane; l != nil && l.round == nil && g.enlisted { // nobody comes by to see it
 		g.enlisted = false
 		l.dropped()
+	}
+	if g.lane != nil {
+		d.weigh(g)
 	}
 	return n
 }

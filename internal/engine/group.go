@@ -28,8 +28,13 @@ type group struct {
 	skip      func(i int) bool
 	skipped   bitset
 	recovered bool
-	later     []func() // children that go on when there is room
-	owed      int
+	// Children that begin in queues that nobody serves here do not begin: which,
+	// and how many.
+	unserved bitset
+	stuck    int
+	held     bool     // counted as standing aside: for what is left of it nobody comes
+	later    []func() // children that go on when there is room
+	owed     int
 
 	// Guarded by run.mu.
 	done    bitset // children that have ended, durably
@@ -110,6 +115,7 @@ func (g *group) startable() bool {
 // unstarted counts the children that have not started.
 func (g *group) unstarted() int {
 	n := g.left()
+	g.stuck = 0
 	if g.recovered {
 		g.owed = 0
 	}
@@ -121,10 +127,10 @@ func (g *group) left() int {
 	if g.recovered {
 		return g.owed
 	}
-	if g.skip == nil && g.immediates() == 0 {
+	if g.skip == nil && g.unserved.n == 0 && g.immediates() == 0 {
 		return g.count - g.next
 	}
-	n := 0
+	n := g.stuck
 	for i := g.next; i < g.count; i++ {
 		if !g.passed(i) {
 			n++
@@ -133,7 +139,41 @@ func (g *group) left() int {
 	return n
 }
 
-func (g *group) passed(i int) bool { return g.immediate(i) || g.skip != nil && g.skip(i) }
+func (g *group) passed(i int) bool {
+	return g.immediate(i) || g.skip != nil && g.skip(i) || g.unserved.n > 0 && g.unserved.has(i)
+}
+
+// passOver takes note of the children that nobody here can begin. They are left
+// for an engine that serves their queues.
+func (g *group) passOver(serves func(queue string) bool) {
+	of := g.frame.Group
+	if of.Each != nil && of.Each.Begins(serves) {
+		return
+	}
+	for i := g.next; i < g.count; i++ {
+		if g.passed(i) || of.Each == nil && of.Children[i].Begins(serves) {
+			continue
+		}
+		if g.unserved.n == 0 {
+			g.unserved.grow(g.count)
+		}
+		g.unserved.set(i)
+		g.stuck++
+	}
+	for g.next < g.count && g.passed(g.next) {
+		g.next++
+	}
+}
+
+// stranded reports whether nobody comes for what is left of the group. Called
+// with dispatcher.mu.
+func (g *group) stranded() bool {
+	more := g.next < g.count || len(g.later) > 0
+	if g.lane.round == nil {
+		return more
+	}
+	return g.stuck > 0 && g.active == 0 && !more
+}
 
 // take gives the next child. Called with dispatcher.mu.
 func (g *group) take() item {

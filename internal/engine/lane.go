@@ -15,7 +15,8 @@ type lanes struct {
 	parked bool // the run is paused
 	// waiting counts tasks that are in memory and stand aside: they wait for
 	// slots of their tags, for somebody to serve their queue, or for their turn
-	// in another lane than their group's.
+	// in another lane than their group's. A group for whose children nobody comes
+	// counts as one.
 	waiting int
 }
 

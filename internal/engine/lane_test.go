@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,8 +78,11 @@ func all(options string, steps ...string) string {
 	return `{"children":[{"steps":[` + strings.Join(steps, `]},{"steps":[`) + `]}]` + options + `}`
 }
 
+// many is a step n times.
+func many(n int, step string) []string { return slices.Repeat([]string{step}, n) }
+
 func TestOrderOfClaims(t *testing.T) {
-	low, high, gpu := `"priority":-5`, `"priority":5`, `"queue":"gpu"`
+	low, high, gpu, one := `"priority":-5`, `"priority":5`, `"queue":"gpu"`, `,"max_parallelism":1`
 	for _, c := range []struct {
 		name   string
 		queues []string
@@ -100,6 +104,10 @@ func TestOrderOfClaims(t *testing.T) {
 		{"nested", []string{"gpu"}, []string{
 			all("", all("", dbl(1, gpu)), `{"chain":{"steps":[`+dbl(2, gpu)+`]}}`, all("", dbl(3, ""), dbl(4, gpu))),
 		}, "2 1 4"},
+		{"past those that can't begin", []string{"default"}, []string{all("", append(many(1100, dbl(1, gpu)), dbl(2, ""))...)}, "2"},
+		{"a parallel of one, past those", []string{"default"}, []string{all(one, dbl(1, gpu), dbl(2, ""), dbl(3, gpu), dbl(4, ""))}, "2 4"},
+		{"past a group of those", []string{"default"}, []string{all(one, all("", dbl(1, gpu), dbl(2, gpu)), dbl(3, ""))}, "3"},
+		{"past a group of two such queues", []string{"default"}, []string{all(one, all("", dbl(1, gpu), dbl(2, `"queue":"tpu"`)), dbl(3, ""))}, "3"},
 		{"a parallel of one", []string{"gpu"}, []string{all(`,"max_parallelism":1`, dbl(1, gpu), dbl(2, gpu), dbl(3, ""))}, "1 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,6 +129,7 @@ func TestTaskOfAnUnservedQueueAfterAReopening(t *testing.T) {
 		{"step", dbl(1, "") + `,{"task":"dbl","options":{"queue":"gpu"}}`, "1", "7"},
 		{"group", all("", dbl(1, ""), dbl(2, `"queue":"gpu"`), dbl(3, "")), "1 3", "2"},
 		{"each", `{"value":[1,2]},{"each":{"steps":[{"task":"dbl"},{"task":"dbl","options":{"queue":"gpu"}}]}}`, "1 2", "7 7"},
+		{"a parallel of one", all(`,"max_parallelism":1`, dbl(1, `"queue":"gpu"`), dbl(2, ""), dbl(3, `"queue":"gpu"`)), "2", "1 3"},
 		{"task id", dbl(1, `"queue":"gpu","task_id":"a"`), "", "1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,11 +153,12 @@ func TestTaskOfAnUnservedQueueAfterAReopening(t *testing.T) {
 
 // A wide group whose children get stuck has few of them in memory.
 func TestWideGroupOfAnUnservedQueue(t *testing.T) {
-	const wide = 5000
+	const wide, gpu = 5000, `"queue":"gpu"`
+	const open = `{"task":"dbl","options":{"queue":"gpu"}}`
 	list := `{"value":[` + strings.TrimSuffix(strings.Repeat("1,", wide), ",") + `]},`
 	mixed := make([]string, wide)
 	for i := range mixed {
-		mixed[i] = dbl(1, `"queue":"gpu"`)
+		mixed[i] = dbl(1, gpu)
 	}
 	mixed[0] = dbl(2, "")
 	for _, c := range []struct {
@@ -158,7 +168,11 @@ func TestWideGroupOfAnUnservedQueue(t *testing.T) {
 	}{
 		{"at once", list + `{"each":{"steps":[{"task":"dbl","options":{"queue":"gpu"}}]}}`, 0, wide, 0},
 		{"at the second step", list + `{"each":{"steps":[{"task":"dbl"},{"task":"dbl","options":{"queue":"gpu"}}]}}`, 1024, 1024, wide - 1024},
-		{"but for one", all("", mixed...), 1, 1024, wide - 1025},
+		{"but for one", all("", mixed...), 1, wide - 1, 0},
+		{
+			"groups at the second step", list + `{"each":{"steps":[{"task":"dbl"},` + all("", open, open) + `]}}`,
+			1024, 2 * 1024, wide - 1024,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := serving(t, &refusing{Store: memory.Open()}, []string{"default"})
@@ -185,7 +199,7 @@ func TestWideGroupOfAnUnservedQueue(t *testing.T) {
 func TestStrandedTasksThatEndMakeRoom(t *testing.T) {
 	stuck := make([]string, 1100)
 	for i := range stuck {
-		stuck[i] = dbl(1, `"queue":"gpu"`)
+		stuck[i] = dbl(1, "") + "," + `{"task":"dbl","options":{"queue":"gpu"}}`
 	}
 	stuck[0] = `{"task":"boom","args":[1]}`
 	h := serving(t, &refusing{Store: memory.Open()}, []string{"default"})
@@ -193,7 +207,9 @@ func TestStrandedTasksThatEndMakeRoom(t *testing.T) {
 	h.begin(all("", all(`,"fail_fast":true`, stuck...), `{"task":"add","args":[1,2]},`+later))
 	jobs := map[string]*api.Job{}
 	for job, id := h.next(); id != ""; job, id = h.next() {
-		jobs[job.Task] = job
+		if jobs[job.Task] = job; job.Task == "dbl" {
+			h.Finish(job, number(1))
+		}
 		h.steps()
 	}
 	h.Finish(jobs["add"], number(3))
@@ -227,5 +243,68 @@ func TestUnservedQueueAndSlots(t *testing.T) {
 	h.begin(dbl(2, `"tags":["a"]`))
 	if _, id := h.next(); id == "" {
 		t.Error("one of a served queue does not begin")
+	}
+}
+
+// Children that were held back when their run was retried say so, as all others,
+// and how many are in progress.
+func TestRetriedChildrenWaitForParallelism(t *testing.T) {
+	for _, c := range []struct{ name, child string }{
+		{"tasks", `{"task":"boom"}`},
+		{"chains", `{"task":"dbl"},{"task":"boom"}`},
+	} {
+		for _, reopened := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, reopened %t", c.name, reopened), func(t *testing.T) {
+				s := &refusing{Store: memory.Open()}
+				h := serving(t, s, nil)
+				id := h.begin(`{"value":[1,2,3,4,5]},{"each":{"steps":[` + c.child + `]},"max_parallelism":2}`)
+				for job, next := h.next(); next != ""; job, next = h.next() {
+					answer := number(1)
+					if job.Task == "boom" {
+						answer = api.Answer{Failure: &api.Failure{Message: "boom"}}
+					}
+					h.Finish(job, answer)
+					h.steps()
+				}
+				if err := h.Retry(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				h.steps()
+				if reopened {
+					h = serving(t, s, nil)
+					h.steps()
+				}
+				for range 2 {
+					if _, next := h.next(); next == "" {
+						t.Fatal("nothing to claim after the retry")
+					}
+				}
+				want := api.Waiting{Kind: api.WaitsForParallelism, Limit: 2, Taken: 2}
+				held := 0
+				for task, err := range h.TaskRuns(t.Context(), api.TaskRunFilter{Run: id}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if task.State.Final() || task.Waiting == nil {
+						continue
+					}
+					held++
+					why, err := h.Why(t.Context(), task.ID)
+					if err != nil || !reflect.DeepEqual(why, want) || !reflect.DeepEqual(*task.Waiting, want) {
+						t.Errorf("%s says that it %s, and then that it %s (%v)", task.ID, task.Waiting, why, err)
+					}
+				}
+				why, err := h.Why(t.Context(), id)
+				if held != 3 || err != nil || why.Counts[api.WaitsForParallelism] != 3 || why.Limit != 2 || why.Taken != 2 {
+					t.Errorf("%d are held back, and the run %s (%v); want 3", held, why, err)
+				}
+				if err := h.Pause(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				if why, err = h.Why(t.Context(), id); err != nil || why.Counts[api.WaitsForResume] != 3 || why.Limit != 0 {
+					t.Errorf("the paused run %s (%v)", why, err)
+				}
+			})
+		}
 	}
 }

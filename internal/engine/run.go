@@ -53,6 +53,15 @@ type run struct {
 type stand struct {
 	attempt, gen int32
 	anew         int64 // see store.TaskCell.Anew
+	child        *heldChild
+}
+
+// heldChild is a child of a group that has records of an earlier generation, and
+// begins again when there is room.
+type heldChild struct {
+	group *group
+	index int
+	begun bool
 }
 
 func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {

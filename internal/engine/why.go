@@ -87,8 +87,10 @@ func (e *Engine) whyStored(ctx context.Context, r *run, id string, seq int64) (a
 func (r *run) storedWaits(out *api.TaskRun, key int64) api.Waiting {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, reopened := r.rows[key]
+	was, reopened := r.rows[key]
 	switch {
+	case was.child != nil && !was.child.begun:
+		return r.e.dispatch.child(was.child.group, was.child.index, r.state == api.Paused)
 	case reopened, r.rec != nil && !r.known[key]:
 		return api.Waiting{Kind: api.WaitsForOthers}
 	case out.Waiting != nil:
@@ -242,9 +244,7 @@ func (r *run) waits() api.Waiting {
 		}
 	}
 	for _, g := range r.groups {
-		if kind, n := r.e.dispatch.children(g, r.state == api.Paused); n > 0 {
-			w.Counts[kind] += n
-		}
+		r.e.dispatch.children(g, r.state == api.Paused, &w)
 	}
 	switch {
 	case r.state == api.Paused:
@@ -255,24 +255,51 @@ func (r *run) waits() api.Waiting {
 	return w
 }
 
-// children says what the children of g that have not begun wait for, and how
-// many they are.
-func (d *dispatcher) children(g *group, paused bool) (api.WaitingKind, int) {
+// children adds to w what the children of g that have not begun wait for.
+func (d *dispatcher) children(g *group, paused bool, w *api.Waiting) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	limit := g.frame.Group.MaxParallelism
-	switch n := g.left(); {
-	case paused:
-		return api.WaitsForResume, n
-	case limit > 0 && g.active >= limit:
-		return api.WaitsForParallelism, n
-	case g.lane == nil: // its frame is not stored yet
-		return api.WaitsForStore, n
-	case g.lane.round == nil:
-		return api.WaitsForQueue, n
-	case g.run.lanes.waiting >= waitingCap:
-		return api.WaitsForRoom, n
-	default:
-		return api.WaitsForWorker, n
+	add := func(one api.Waiting, n int) {
+		if n > 0 {
+			w.Counts[one.Kind] += n
+			w.Limit += one.Limit
+			w.Taken += one.Taken
+		}
 	}
+	n := g.left()
+	if paused || g.lane == nil {
+		add(d.held(g, paused), n)
+		return
+	}
+	add(api.Waiting{Kind: api.WaitsForQueue}, g.stuck)
+	add(d.held(g, false), n-g.stuck)
+}
+
+// child says what child i of g waits for, which has not begun.
+func (d *dispatcher) child(g *group, i int, paused bool) api.Waiting {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !paused && g.unserved.n > 0 && g.unserved.has(i) {
+		return api.Waiting{Kind: api.WaitsForQueue, Queue: g.frame.Group.Child(i).Lane().Name()}
+	}
+	return d.held(g, paused)
+}
+
+// held says what the children of g wait for that could begin here. Called with
+// mu held.
+func (d *dispatcher) held(g *group, paused bool) api.Waiting {
+	limit := g.frame.Group.MaxParallelism
+	switch {
+	case paused:
+		return api.Waiting{Kind: api.WaitsForResume}
+	case g.lane == nil: // its frame is not stored yet
+		return api.Waiting{Kind: api.WaitsForStore}
+	case g.lane.round == nil:
+		return api.Waiting{Kind: api.WaitsForQueue, Queue: g.lane.key.Name()}
+	case limit > 0 && g.active >= limit:
+		return api.Waiting{Kind: api.WaitsForParallelism, Limit: limit, Taken: g.active}
+	case g.run.lanes.waiting >= waitingCap:
+		return api.Waiting{Kind: api.WaitsForRoom}
+	}
+	return api.Waiting{Kind: api.WaitsForWorker}
 }

@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/runnel-dev/runnel/api"
+import (
+	"slices"
+
+	"github.com/runnel-dev/runnel/api"
+)
 
 // Lane says who runs a task, and what goes first. The zero value is what a task
 // has that says nothing.
@@ -96,4 +100,56 @@ func (b *beginning) chain(c *Chain) (found bool) {
 		return found
 	}
 	return b.chain(&Chain{Steps: []Step{*c.Finally}}) || found
+}
+
+// Lane gives where chain c begins; of several lanes one.
+func (c *Chain) Lane() Lane {
+	var b beginning
+	b.chain(c)
+	return b.lane
+}
+
+// Begins reports whether some of what chain c begins with is in a queue that is
+// served. One without tasks begins anywhere.
+func (c *Chain) Begins(serves func(queue string) bool) bool {
+	begins, found := c.begins(serves)
+	return begins || !found
+}
+
+func (c *Chain) begins(serves func(queue string) bool) (begins, found bool) {
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		switch {
+		case s.OnError:
+			continue
+		case s.Kind == TaskStep:
+			return begins || serves(s.Task.Lane.Queue), true
+		case s.Kind == ChainStep:
+			below, some := s.Chain.begins(serves)
+			if some {
+				return begins || below, true
+			}
+		case s.Group == nil || s.Group.idle:
+		default:
+			begins, found = begins || s.Group.begins(serves), true
+			if s.Kind == GroupStep {
+				return begins, true
+			}
+		}
+	}
+	if c.Finally != nil {
+		below, some := (&Chain{Steps: []Step{*c.Finally}}).begins(serves)
+		begins, found = begins || below, found || some
+	}
+	return begins, found
+}
+
+func (g *Group) begins(serves func(queue string) bool) bool {
+	switch {
+	case !g.Mixed:
+		return serves(g.Lane.Queue)
+	case g.Each != nil:
+		return g.Each.Begins(serves)
+	}
+	return slices.ContainsFunc(g.Children, func(c *Chain) bool { return c.Begins(serves) })
 }

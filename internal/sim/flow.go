@@ -225,13 +225,12 @@ func outcomeText(state api.State, value, failure []byte) string {
 
 func submitOp(b *worker.Body, run *flow.Run, keys *flow.Scope, s *script, i int, calls []*flow.Future) *flow.Future {
 	o := &s.Ops[i]
-	c := flow.Call{Task: s.callKey(i), Build: func() (*api.Spec, error) { return o.Spec, nil }}
-	c.Shape = c.Build
+	plain := func() (*api.Spec, error) { return o.Spec, nil }
+	c := flow.Call{Task: s.callKey(i), Build: plain, Shape: plain}
 	for _, d := range o.Deps {
 		c.Deps = append(c.Deps, flow.Dep{Future: calls[d], Allow: o.Allow})
 	}
 	if o.Do == "bind" {
-		c.Shape = func() (*api.Spec, error) { return o.bound("[]"), nil }
 		c.Build = func() (*api.Spec, error) {
 			var given []string
 			for _, d := range o.Deps {
