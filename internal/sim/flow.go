@@ -225,8 +225,7 @@ func outcomeText(state api.State, value, failure []byte) string {
 
 func submitOp(b *worker.Body, run *flow.Run, keys *flow.Scope, s *script, i int, calls []*flow.Future) *flow.Future {
 	o := &s.Ops[i]
-	plain := func() (*api.Spec, error) { return o.Spec, nil }
-	c := flow.Call{Task: s.callKey(i), Build: plain, Shape: plain}
+	c := flow.Call{Task: s.callKey(i), Build: o.spec, Shape: o.spec}
 	for _, d := range o.Deps {
 		c.Deps = append(c.Deps, flow.Dep{Future: calls[d], Allow: o.Allow})
 	}

@@ -57,6 +57,8 @@ func (w *world) reason(r *simRun, t *api.TaskRun) {
 	case api.WaitsForCache: // of a paused run only those that have begun keep their turns
 		holder, err := w.e.Why(w.ctx, why.TaskRun)
 		good = err == nil && why.TaskRun != t.ID && holder.Kind != api.WaitsForResume
+	case api.WaitsForParallelism: // those in progress have reasons of their own
+		good = why.Limit > 0 && why.Taken == why.Limit
 	case api.WaitsForOthers, api.WaitsForAnswer:
 	default: // nobody is busy, and no time has to come
 		good = false
@@ -65,3 +67,6 @@ func (w *world) reason(r *simRun, t *api.TaskRun) {
 		w.broken("task run %s, %s, says that it %v: %+v", t.ID, t.State, why, why)
 	}
 }
+
+// spec is what is called, but for what it is given.
+func (o *op) spec() (*api.Spec, error) { return o.Spec, nil }
