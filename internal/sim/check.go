@@ -204,7 +204,7 @@ func (w *world) within(h *held, sig string, m member) {
 		if slices.ContainsFunc(calls, func(s string) bool { return h.run.naive.calls[s].count > 1 }) {
 			return // which child is which can't be told
 		}
-		started := slices.ContainsFunc(calls, func(s string) bool { return len(h.run.keys[s]) > 0 })
+		started := slices.ContainsFunc(calls, func(s string) bool { return w.started(h.run, s) })
 		ended := !slices.ContainsFunc(calls, func(s string) bool { return !w.over(h.run, s) })
 		if child != m.child && started && !ended {
 			flying++
@@ -213,6 +213,21 @@ func (w *world) within(h *held, sig string, m member) {
 	if flying > b.limit {
 		w.broken("body %s begins as one of %d children in flight, %d are allowed", sig, flying, b.limit)
 	}
+}
+
+// started: a body has begun, here or with a record. One that began in an earlier
+// life and left none has gone with it; an engine that does not serve its queue
+// passes over it, and the one after that need not begin with it.
+func (w *world) started(r *simRun, sig string) bool {
+	for _, key := range r.keys[sig] {
+		if w.begun[attempt{r.number, key, int(r.last.Gen), 1}] == w.life {
+			return true
+		}
+		if row, _ := w.row(key); row != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // over reports whether a call has durably ended, as often as it happens.
