@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/runnel-dev/runnel/api"
@@ -35,7 +37,10 @@ type Engine struct {
 // acknowledged within the last seconds may be lost when the machine, not only
 // the process, fails.
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
-	cfg := opening{work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention}
+	cfg := opening{
+		work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention,
+		concurrency: worker.DefaultConcurrency,
+	}
 	var problems []error
 	for _, o := range opts {
 		if o != nil {
@@ -52,7 +57,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
 	seat, err := engine.Sit(ctx, engine.Config{
 		Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
-		Queues: cfg.queues,
+		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)),
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -8,7 +8,7 @@ import (
 // Job is one attempt of a task, given to a worker.
 type Job struct {
 	// Key names the attempt for the engine; the worker gives it back untouched.
-	Key  any
+	Key  any    `json:"-"`
 	Run  string // the run's id
 	Task string // the registered name
 	// Name is that of the task run; "" for the default, which is made of Task and

@@ -88,11 +88,18 @@ func (n *Node) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all talk. What others ask is not answered any more. The session
-// ends with the store.
+// Close ends all talk, once what is to be said has been sent. What others ask is
+// not answered any more. The session ends with the store.
 func (n *Node) Close() {
 	n.stop()
 	n.loops.Wait()
+	if letters := n.out.take(); len(letters) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(n.ctx), time.Second)
+		defer cancel()
+		if err := n.store.Send(ctx, letters); err != nil {
+			n.cfg.Logger.Warn("the last messages were not sent", "error", err)
+		}
+	}
 	n.asks.fail(func(*ask) bool { return true }, api.ErrClosed)
 	n.in.requests.Wait()
 }

@@ -34,7 +34,7 @@ func (e *Engine) Cached(job *api.Job, use api.CacheUse) (run bool) {
 	t := job.Key.(*task)
 	defer func() {
 		if !run {
-			e.returned()
+			e.returned(t)
 		}
 	}()
 	hit := e.lookUp(t, use.Key)

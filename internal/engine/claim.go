@@ -8,39 +8,58 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// Claim gives the next job to a worker. See worker.Source.
-func (e *Engine) Claim(ctx context.Context) (*api.Job, error) { return e.claim(ctx, true) }
+// Claim gives the next job to a worker, and who takes its answer. See
+// worker.Claimer.
+func (e *Engine) Claim(ctx context.Context) (*api.Job, Source, error) { return e.claim(ctx, true) }
 
 // TryClaim is Claim that gives nil instead of blocking.
 func (e *Engine) TryClaim(ctx context.Context) (*api.Job, error) {
-	job, err := e.claim(ctx, false)
+	job, _, err := e.claim(ctx, false)
 	if err == api.ErrNotFound { //nolint:errorlint // the dispatcher's own value
 		return nil, nil
 	}
 	return job, err
 }
 
-func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, error) {
+func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, Source, error) {
 	e.queue.throttle()
 	for {
 		it, err := e.dispatch.next(ctx, wait)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		t := it.task
-		if t == nil {
-			if t = e.startChild(it); t == nil || t.job.TaskID != "" && !e.keyed.enter(t) {
-				continue
-			}
+		if x := it.borrowed; x != nil {
+			e.borrowing.running.Add(1)
+			return x.job, x, nil
 		}
-		if t.tagged() && e.asked(t) && !e.takeSlots(t) {
-			continue
+		if t := e.taken(it); t != nil && e.claims(t) {
+			return t.job, e, nil
 		}
-		if e.prepare(t) {
-			return t.job, nil
-		}
-		e.leaveKeyed(t)
 	}
+}
+
+// taken gives the task of what the dispatcher gave, nil if it is not to run now.
+func (e *Engine) taken(it item) *task {
+	if it.task != nil {
+		return it.task
+	}
+	t := e.startChild(it)
+	if t == nil || t.job.TaskID != "" && !e.keyed.enter(t) {
+		return nil
+	}
+	return t
+}
+
+// claims reports whether t has all that it needs to run, and gives it out.
+func (e *Engine) claims(t *task) bool {
+	if t.tagged() && e.asked(t) && !e.takeSlots(t) {
+		return false
+	}
+	if e.prepare(t) {
+		return true
+	}
+	e.leaveKeyed(t)
+	return false
 }
 
 // leaveKeyed ends the turn of a task that is not to begin.
@@ -139,6 +158,9 @@ func (e *Engine) prepare(t *task) bool {
 	t.phase, t.cause, t.shown = claimed, nil, false
 	t.begins()
 	e.claimed.Add(1)
+	if t.call.Flow {
+		e.lending.flowing.Add(1)
+	}
 	return true
 }
 

@@ -19,6 +19,10 @@ type dispatcher struct {
 	home   *round          // of the lane that each run has; nil: its queue is not served
 	rounds []*round        // the highest priority first
 	closed bool
+	busy   func() // told that there is more than workers; may be nil
+	given  int    // how many were given to workers here
+	// borrowed are jobs of other processes, which wait for a worker here.
+	borrowed []*borrowed
 }
 
 // item is what a claim gets: a task, or a child of a group to make one of.
@@ -29,6 +33,8 @@ type item struct {
 	element []byte
 	err     error  // the list could not be read
 	revive  func() // in place of index: brings back a child that had begun
+	// borrowed is a job of another process; then there is nothing else.
+	borrowed *borrowed
 }
 
 // init says which queues are served: nil for all.
@@ -208,8 +214,8 @@ func (d *dispatcher) next(ctx context.Context, wait bool) (item, error) {
 			return item{}, api.ErrClosed
 		}
 		if it, ok := d.pop(); ok {
-			if d.idle > 0 && d.more() {
-				d.wake.Signal() // there is more; let another one come
+			if len(d.borrowed) > 0 || d.more() {
+				d.someone()
 			}
 			if stop != nil {
 				stop()
@@ -235,10 +241,26 @@ func (d *dispatcher) next(ctx context.Context, wait bool) (item, error) {
 	}
 }
 
+// someone lets another worker come, or says that all are busy.
+func (d *dispatcher) someone() {
+	switch {
+	case d.idle > 0:
+		d.wake.Signal()
+	case d.busy != nil:
+		d.busy()
+	}
+}
+
 // pop takes what is to start next, and more reports whether there may be more.
 func (d *dispatcher) pop() (item, bool) {
+	if len(d.borrowed) > 0 { // another process waits for it
+		x := d.borrowed[0]
+		d.borrowed = d.borrowed[1:]
+		return item{borrowed: x}, true
+	}
 	for _, r := range d.rounds {
 		if it, ok := r.pop(); ok {
+			d.given++
 			if it.task != nil && it.task.held {
 				it.task.held = false
 				d.unhold(it.task.run)

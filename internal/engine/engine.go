@@ -32,6 +32,10 @@ type Config struct {
 	Told func(job *api.Job, run api.TaskRun)
 	// Queues are those whose tasks are given out; nil: all.
 	Queues []string
+	// Places is how many bodies run here at a time, and Tasks what they can be: what
+	// other engines on a shared store may lend.
+	Places int
+	Tasks  []string
 	// Beat is how often the lease of a session is renewed, if the store is shared.
 	// Default: 2.5 s.
 	Beat time.Duration
@@ -64,6 +68,8 @@ type Engine struct {
 	closers   closers
 	retention retention
 	numbers   numbers
+	lending   lending
+	borrowing borrowing
 	peers     peers
 
 	mu      sync.Mutex
@@ -119,7 +125,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Beat == 0 {
 		cfg.Beat = 2500 * time.Millisecond
 	}
-	e.initPeers(cfg.Beat)
+	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
 	defer func() {
 		if err != nil && e.peers.node != nil {
 			e.peers.node.Close()
@@ -160,6 +166,7 @@ func (e *Engine) findRuns(ctx context.Context) error {
 	}
 	if !e.manual {
 		e.loops.Go(e.adoptLoop)
+		e.loops.Go(e.lendLoop)
 	}
 	return nil
 }
@@ -181,16 +188,18 @@ func (e *Engine) Close(ctx context.Context) error {
 	})
 	e.mu.Unlock()
 	e.dispatch.close()
+	e.giveBack(e.dispatch.unlay())
 	e.closeFlows()
 	e.closeSlots(false)
 	e.mu.Lock()
-	for e.claimed.Load() > 0 && ctx.Err() == nil && !e.manual {
+	for e.inHand() > 0 && ctx.Err() == nil && !e.manual {
 		e.idle.Wait()
 	}
-	left := e.claimed.Load()
+	left := e.inHand()
 	e.mu.Unlock()
 	stop()
 	e.cancelBodies()
+	e.endBorrowed(api.ErrClosed)
 	e.closeSlots(true)
 	e.closeLevels(ctx)
 	if e.peers.node != nil {
@@ -209,6 +218,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// inHand counts jobs given out and not finished.
+func (e *Engine) inHand() int64 { return e.claimed.Load() + e.borrowing.running.Load() }
 
 // cancelBodies ends the contexts of the bodies that still run.
 func (e *Engine) cancelBodies() {

@@ -27,11 +27,14 @@ func (e *Engine) Finish(job *api.Job, a api.Answer) {
 		}
 	}
 	t.run.mu.Unlock()
-	e.returned()
+	e.returned(t)
 }
 
 // returned counts a job that a worker is done with.
-func (e *Engine) returned() {
+func (e *Engine) returned(t *task) {
+	if t.call.Flow {
+		e.lending.flowing.Add(-1)
+	}
 	if e.claimed.Add(-1) == 0 && e.isClosed() {
 		e.mu.Lock()
 		e.idle.Broadcast()

@@ -106,9 +106,7 @@ func (d *dispatcher) list(l *lane) {
 		l.listed = true
 		l.round.lanes = append(l.round.lanes, l)
 	}
-	if d.idle > 0 {
-		d.wake.Signal()
-	}
+	d.someone()
 }
 
 func (d *dispatcher) listAll(r *run) {

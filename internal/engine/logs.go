@@ -204,9 +204,6 @@ func (l *lineReader) followAway() error {
 		if err := l.read(); err != nil {
 			return err
 		}
-		if l.e.peers.node == nil {
-			return strayError(l.filter.Run)
-		}
 		err := l.e.wherever(l.ctx, l.filter.Run, askLines, linesRequest{l.filter.Run, l.next}, func(r *run, _ *store.RunRow) error {
 			l.away = false
 			if r != nil {

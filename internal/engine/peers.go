@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,27 +27,33 @@ type peers struct {
 	node   *cluster.Node
 
 	mu      sync.Mutex
-	unknown map[int64]bool // orphans that need tasks which are not registered here
+	unknown map[int64]bool // live runs that need tasks which are not registered here
 	wake    chan struct{}  // there may be orphans
 	changed bell           // rung when sessions came or went
-	refused int            // changes that came too late
+	refused int            // answers and other changes that came too late
 }
 
 // orphanSweep is how often orphans are looked for though nobody is known to have
 // gone.
 const orphanSweep = time.Minute
 
-func (e *Engine) initPeers(beat time.Duration) {
+func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []string) {
 	p := &e.peers
+	p.unknown = make(map[int64]bool)
 	shared, ok := e.store.(store.Shared)
 	if !ok {
 		return
 	}
-	p.shared, p.unknown, p.wake = shared, make(map[int64]bool), make(chan struct{}, 1)
+	slices.Sort(tasks)
+	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks}) //nolint:errchkjson // words and a number
+	p.shared, p.wake = shared, make(chan struct{}, 1)
 	p.node = cluster.New(cluster.Config{
 		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
+		Offer: func() []byte { return own },
 	})
 	e.handleRequests()
+	e.initLending(places)
+	e.initBorrowing()
 }
 
 // Lost is closed when the others gave up this engine's session; nil if it has
@@ -62,6 +70,8 @@ func (e *Engine) peersChanged(c cluster.Change) {
 	for _, session := range c.Gone {
 		e.log.Info("a process has gone", "session", session)
 	}
+	e.forgetBorrowers(c.Gone)
+	e.forgetLenders(c.Gone)
 	if c.Given > 0 || len(c.Gone) > 0 {
 		select {
 		case e.peers.wake <- struct{}{}:
@@ -150,14 +160,19 @@ func (e *Engine) knows(ctx context.Context, row *store.RunRow) bool {
 	if err == nil {
 		return true
 	}
+	e.leaveAlone(row, err)
+	return false
+}
+
+// leaveAlone leaves a run to an engine that knows its tasks.
+func (e *Engine) leaveAlone(row *store.RunRow, why error) {
 	e.peers.mu.Lock()
 	told := e.peers.unknown[row.ID]
 	e.peers.unknown[row.ID] = true
 	e.peers.mu.Unlock()
 	if !told {
-		e.log.Warn("run left alone", "run", uuid.UUID(row.UID).String(), "error", err)
+		e.log.Warn("run left alone", "run", uuid.UUID(row.UID).String(), "error", why)
 	}
-	return false
 }
 
 // stray reports whether a run was looked at here and left alone.
@@ -173,8 +188,13 @@ func (e *Engine) givenUp(batch []*change) {
 	for _, c := range batch {
 		c.refuse(ErrLost)
 	}
+	e.late(len(batch))
+}
+
+// late counts what came too late to count.
+func (e *Engine) late(n int) {
 	e.peers.mu.Lock()
-	e.peers.refused += len(batch)
+	e.peers.refused += n
 	e.peers.mu.Unlock()
 }
 
@@ -184,7 +204,7 @@ func (e *Engine) logRefused() {
 	defer e.peers.mu.Unlock()
 	if e.peers.refused > 0 {
 		e.log.LogAttrs(context.Background(), slog.LevelWarn, //nolint:forbidigo // nobody's
-			"the lease of this process ran out: others go on with its runs", slog.Int("answers_refused", e.peers.refused))
+			"answers came too late: somebody else has their task runs", slog.Int("refused", e.peers.refused))
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
@@ -39,7 +37,7 @@ func (e *Engine) recoverRun(ctx context.Context, row *store.RunRow) error {
 		if isStoreError(err) {
 			return err
 		}
-		e.log.Warn("run left alone", "run", uuid.UUID(row.UID).String(), "error", err)
+		e.leaveAlone(row, err)
 		return nil
 	}
 	rec := &recovery{e: e, r: r, ctx: ctx}

@@ -157,14 +157,15 @@ func (e *Engine) wherever(ctx context.Context, id, method string, in any, here f
 // elsewhere asks the engine that has a run. After ErrGone it is to be looked
 // again who that is; not at once, but when that may have changed.
 func (e *Engine) elsewhere(ctx context.Context, row *store.RunRow, method string, in, out any) error {
-	if e.peers.node == nil {
-		return strayError(uuid.UUID(row.UID).String())
-	}
 	changed := e.peers.changed.wait()
-	owner, err := e.peers.shared.Owner(ctx, row.ID)
+	owner := int64(0) // or it is on its way back, after a retry
+	if e.peers.shared != nil {
+		var err error
+		if owner, err = e.peers.shared.Owner(ctx, row.ID); err != nil {
+			return err
+		}
+	}
 	switch {
-	case err != nil:
-		return err
 	case owner == 0 && e.peers.stray(row.ID):
 		if row, err := e.store.Run(ctx, row.ID); err != nil || !row.State.Final() {
 			return strayError(uuid.UUID(row.UID).String())

@@ -90,7 +90,7 @@ func TestOldRunsStayWhileTheStoreIsFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		job, err := e.Claim(t.Context())
+		job, _, err := e.Claim(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

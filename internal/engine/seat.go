@@ -82,13 +82,13 @@ func (s *Seat) After(ctx context.Context, gone *Engine) (*Engine, error) {
 	}
 }
 
-// Claim gives the next job, and the engine that it is of.
-func (s *Seat) Claim(ctx context.Context) (*api.Job, *Engine, error) {
+// Claim gives the next job, and who takes its answer.
+func (s *Seat) Claim(ctx context.Context) (*api.Job, Source, error) {
 	e := s.Engine()
 	for {
-		job, err := e.Claim(ctx)
+		job, source, err := e.Claim(ctx)
 		if !errors.Is(err, api.ErrClosed) {
-			return job, e, err
+			return job, source, err
 		}
 		if e, err = s.After(ctx, e); err != nil {
 			return nil, nil, err

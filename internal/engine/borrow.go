@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/cluster"
+)
+
+// Source takes the answers to jobs. It is worker.Source.
+type Source interface {
+	Cached(job *api.Job, use api.CacheUse) (run bool)
+	Begin(job *api.Job, cancel func(cause error))
+	Name(job *api.Job, name string)
+	Finish(job *api.Job, answer api.Answer)
+	Heartbeat(job *api.Job) error
+	Token(ctx context.Context, job *api.Job) (string, error)
+	Acquire(ctx context.Context, job *api.Job, request api.SlotRequest) (grant int64, err error)
+	Release(job *api.Job, grant int64)
+	Log(job *api.Job, line api.LogLine)
+}
+
+// borrowing is the jobs that this process has of others.
+type borrowing struct {
+	running atomic.Int64 // given to workers and not finished
+
+	mu   sync.Mutex
+	have map[loanKey]*borrowed
+}
+
+type loanKey struct{ from, number int64 }
+
+// borrowed is a job of another process's engine. For the worker it is the source
+// of the job: what it says goes to the lender.
+type borrowed struct {
+	e   *Engine
+	key loanKey
+	job *api.Job
+
+	mu     sync.Mutex
+	begun  bool
+	cancel func(cause error)
+	cause  error     // why it was told to end
+	beat   time.Time // when the lender last heard of progress
+}
+
+// heartbeats of a job are sent on this often at most.
+const beatEvery = 500 * time.Millisecond
+
+func (e *Engine) initBorrowing() {
+	b := &e.borrowing
+	b.have = make(map[loanKey]*borrowed)
+	n := e.peers.node
+	n.Handle(jobsHave, func(q *cluster.Request) {
+		if free := e.free(); free > 0 {
+			_ = n.Tell(q.From, jobsWant, free) // a number can be encoded
+		}
+	})
+	n.Handle(jobsLend, func(q *cluster.Request) {
+		var list []lentJob
+		if err := q.Decode(&list); err != nil {
+			e.log.Error("borrowed jobs can't be read", "error", err)
+			return
+		}
+		e.borrow(q.From, list)
+	})
+	n.Handle(jobsCancel, func(q *cluster.Request) {
+		var in cancelledJob
+		if q.Decode(&in) != nil {
+			return
+		}
+		b.mu.Lock()
+		x := b.have[loanKey{q.From, in.Number}]
+		b.mu.Unlock()
+		if x != nil {
+			x.end(in.Cause)
+		}
+	})
+}
+
+// free is how many bodies more could run here.
+func (e *Engine) free() int {
+	if e.isClosed() {
+		return 0
+	}
+	e.borrowing.mu.Lock()
+	have := len(e.borrowing.have)
+	e.borrowing.mu.Unlock()
+	return e.lending.places - have - int(e.claimed.Load()-e.lending.flowing.Load())
+}
+
+// borrow takes jobs, or gives them back if this engine ends.
+func (e *Engine) borrow(from int64, list []lentJob) {
+	b := &e.borrowing
+	var taken []*borrowed
+	b.mu.Lock()
+	for i := range list {
+		x := &borrowed{e: e, key: loanKey{from, list[i].Number}, job: list[i].Job}
+		x.job.Key = x
+		b.have[x.key] = x
+		taken = append(taken, x)
+	}
+	b.mu.Unlock()
+	if !e.dispatch.lay(taken) {
+		e.giveBack(taken)
+	}
+}
+
+// giveBack gives jobs back of which no body has begun.
+func (e *Engine) giveBack(list []*borrowed) {
+	to := make(map[int64][]int64)
+	for _, x := range list {
+		if e.borrowing.drop(x) {
+			to[x.key.from] = append(to[x.key.from], x.key.number)
+		}
+	}
+	for lender, numbers := range to {
+		_ = e.peers.node.Tell(lender, jobsBack, numbers) // numbers can be encoded
+	}
+}
+
+// drop forgets a job, and reports whether it was there.
+func (b *borrowing) drop(x *borrowed) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.have[x.key] != x {
+		return false
+	}
+	delete(b.have, x.key)
+	return true
+}
+
+// forgetLenders ends the bodies of jobs whose lenders are gone: nobody waits for
+// their answers.
+func (e *Engine) forgetLenders(gone []int64) {
+	b := &e.borrowing
+	b.mu.Lock()
+	var list []*borrowed
+	for key, x := range b.have {
+		if slices.Contains(gone, key.from) {
+			delete(b.have, key)
+			list = append(list, x)
+		}
+	}
+	b.mu.Unlock()
+	for _, x := range list {
+		x.end(ErrLost)
+	}
+}
+
+// endBorrowed ends all bodies of borrowed jobs.
+func (e *Engine) endBorrowed(cause error) {
+	b := &e.borrowing
+	b.mu.Lock()
+	list := make([]*borrowed, 0, len(b.have))
+	for _, x := range b.have {
+		list = append(list, x)
+	}
+	b.mu.Unlock()
+	for _, x := range list {
+		x.end(cause)
+	}
+}
+
+// end tells the body to end, once it has begun.
+func (x *borrowed) end(cause error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.cause != nil {
+		return
+	}
+	x.cause = cause
+	if x.cancel != nil {
+		x.cancel(cause)
+	}
+}
+
+func (x *borrowed) tell(method string, say any) {
+	if err := x.e.peers.node.Tell(x.key.from, method, say); err != nil {
+		x.e.log.Error("the lender of a job does not hear of it", "task_run", x.job.ID, "error", err)
+	}
+}
+
+func (x *borrowed) ask(ctx context.Context, method string, in aboutJob, out any) error {
+	in.Number = x.key.number
+	err := x.e.peers.node.Call(ctx, x.key.from, method, in, out)
+	if errors.Is(err, cluster.ErrGone) {
+		return ErrLost
+	}
+	return err
+}
+
+// Begin says that the body is about to start.
+func (x *borrowed) Begin(_ *api.Job, cancel func(cause error)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.begun, x.cancel = true, cancel
+	if x.cause != nil {
+		cancel(x.cause)
+	}
+}
+
+// Cached asks the lender's cache.
+func (x *borrowed) Cached(_ *api.Job, use api.CacheUse) (run bool) {
+	err := x.ask(x.e.closers.ctx, jobsCached, aboutJob{Use: use}, &run)
+	if err != nil || !run {
+		x.e.borrowing.drop(x)
+		x.e.borrowedEnded()
+	}
+	return err == nil && run
+}
+
+// Name gives the task run a name.
+func (x *borrowed) Name(_ *api.Job, name string) {
+	x.tell(jobsName, aboutJob{Number: x.key.number, Name: name})
+}
+
+// Finish sends the answer, unless nobody wants it any more.
+func (x *borrowed) Finish(_ *api.Job, answer api.Answer) {
+	if !x.e.borrowing.drop(x) {
+		x.e.late(1)
+		x.e.borrowedEnded()
+		return
+	}
+	if answer.Interrupted || answer.Failure != nil && x.e.stopping.Load() {
+		x.tell(jobsBack, []int64{x.key.number})
+	} else {
+		x.tell(jobsDone, doneJob{x.key.number, answer, x.e.free()})
+	}
+	x.e.borrowedEnded()
+}
+
+// borrowedEnded counts a job that a worker is done with.
+func (e *Engine) borrowedEnded() {
+	if e.borrowing.running.Add(-1) == 0 && e.isClosed() {
+		e.mu.Lock()
+		e.idle.Broadcast()
+		e.mu.Unlock()
+	}
+}
+
+// Heartbeat says that the body makes progress.
+func (x *borrowed) Heartbeat(*api.Job) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.cause != nil {
+		return x.cause
+	}
+	if now := x.e.now(); now.Sub(x.beat) >= min(beatEvery, x.job.HeartbeatTimeout/4) {
+		x.beat = now
+		x.tell(jobsBeat, aboutJob{Number: x.key.number})
+	}
+	return nil
+}
+
+// Token gives the token by which the job may be answered from outside.
+func (x *borrowed) Token(ctx context.Context, _ *api.Job) (token string, err error) {
+	err = x.ask(ctx, jobsToken, aboutJob{}, &token)
+	return token, err
+}
+
+// Acquire gives the body slots of global limits.
+func (x *borrowed) Acquire(ctx context.Context, _ *api.Job, request api.SlotRequest) (grant int64, err error) {
+	err = x.ask(ctx, jobsAcquire, aboutJob{Request: request}, &grant)
+	return grant, err
+}
+
+// Release gives slots back.
+func (x *borrowed) Release(_ *api.Job, grant int64) {
+	x.tell(jobsRelease, aboutJob{Number: x.key.number, Grant: grant})
+}
+
+// Log keeps a line with the run.
+func (x *borrowed) Log(_ *api.Job, line api.LogLine) {
+	x.tell(jobsLog, aboutJob{Number: x.key.number, Line: line})
+}

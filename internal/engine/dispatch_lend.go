@@ -1,0 +1,100 @@
+package engine
+
+// has reports whether there may be something to start.
+func (d *dispatcher) has() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.closed && d.more()
+}
+
+// count is how many were given to workers here so far.
+func (d *dispatcher) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given
+}
+
+// lay puts borrowed jobs where workers find them; false if there is nobody any
+// more.
+func (d *dispatcher) lay(jobs []*borrowed) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.borrowed = append(d.borrowed, jobs...)
+	d.someone()
+	return true
+}
+
+// unlay takes back what no worker has come for.
+func (d *dispatcher) unlay() []*borrowed {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := d.borrowed
+	d.borrowed = nil
+	return list
+}
+
+// popFor is pop for a borrower that serves some queues. Whether what comes is of
+// these is looked at again by who gets it.
+func (d *dispatcher) popFor(serves func(queue string) bool) (item, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return item{}, false
+	}
+	for _, r := range d.rounds {
+		if !r.turnTo(serves) {
+			continue
+		}
+		if it, ok := r.pop(); ok {
+			if it.task != nil && it.task.held {
+				it.task.held = false
+				d.unhold(it.task.run)
+			}
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
+// turnTo puts lanes at the end until one is first whose queue is served; false if
+// there is none.
+func (r *round) turnTo(serves func(queue string) bool) bool {
+	for range len(r.lanes) - r.head {
+		l := r.lanes[r.head]
+		if !l.of.parked && (l.key.all || serves(l.key.Queue)) {
+			return true
+		}
+		r.lanes[r.head] = nil
+		r.head++
+		r.lanes = append(r.lanes, l)
+	}
+	return false
+}
+
+// misfits is with how many tasks that a borrower can't do the search for others
+// ends.
+const misfits = 16
+
+// claimFor claims a task for a borrower, nil if there is none for it. A flow stays
+// here: it mostly waits.
+func (e *Engine) claimFor(o *offer) *task {
+	for odd := 0; odd < misfits; {
+		it, ok := e.dispatch.popFor(o.serves)
+		if !ok {
+			return nil
+		}
+		t := e.taken(it)
+		switch {
+		case t == nil:
+		case t.call.Flow, !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
+			e.dispatch.push(t.run, t)
+			odd++
+		case e.claims(t):
+			return t
+		}
+	}
+	return nil
+}

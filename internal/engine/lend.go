@@ -1,0 +1,316 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+)
+
+// An engine that has more to do than its workers can take lends jobs to other
+// processes. The run stays here: a process that has borrowed a job is a worker
+// like any other, only further away. So what it answers counts once, if it is the
+// one that has the job; and when it goes, the job is given to somebody else.
+//
+//	lender                                    borrower
+//	  all places taken, and more to do
+//	  ── jobs.have ─────────────────────────►   has places free
+//	  ◄───────────────────────── jobs.want ──
+//	  ── jobs.lend ─────────────────────────►   runs the bodies
+//	  ◄── jobs.done, with places that are free ──
+
+// lending is what this engine has lent.
+type lending struct {
+	places  int          // bodies that may run here at a time
+	flowing atomic.Int64 // flows in progress, which take no place
+
+	mu   sync.Mutex
+	last int64
+	out  map[int64]*loan
+	want map[int64]int // how many jobs a session would take
+	told time.Time     // when the others were last told that there is more to do
+	wake chan struct{}
+
+	paced time.Time // since when jobs given to workers here are counted
+	given int
+	brief bool // the bodies are over before others could have them
+}
+
+type loan struct {
+	job   *api.Job
+	to    int64
+	sent  bool
+	cause error // why it is to end, if that came first
+}
+
+// haveEvery is how often the others are told that there is more to do than places.
+const haveEvery = 100 * time.Millisecond
+
+func (l *lending) job(to, number int64) *api.Job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.out[number]; x != nil && x.to == to {
+		return x.job
+	}
+	return nil
+}
+
+// take ends a loan; nil if the session has it not.
+func (l *lending) take(to, number int64) *api.Job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.out[number]
+	if x == nil || x.to != to {
+		return nil
+	}
+	delete(l.out, number)
+	return x.job
+}
+
+// wanted notes that a session would take jobs.
+func (e *Engine) wanted(session int64, free int) {
+	if free <= 0 {
+		return
+	}
+	e.lending.mu.Lock()
+	e.lending.want[session] = free
+	e.lending.mu.Unlock()
+	e.lendSoon()
+}
+
+func (e *Engine) lendSoon() {
+	select {
+	case e.lending.wake <- struct{}{}:
+	default:
+	}
+}
+
+// repaid takes the answer of a lent job, if it comes from who has that.
+func (e *Engine) repaid(from int64, done *doneJob) {
+	job := e.lending.take(from, done.Number)
+	if job == nil {
+		e.late(1)
+		return
+	}
+	if len(done.Answer.Result) > inlineSize {
+		e.beside(func() { e.Finish(job, done.Answer) })
+		return
+	}
+	e.Finish(job, done.Answer)
+}
+
+// takeBack gives a job to somebody else.
+func (e *Engine) takeBack(job *api.Job) {
+	if job == nil {
+		return
+	}
+	t := job.Key.(*task)
+	r := t.run
+	r.mu.Lock()
+	again := t.phase == claimed && job == t.job
+	if again {
+		t.stopTimers()
+		t.endSlots()
+		t.cancel = nil
+		switch {
+		case t.cause != nil: // it was to end, and has
+			t.ended(t.override(api.Answer{}), pipeline.Value{})
+			again = false
+		default:
+			t.phase = ready
+		}
+	}
+	r.mu.Unlock()
+	if again {
+		e.dispatch.push(r, t)
+	}
+	e.returned(t)
+}
+
+// forgetBorrowers takes back what sessions have that are gone.
+func (e *Engine) forgetBorrowers(gone []int64) {
+	if len(gone) == 0 {
+		return
+	}
+	l := &e.lending
+	var jobs []*api.Job
+	l.mu.Lock()
+	for number, x := range l.out {
+		if slices.Contains(gone, x.to) {
+			delete(l.out, number)
+			jobs = append(jobs, x.job)
+		}
+	}
+	for _, session := range gone {
+		delete(l.want, session)
+	}
+	l.mu.Unlock()
+	for _, job := range jobs {
+		e.takeBack(job)
+	}
+}
+
+// lendLoop lends while there is more to do than places.
+func (e *Engine) lendLoop() {
+	again := time.NewTimer(haveEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-e.closers.ctx.Done():
+			return
+		case <-e.lending.wake:
+		case <-again.C:
+		}
+		if e.LendStep() {
+			again.Reset(haveEvery)
+		}
+	}
+}
+
+// LendStep lends jobs to those who want some, and tells others that there are;
+// false if there is nothing to lend.
+func (e *Engine) LendStep() bool {
+	if !e.dispatch.has() {
+		return false
+	}
+	if !e.crowded() || e.brisk() { // perhaps not yet
+		return true
+	}
+	for _, m := range e.peers.node.Live() {
+		e.lending.mu.Lock()
+		n := e.lending.want[m.Session]
+		delete(e.lending.want, m.Session)
+		e.lending.mu.Unlock()
+		if o, ok := readOffer(m.Offer); ok && n > 0 {
+			e.lend(m.Session, &o, n)
+		}
+	}
+	if e.crowded() && e.dispatch.has() {
+		e.tellOfJobs()
+	}
+	return true
+}
+
+// worthLending is how long a body takes, on average, of which others are given
+// some: about as long as it takes to send a job and its answer.
+const worthLending = 2 * time.Millisecond
+
+// brisk reports whether bodies end so fast here that others would not be of help.
+func (e *Engine) brisk() bool {
+	l := &e.lending
+	given := e.dispatch.count()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := e.now(); now.Sub(l.paced) >= haveEvery {
+		span := time.Duration(l.places) * now.Sub(l.paced)
+		l.brief = span/worthLending < time.Duration(given-l.given)
+		l.paced, l.given = now, given
+	}
+	return l.brief
+}
+
+// crowded reports whether all places are taken.
+func (e *Engine) crowded() bool {
+	e.lending.mu.Lock()
+	out := len(e.lending.out)
+	e.lending.mu.Unlock()
+	return e.claimed.Load()-e.lending.flowing.Load()-int64(out) >= int64(e.lending.places)
+}
+
+// tellOfJobs tells the others that there is more to do than places here.
+func (e *Engine) tellOfJobs() {
+	l := &e.lending
+	l.mu.Lock()
+	fresh := e.now().Sub(l.told) < haveEvery
+	if !fresh {
+		l.told = e.now()
+	}
+	l.mu.Unlock()
+	if fresh {
+		return
+	}
+	for _, m := range e.peers.node.Live() {
+		if o, ok := readOffer(m.Offer); ok && m.Session != e.peers.node.Self() && o.Places > 0 {
+			_ = e.peers.node.Tell(m.Session, jobsHave, nil) // nil can be encoded
+		}
+	}
+}
+
+// lend lends a session up to n jobs that it can do.
+func (e *Engine) lend(to int64, o *offer, n int) {
+	var jobs []lentJob
+	for len(jobs) < n {
+		t := e.claimFor(o)
+		if t == nil {
+			break
+		}
+		x := e.lending.give(to, t.job)
+		jobs = append(jobs, x)
+		e.Begin(x.Job, func(cause error) { e.recall(to, x.Number, cause) })
+	}
+	if len(jobs) == 0 {
+		return
+	}
+	if err := e.peers.node.Tell(to, jobsLend, jobs); err != nil {
+		e.log.Error("jobs can't be lent", "error", err)
+		for i := range jobs {
+			e.takeBack(e.lending.take(to, jobs[i].Number))
+		}
+		return
+	}
+	for _, x := range jobs {
+		if cause := e.lending.sent(x.Number); cause != nil {
+			e.recall(to, x.Number, cause)
+		}
+	}
+}
+
+func (l *lending) give(to int64, job *api.Job) lentJob {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	l.out[l.last] = &loan{job: job, to: to}
+	return lentJob{l.last, job}
+}
+
+// sent notes that the borrower has been told of a job, and gives why it is to end
+// if that is known already.
+func (l *lending) sent(number int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.out[number]
+	if x == nil {
+		return nil
+	}
+	x.sent = true
+	return x.cause
+}
+
+// recall tells a borrower to end a body, which it must have heard of before.
+func (e *Engine) recall(to, number int64, cause error) {
+	l := &e.lending
+	l.mu.Lock()
+	x := l.out[number]
+	tell := x != nil && x.to == to && x.sent
+	if x != nil && !x.sent {
+		x.cause = cause
+	}
+	l.mu.Unlock()
+	if tell {
+		_ = e.peers.node.Tell(to, jobsCancel, cancelledJob{number, asError(cause)}) // it can be encoded
+	}
+}
+
+// asError gives an error that can be sent.
+func asError(err error) *api.Error {
+	var known *api.Error
+	if e, ok := err.(*api.Error); ok { //nolint:errorlint // as it is
+		known = e
+	} else {
+		known = api.Errorf(api.ErrCancelled, "", "%w", err)
+	}
+	return &api.Error{Code: known.Code, Where: known.Where, Msg: known.Msg}
+}

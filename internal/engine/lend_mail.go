@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/cluster"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+)
+
+// What lenders and borrowers say to each other.
+const (
+	jobsHave    = "jobs.have"
+	jobsWant    = "jobs.want"
+	jobsLend    = "jobs.lend"
+	jobsDone    = "jobs.done"
+	jobsBack    = "jobs.back"
+	jobsCancel  = "jobs.cancel"
+	jobsLog     = "jobs.log"
+	jobsName    = "jobs.name"
+	jobsBeat    = "jobs.heartbeat"
+	jobsCached  = "jobs.cached"
+	jobsToken   = "jobs.token"
+	jobsAcquire = "jobs.acquire"
+	jobsRelease = "jobs.release"
+)
+
+// lentJob is a job on its way to a borrower, which knows it by its number.
+type lentJob struct {
+	Number int64    `json:"n"`
+	Job    *api.Job `json:"job"`
+}
+
+type doneJob struct {
+	Number int64      `json:"n"`
+	Answer api.Answer `json:"answer"`
+	Free   int        `json:"free"` // places of the borrower
+}
+
+type cancelledJob struct {
+	Number int64      `json:"n"`
+	Cause  *api.Error `json:"cause"`
+}
+
+// aboutJob is what a borrower says of a job; of the fields those that the method
+// wants.
+type aboutJob struct {
+	Number  int64           `json:"n"`
+	Line    api.LogLine     `json:"line,omitzero"`
+	Name    string          `json:"name,omitempty"`
+	Use     api.CacheUse    `json:"use,omitzero"`
+	Request api.SlotRequest `json:"request,omitzero"`
+	Grant   int64           `json:"grant,omitempty"`
+}
+
+func (e *Engine) initLending(places int) {
+	l := &e.lending
+	l.places, l.out, l.want, l.wake = places, make(map[int64]*loan), make(map[int64]int), make(chan struct{}, 1)
+	e.dispatch.busy = e.lendSoon
+	n := e.peers.node
+	n.Handle(jobsWant, func(q *cluster.Request) {
+		var free int
+		if q.Decode(&free) == nil {
+			e.wanted(q.From, free)
+		}
+	})
+	n.Handle(jobsDone, func(q *cluster.Request) {
+		var done doneJob
+		if err := q.Decode(&done); err != nil {
+			e.log.Error("the answer of a lent job can't be read", "error", err)
+			return
+		}
+		e.wanted(q.From, done.Free)
+		e.repaid(q.From, &done)
+	})
+	n.Handle(jobsBack, func(q *cluster.Request) {
+		var numbers []int64
+		if q.Decode(&numbers) == nil {
+			for _, number := range numbers {
+				e.takeBack(e.lending.take(q.From, number))
+			}
+		}
+	})
+	n.Handle(jobsLog, e.about(func(job *api.Job, in *aboutJob) { e.Log(job, in.Line) }))
+	n.Handle(jobsName, e.about(func(job *api.Job, in *aboutJob) { e.Name(job, in.Name) }))
+	n.Handle(jobsBeat, e.about(func(job *api.Job, _ *aboutJob) { _ = e.Heartbeat(job) })) // it hears of a cancellation anyway
+	n.Handle(jobsRelease, e.about(func(job *api.Job, in *aboutJob) { e.Release(job, in.Grant) }))
+	n.Handle(jobsCached, e.asks(func(_ context.Context, job *api.Job, in *aboutJob) (any, error) {
+		return e.Cached(job, in.Use), nil
+	}))
+	n.Handle(jobsToken, e.asks(func(ctx context.Context, job *api.Job, _ *aboutJob) (any, error) {
+		return e.Token(ctx, job)
+	}))
+	n.Handle(jobsAcquire, e.asks(func(ctx context.Context, job *api.Job, in *aboutJob) (any, error) {
+		return e.Acquire(ctx, job, in.Request)
+	}))
+}
+
+// about makes a handler of what a borrower says of a job, asks of what it wants
+// to know.
+func (e *Engine) about(f func(*api.Job, *aboutJob)) cluster.Handler {
+	return func(q *cluster.Request) {
+		var in aboutJob
+		if q.Decode(&in) != nil {
+			return
+		}
+		if job := e.lending.job(q.From, in.Number); job != nil {
+			f(job, &in)
+		}
+	}
+}
+
+func (e *Engine) asks(f func(context.Context, *api.Job, *aboutJob) (any, error)) cluster.Handler {
+	return e.peers.node.Blocking(func(ctx context.Context, q *cluster.Request) (any, error) {
+		var in aboutJob
+		if err := q.Decode(&in); err != nil {
+			return nil, err
+		}
+		job := e.lending.job(q.From, in.Number)
+		if job == nil {
+			return nil, api.Errorf(api.ErrConflict, "", "the job is not this process's any more")
+		}
+		return f(ctx, job, &in)
+	})
+}
+
+// offer is what a process offers the others.
+type offer struct {
+	Places int      `json:"places"`
+	Queues []string `json:"queues,omitempty"` // nil: all
+	Tasks  []string `json:"tasks"`
+}
+
+func readOffer(data []byte) (o offer, ok bool) {
+	return o, json.Unmarshal(data, &o) == nil
+}
+
+func (o *offer) serves(queue string) bool {
+	return o.Queues == nil || slices.Contains(o.Queues, pipeline.QueueOf(queue))
+}
+
+func (o *offer) knows(task string) bool {
+	_, found := slices.BinarySearch(o.Tasks, task)
+	return found
+}
