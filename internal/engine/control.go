@@ -60,7 +60,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 // control does an action that the run's state allows, and waits until it is
 // durable. An action that changes nothing is done at once. Act queues the change.
 func (e *Engine) control(ctx context.Context, id string, action lifecycle.Action, act func(*run, *change)) error {
-	return e.wherever(ctx, id, askControl, controlRequest{id, action}, func(r *run, row *store.RunRow) error {
+	return e.wherever(ctx, id, askControl, controlRequest{id, action}, nil, func(r *run, row *store.RunRow) error {
 		if r == nil {
 			_, err := lifecycle.Control(action, row.State)
 			return err

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"slices"
+
+	"github.com/google/uuid"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/lifecycle"
@@ -17,32 +20,39 @@ type liveTasks struct {
 	list []api.TaskRun
 }
 
-// liveTasks gives those of a run. They are as many as workers and queues hold,
-// and those that wait for time or for an answer.
-func (e *Engine) liveTasks(row *store.RunRow) (l liveTasks) {
+// liveTasks gives those of a run, from the engine that has it. They are as many
+// as workers and queues hold, and those that wait for time or for an answer.
+func (e *Engine) liveTasks(ctx context.Context, row *store.RunRow) (l liveTasks) {
 	if row.State.Final() {
 		return l
 	}
 	e.mu.Lock()
 	l.run = e.runs[row.ID]
 	e.mu.Unlock()
-	if l.run == nil {
-		return l
+	if l.run != nil {
+		l.list = l.run.liveTasks()
+	} else if e.peers.node != nil {
+		// If it can't be asked, the list is what was stored.
+		_ = e.briefly(ctx, row, askTasks, uuid.UUID(row.UID).String(), &l.list)
 	}
-	l.run.mu.Lock()
-	for t := range l.run.live.all() {
-		if t.born {
-			l.list = append(l.list, t.show())
-		}
-	}
-	for _, call := range l.run.pending {
-		if out, listed := call.show(); listed {
-			l.list = append(l.list, out)
-		}
-	}
-	l.run.mu.Unlock()
-	slices.SortFunc(l.list, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
 	return l
+}
+
+func (r *run) liveTasks() (list []api.TaskRun) {
+	r.mu.Lock()
+	for t := range r.live.all() {
+		if t.born {
+			list = append(list, t.show())
+		}
+	}
+	for _, call := range r.pending {
+		if out, listed := call.show(); listed {
+			list = append(list, out)
+		}
+	}
+	r.mu.Unlock()
+	slices.SortFunc(list, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
+	return list
 }
 
 // show gives a live task run for people. Called with run.mu.
@@ -102,10 +112,10 @@ func (l *liveTasks) before(seq int64, yield func(api.TaskRun) error) error {
 func (l *liveTasks) add(out *api.TaskRun, key int64) {
 	live := len(l.list) > 0 && l.list[0].Seq == out.Seq
 	switch {
-	case l.run == nil || out.State.Final():
+	case out.State.Final():
 	case live:
 		out.Waiting, out.Reason = l.list[0].Waiting, l.list[0].Reason
-	default:
+	case l.run != nil:
 		explain(out, l.run.storedWaits(out, key))
 	}
 	if live {

@@ -204,7 +204,7 @@ func (l *lineReader) followAway() error {
 		if err := l.read(); err != nil {
 			return err
 		}
-		err := l.e.wherever(l.ctx, l.filter.Run, askLines, linesRequest{l.filter.Run, l.next}, func(r *run, _ *store.RunRow) error {
+		err := l.e.wherever(l.ctx, l.filter.Run, askLines, linesRequest{l.filter.Run, l.next}, nil, func(r *run, _ *store.RunRow) error {
 			l.away = false
 			if r != nil {
 				return l.follow(r)

@@ -75,7 +75,7 @@ func (e *Engine) Status(ctx context.Context, id string) (api.Run, error) {
 		out, err := e.fromRow(&row)
 		if err == nil && !row.State.Final() && e.peers.node != nil {
 			// Who has it knows more. If that can't be asked, it is what was stored.
-			_ = e.elsewhere(ctx, &row, askStatus, id, &out.Tasks)
+			_ = e.briefly(ctx, &row, askStatus, id, &out.Tasks)
 		}
 		return out, err
 	}

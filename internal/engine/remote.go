@@ -22,6 +22,8 @@ const (
 	askAnswer  = "run.answer"  // a token
 	askStatus  = "run.status"  // counts of tasks
 	askLines   = "run.lines"   // replies once there are more lines
+	askWhy     = "run.why"     // what a run or a task run waits for
+	askTasks   = "run.tasks"   // the task runs that are in memory
 )
 
 type controlRequest struct {
@@ -78,6 +80,21 @@ func (e *Engine) handleRequests() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return r.counts.byName(), nil
+	})
+	answer(e, askWhy, func(ctx context.Context, id string) (any, error) {
+		run, _, _ := strings.Cut(id, "/")
+		r, err := e.liveHere(run)
+		if err != nil {
+			return nil, err
+		}
+		return e.whyHere(ctx, r, id)
+	})
+	answer(e, askTasks, func(_ context.Context, id string) (any, error) {
+		r, err := e.liveHere(id)
+		if err != nil {
+			return nil, err
+		}
+		return r.liveTasks(), nil
 	})
 }
 
@@ -138,8 +155,9 @@ func heard(ctx context.Context, a, b <-chan struct{}) error {
 }
 
 // wherever does here what is about a run that is live here, or has ended, and
-// asks the engine that has it otherwise, as often as it takes to find that.
-func (e *Engine) wherever(ctx context.Context, id, method string, in any, here func(*run, *store.RunRow) error) error {
+// asks the engine that has it otherwise, as often as it takes to find that. What
+// that replies goes to out, unless out is nil.
+func (e *Engine) wherever(ctx context.Context, id, method string, in, out any, here func(*run, *store.RunRow) error) error {
 	for {
 		r, row, err := e.find(ctx, id)
 		if err != nil {
@@ -148,7 +166,7 @@ func (e *Engine) wherever(ctx context.Context, id, method string, in any, here f
 		if r != nil || row.State.Final() {
 			return here(r, &row)
 		}
-		if err := e.elsewhere(ctx, &row, method, in, nil); !errors.Is(err, cluster.ErrGone) {
+		if err := e.elsewhere(ctx, &row, method, in, out); !errors.Is(err, cluster.ErrGone) {
 			return err
 		}
 	}
@@ -178,6 +196,16 @@ func (e *Engine) elsewhere(ctx context.Context, row *store.RunRow, method string
 	return e.changing(ctx, changed)
 }
 
+// askedBriefly is how long a page or a list waits for an engine that may stand still.
+const askedBriefly = time.Second
+
+// briefly is elsewhere for what can do without the answer.
+func (e *Engine) briefly(ctx context.Context, row *store.RunRow, method string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, askedBriefly)
+	defer cancel()
+	return e.elsewhere(ctx, row, method, in, out)
+}
+
 // ownerAgain is how soon a run that nobody seems to have is looked for again.
 const ownerAgain = 100 * time.Millisecond
 
@@ -203,7 +231,7 @@ func (e *Engine) changing(ctx context.Context, changed <-chan struct{}) error {
 
 // attend settles the handle of a run that another engine has once that has ended.
 func (e *Engine) attend(h *Handle) {
-	err := e.wherever(e.closers.ctx, h.id, askEnd, h.id, func(r *run, row *store.RunRow) error {
+	err := e.wherever(e.closers.ctx, h.id, askEnd, h.id, nil, func(r *run, row *store.RunRow) error {
 		if r != nil {
 			return h.like(r.handle)
 		}

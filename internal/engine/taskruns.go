@@ -77,7 +77,7 @@ func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow
 
 // taskRuns calls yield for the task runs of a run, by number.
 func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api.TaskRun) error) error {
-	live := e.liveTasks(row) // before the rows are read: what has one by then is shown by it
+	live := e.liveTasks(ctx, row) // before the rows are read: what has one by then is shown by it
 	blocks, err := e.blocksOf(ctx, row)
 	if err != nil {
 		return err

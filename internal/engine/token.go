@@ -114,7 +114,7 @@ func (e *Engine) answerToken(ctx context.Context, token string, x external) erro
 	if len(parts) != 5 {
 		return api.Errorf(api.ErrNotFound, "", "not a token: %q", token)
 	}
-	return e.wherever(ctx, parts[0], askAnswer, answerRequest{token, x}, func(r *run, row *store.RunRow) error {
+	return e.wherever(ctx, parts[0], askAnswer, answerRequest{token, x}, nil, func(r *run, row *store.RunRow) error {
 		if r == nil {
 			return api.Errorf(api.ErrConflict, "", "run %s is %s: the answer comes too late", parts[0], row.State)
 		}

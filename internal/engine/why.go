@@ -6,25 +6,36 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/limit"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // Why says what a task run, or a run, waits for. It goes by what is in memory:
 // a task run is found by its number, and those that hold it up are asked. Of a run
 // it goes through the live tasks, which are as many as workers and queues hold,
 // and those that wait for time or an answer.
-func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
-	if !strings.Contains(id, "/") {
-		r, err := e.waitingRun(ctx, id)
-		if err != nil {
-			return api.Waiting{}, err
+func (e *Engine) Why(ctx context.Context, id string) (w api.Waiting, err error) {
+	of := id
+	if strings.Contains(id, "/") {
+		if of, _, err = cutID(id); err != nil {
+			return w, err
 		}
+	}
+	err = e.wherever(ctx, of, askWhy, id, &w, func(r *run, row *store.RunRow) (err error) {
+		if r == nil {
+			return api.Errorf(api.ErrConflict, "", "run %s has ended, as %s: it waits for nothing", of, row.State)
+		}
+		w, err = e.whyHere(ctx, r, id)
+		return err
+	})
+	return w, err
+}
+
+// whyHere is Why for a run that is live here, or a task run of it.
+func (e *Engine) whyHere(ctx context.Context, r *run, id string) (api.Waiting, error) {
+	if !strings.Contains(id, "/") {
 		return r.waits(), nil
 	}
-	run, seq, err := cutID(id)
-	if err != nil {
-		return api.Waiting{}, err
-	}
-	r, err := e.waitingRun(ctx, run)
+	_, seq, err := cutID(id)
 	if err != nil {
 		return api.Waiting{}, err
 	}
@@ -32,20 +43,6 @@ func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 		return w, nil
 	}
 	return e.whyStored(ctx, r, id, seq)
-}
-
-// waitingRun gives a run that may wait for something.
-func (e *Engine) waitingRun(ctx context.Context, id string) (*run, error) {
-	r, row, err := e.find(ctx, id)
-	switch {
-	case err != nil:
-		return nil, err
-	case r == nil && row.State.Final():
-		return nil, api.Errorf(api.ErrConflict, "", "run %s has ended, as %s: it waits for nothing", id, row.State)
-	case r == nil:
-		return nil, strayError(id)
-	}
-	return r, nil
 }
 
 // taskWaits says what the task run of a number waits for, if it is in memory.
