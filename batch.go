@@ -164,10 +164,7 @@ func (m *mapping[R]) land() error {
 	}
 	m.flying--
 	state := m.out.list[i].inner.Ended().State
-	m.counts.Ended++
-	if state == api.Failed || state == api.Crashed {
-		m.counts.Failed++
-	}
+	m.count(state)
 	for _, k := range m.counting {
 		if k.trips(state, m.counts) {
 			return m.kill(k.name)
@@ -176,22 +173,38 @@ func (m *mapping[R]) land() error {
 	return nil
 }
 
+// count counts a call that ended so.
+func (m *mapping[R]) count(state api.State) {
+	c := &m.counts
+	c.Ended++
+	switch state {
+	case api.Completed:
+		c.Completed++
+	case api.Failed, api.Crashed:
+		c.Failed++
+	case api.Cancelled:
+		c.Cancelled++
+	}
+}
+
 // kill ends what is in progress.
 func (m *mapping[R]) kill(name string) error {
 	s := m.f.scope()
+	at := m.counts
+	m.counts = api.BatchCounts{}
 	var left []*flow.Future
-	failed := 0
 	for _, future := range m.out.list {
-		switch end := future.inner.Ended(); {
-		case end == nil:
+		if end := future.inner.Ended(); end != nil {
+			m.count(end.State)
+		} else {
 			left = append(left, future.inner)
-		case end.State == api.Failed || end.State == api.Crashed:
-			failed++
 		}
 	}
 	if err := s.run.Cancel(s, left); err != nil {
 		return err
 	}
-	return api.Errorf(ErrKillSwitch, "", "task %q: %s tripped: %d of %d calls failed, %d were cancelled",
-		m.batch.task.Name(), name, failed, len(m.out.list), len(left))
+	c := m.counts
+	return api.Errorf(ErrKillSwitch, "", "task %q: kill switch %s tripped at %d failed of %d ended: of %d calls made %d completed, %d failed, %d cancelled, %d never ran",
+		m.batch.task.Name(), name, at.Failed, at.Ended,
+		len(m.out.list), c.Completed, c.Failed, c.Cancelled+len(left), c.Ended-c.Completed-c.Failed-c.Cancelled)
 }

@@ -92,6 +92,8 @@ func TestBatch(t *testing.T) {
 		trips("the last batch", 3, runnel.NewBatch(o.task, 2, runnel.AnyFailed()), "a", "b", "bad")
 		trips("rate", 3, runnel.NewBatch(o.task, 3, runnel.FailureRate(3, 0.5)), "bad1", "bad2", "a", "b")
 		trips("in flight", 2, runnel.NewBatch(o.task, 2, runnel.AnyFailed()).Sliding(), "hang", "bad")
+		_, err = runnel.NewBatch(o.task, 2, runnel.AnyFailed()).Sliding().Map(f, []string{"a", "hang", "bad", "b"}, runnel.Unmapped(""))
+		isLike(t, err, runnel.ErrKillSwitch, "at 1 failed of 2 ended: of 3 calls made 1 completed, 1 failed, 1 cancelled, 0 never ran")
 		own := runnel.Switch("second", func() func(api.State) bool {
 			n := 0
 			return func(api.State) bool { n++; return n == 2 }

@@ -211,7 +211,7 @@ func ExampleNewBatch() {
 	fmt.Println(err, errors.Is(err, runnel.ErrKillSwitch))
 	// Output:
 	// [3 5 7 9] <nil>
-	// task "price": AnyFailed tripped: 1 of 2 calls failed, 0 were cancelled true
+	// task "price": kill switch AnyFailed tripped at 1 failed of 2 ended: of 2 calls made 1 completed, 1 failed, 0 cancelled, 0 never ran true
 }
 
 func ExampleCountSwitch() {
@@ -223,7 +223,7 @@ func ExampleCountSwitch() {
 	items := runnel.Value([]string{"tea", "unicorn", "unicorn", "milk", "tea"})
 	_, err := eng.Run(ctx, items.ContinueWith(runnel.Each(price, runnel.MaxParallelism(1), third)))
 	fmt.Println(err, errors.Is(err, runnel.ErrKillSwitch))
-	// Output: kill switch third tripped: 2 of 5 children had failed, 3 had ended, the others were cancelled or never began: no such item | no such item true
+	// Output: kill switch third tripped at 2 failed of 3 ended: of 5 children 1 completed, 2 failed, 0 cancelled, 2 never began: no such item | no such item true
 }
 
 func ExampleSwitch() {

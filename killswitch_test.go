@@ -3,6 +3,7 @@ package runnel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +30,11 @@ func killable(s *cacheSuite) []runnel.AnyTask {
 	})
 	third := runnel.CountSwitch("third", func(c api.BatchCounts) bool { return c.Ended == 3 && c.Total == 5 })
 	reason := runnel.NewTask1("reason", func(_ context.Context, f *runnel.Failure) ([]string, error) {
-		return []string{strconv.FormatBool(errors.Is(f, runnel.ErrKillSwitch)), f.Message, strconv.Itoa(len(f.Causes))}, nil
+		counts := ""
+		if k := f.Killed; k != nil {
+			counts = fmt.Sprintf("%s: %d of %d, %d %d %d", k.Switch, k.Ended, k.Total, k.Completed, k.Failed, k.Cancelled)
+		}
+		return []string{strconv.FormatBool(errors.Is(f, runnel.ErrKillSwitch)), f.Message, strconv.Itoa(len(f.Causes)), counts}, nil
 	})
 	return []runnel.AnyTask{try, reason, third}
 }
@@ -62,25 +67,38 @@ func TestKillSwitches(t *testing.T) {
 		wants(t, "causes", got[2], causes)
 		s.ran(t, "try", ran)
 	}
+	// The numbers are data as well; also of a chain that was stopped between its
+	// steps, and of a group too wide to be held in memory.
+	cached(t, "counts", killable, func(t *testing.T, s *cacheSuite) {
+		wants(t, "counts", killGroup(t, s, "a bad1m bh c d", runnel.MaxParallelism(2), runnel.AnyFailed())[3], "AnyFailed: 3 of 5, 1 1 1")
+		try, reason := s.all[0].(runnel.Task1[string, string]), s.all[1].(runnel.Task1[*runnel.Failure, []string])
+		twice := runnel.Each(try.With().ContinueWith(try), runnel.MaxParallelism(3), runnel.FailedCount(1))
+		got, err := s.eng.Run(t.Context(), runnel.Value(strings.Fields("a bm bad1m ch d")).ContinueWith(twice).Exceptionally(reason))
+		do(t, err)
+		wants(t, "of chains", got[3], "FailedCount(1): 4 of 5, 1 1 2")
+		wide := strings.Repeat("a ", 5000) + "bad1 " + strings.Repeat("b ", 200)
+		got = killGroup(t, s, wide, runnel.MaxParallelism(1), runnel.AnyFailed())
+		wants(t, "of many", got[3], "AnyFailed: 5001 of 5201, 5000 1 0")
+	})
 	cached(t, "task-case-67", killable, func(t *testing.T, s *cacheSuite) {
-		killed(t, s, killGroup(t, s, "a bad1 b c", one, runnel.AnyFailed()), 2, "1", "AnyFailed tripped", "1 of 4", "2 had ended")
+		killed(t, s, killGroup(t, s, "a bad1 b c", one, runnel.AnyFailed()), 2, "1", "kill switch AnyFailed tripped at 1 failed of 2 ended: of 4 children 1 completed, 1 failed, 0 cancelled, 2 never began")
 	})
 	cached(t, "task-case-66", killable, func(t *testing.T, s *cacheSuite) {
-		killed(t, s, killGroup(t, s, "bad1 a bad2 b c d", one, runnel.FailedCount(2)), 3, "2", "FailedCount(2)", "2 of 6", "3 had ended")
+		killed(t, s, killGroup(t, s, "bad1 a bad2 b c d", one, runnel.FailedCount(2)), 3, "2", "FailedCount(2) tripped at 2 failed of 3", "of 6 children 1 completed, 2 failed, 0 cancelled", "3 never")
 	})
 	cached(t, "task-case-69", killable, func(t *testing.T, s *cacheSuite) {
-		killed(t, s, killGroup(t, s, "a bad1 bad2 b", one, runnel.FailureRate(3, 0.5)), 3, "2", "FailureRate(3, 0.5)", "2 of 4")
+		killed(t, s, killGroup(t, s, "a bad1 bad2 b", one, runnel.FailureRate(3, 0.5)), 3, "2", "FailureRate(3, 0.5) tripped at 2 failed of 3", "of 4 children 1 completed, 2 failed")
 	})
 	cached(t, "the last one", killable, func(t *testing.T, s *cacheSuite) {
-		killed(t, s, killGroup(t, s, "a b bad1", one, runnel.AnyFailed()), 3, "1", "1 of 3", "3 had ended")
+		killed(t, s, killGroup(t, s, "a b bad1", one, runnel.AnyFailed()), 3, "1", "at 1 failed of 3", "2 completed, 1 failed, 0 cancelled, 0 never")
 	})
 	cached(t, "in flight", killable, func(t *testing.T, s *cacheSuite) {
 		began := time.Now()
-		killed(t, s, killGroup(t, s, "ah bad1m bh", runnel.AnyFailed()), 3, "1", "1 of 3")
+		killed(t, s, killGroup(t, s, "ah bad1m bh", runnel.AnyFailed()), 3, "1", "at 1 failed of 1", "3 children 0 completed, 1 failed, 2 cancelled, 0 never")
 		wants(t, "time", time.Since(began) < time.Hour, true)
 	})
 	cached(t, "own", killable, func(t *testing.T, s *cacheSuite) {
-		killed(t, s, killGroup(t, s, "a b c d e", one, s.all[2].(runnel.KillSwitch)), 3, "0", "third tripped", "0 of 5")
+		killed(t, s, killGroup(t, s, "a b c d e", one, s.all[2].(runnel.KillSwitch)), 3, "0", "third tripped at 0 failed of 3", "3 completed, 0 failed, 0 cancelled, 2 never")
 	})
 	cached(t, "settle", killable, func(t *testing.T, s *cacheSuite) {
 		try := s.all[0].(runnel.Task1[string, string])
@@ -92,7 +110,7 @@ func TestKillSwitches(t *testing.T) {
 	cached(t, "panic", func(s *cacheSuite) []runnel.AnyTask {
 		return append(killable(s), runnel.CountSwitch("boom", func(api.BatchCounts) bool { panic("no counts") }))
 	}, func(t *testing.T, s *cacheSuite) {
-		killed(t, s, killGroup(t, s, "a b c", one, s.all[3].(runnel.KillSwitch)), 1, "0", "boom (panic: no counts) tripped", "1 had ended")
+		killed(t, s, killGroup(t, s, "a b c", one, s.all[3].(runnel.KillSwitch)), 1, "0", "boom (panic: no counts) tripped at 0 failed of 1")
 	})
 	cached(t, "none trips", killable, func(t *testing.T, s *cacheSuite) {
 		wants(t, "results", killGroup(t, s, "a b c", runnel.AnyFailed(), runnel.FailedCount(2), s.all[2].(runnel.KillSwitch)), []string{"a", "b", "c"})
@@ -106,11 +124,24 @@ func TestKillSwitches(t *testing.T) {
 		do(t, err)
 		for range 2 {
 			_, err = run.Wait(t.Context())
-			isLike(t, err, runnel.ErrKillSwitch, "1 of 4", "3 had ended")
+			isLike(t, err, runnel.ErrKillSwitch, "at 1 failed of 3", "2 completed, 1 failed", "1 never began")
 			s.ran(t, "try", 3)
 			s.runs["try"]-- // it runs again, the first two don't
 			do(t, run.Retry(t.Context()))
 		}
+	})
+	// Of what completed before, and of what fails now, a share is made.
+	cached(t, "rate after a retry", killable, func(t *testing.T, s *cacheSuite) {
+		try := s.all[0].(runnel.Task1[string, string])
+		names := runnel.Value(strings.Fields("a b c bad1 bad2 bad3 bad4"))
+		run, err := s.eng.Submit(t.Context(), names.ContinueWith(runnel.Each(try, one, runnel.FailureRate(2, 0.5))))
+		do(t, err)
+		_, err = run.Wait(t.Context())
+		isLike(t, err, runnel.ErrKillSwitch, "at 3 failed of 6", "3 completed, 3 failed, 0 cancelled, 1 never")
+		do(t, run.Retry(t.Context())) // three of six, not three of three, nor six of nine
+		_, err = run.Wait(t.Context())
+		isLike(t, err, runnel.ErrKillSwitch, "at 3 failed of 6", "3 completed, 3 failed, 0 cancelled, 1 never")
+		s.ran(t, "try", 9)
 	})
 	cached(t, "refused", killable, func(t *testing.T, s *cacheSuite) {
 		try := s.all[0].(runnel.Task1[string, string])
@@ -122,6 +153,8 @@ func TestKillSwitches(t *testing.T) {
 			_, err := s.eng.Submit(t.Context(), runnel.InParallel(runnel.List(try.Send("a")), k))
 			matches(t, err, runnel.ErrInvalid)
 		}
+		both := runnel.InParallel(runnel.List(try.Send("a")), runnel.FailedCount(2), runnel.FailFast())
+		isLike(t, both.Err(), runnel.ErrInvalid, "FailFast", "FailedCount(2)")
 		_, err := s.eng.Submit(t.Context(), fromJSON(t, `{"runnel":1,"steps":[{"task":"third"}]}`))
 		isLike(t, err, runnel.ErrUnknownTask, "kill switch")
 		for _, bad := range []runnel.AnyTask{runnel.AnyFailed(), s.all[2], runnel.Switch("x", func() func(api.State) bool { return nil })} {
@@ -142,9 +175,11 @@ func TestKillSwitchesInJSON(t *testing.T) {
 		_, err = s.eng.Run(t.Context(), p)
 		isLike(t, err, runnel.ErrKillSwitch, "FailureRate(2, 0.5)")
 		for _, k := range []string{`{"kind":"some"}`, `{"kind":"any_failed","count":1}`, `{"kind":"failed_count"}`, `{"kind":"own"}`, `{"kind":"own","name":"x"}`} {
-			_, err := s.eng.Submit(t.Context(), fromJSON(t, `{"runnel":1,"steps":[{"children":[{"steps":[{"task":"try","args":["a"]}]}],"kill_switches":[`+k+`]}]}`))
-			isLike(t, err, runnel.ErrInvalid, "steps[0]", "kill switch")
+			_, err := s.eng.Submit(t.Context(), fromJSON(t, `{"runnel":1,"steps":[{"children":[{"steps":[{"task":"try","args":["a"]}]}],"kill_switches":[{"kind":"any_failed"},`+k+`]}]}`))
+			isLike(t, err, runnel.ErrInvalid, "steps[0].kill_switches[1]: ", "kill switch")
 		}
+		_, err = s.eng.Submit(t.Context(), fromJSON(t, `{"runnel":1,"steps":[{"children":[{"steps":[{"task":"try","args":["a"]}]}],"fail_fast":true,"kill_switches":[{"kind":"failed_count","count":2}]}]}`))
+		isLike(t, err, runnel.ErrInvalid, "steps[0]: fail_fast", "FailedCount(2)")
 	})
 }
 
@@ -177,8 +212,25 @@ func TestKillSwitchesAfterRestart(t *testing.T) {
 		do(t, pause(t.Context(), time.Minute))
 		restart()
 		got := result(t, s, id)
-		says(t, got[1], "FailedCount(2) tripped", "2 of 5", "3 had ended")
+		says(t, got[1], "FailedCount(2) tripped at 2 failed of 3", "1 completed, 2 failed, 0 cancelled, 2 never")
 		s.ran(t, "try", 4) // the third in both lives
+	})
+	onFile("nearly, after a retry", func(t *testing.T, s *cacheSuite, restart func()) {
+		step := runnel.Each(s.all[0].(runnel.Task1[string, string]), runnel.MaxParallelism(1), runnel.FailureRate(3, 0.5))
+		run, err := s.eng.Submit(t.Context(), runnel.Value(strings.Fields("a b bad1 bad2m c d")).ContinueWith(step))
+		do(t, err)
+		fails := func() {
+			_, err := run.Wait(t.Context())
+			isLike(t, err, runnel.ErrKillSwitch, "at 2 failed of 4", "2 completed, 2 failed, 0 cancelled, 2 never")
+		}
+		fails()
+		do(t, run.Retry(t.Context()))
+		do(t, pause(t.Context(), time.Second)) // one of three has failed
+		restart()
+		run, err = s.eng.Attach[[]string](t.Context(), run.ID())
+		do(t, err)
+		fails()
+		s.ran(t, "try", 7) // the last one three times
 	})
 	onFile("tripped", func(t *testing.T, s *cacheSuite, restart func()) {
 		stubborn := runnel.NewTask1("try", func(_ context.Context, name string) (string, error) {
@@ -196,7 +248,7 @@ func TestKillSwitchesAfterRestart(t *testing.T) {
 		do(t, pause(t.Context(), 2*time.Second)) // it has tripped, and one has not ended
 		restart()
 		got := result(t, s, id)
-		says(t, got[1], "AnyFailed tripped", "1 of 4", "1 had ended")
+		says(t, got[1], "AnyFailed tripped at 1 failed of 1", "of 4 children 0 completed, 1 failed, 1 cancelled, 2 never")
 		s.ran(t, "try", 2)                     // nothing began after it
 		do(t, pause(t.Context(), time.Minute)) // the body that ignores its end has one
 	})

@@ -173,7 +173,8 @@ func NumStages(n int) GroupOption {
 }
 
 // FailFast cancels the other branches of a group once one has failed. Default:
-// they run to their end.
+// they run to their end. It does not go with a [KillSwitch]; [AnyFailed] stops at
+// the first failure too, and says so.
 func FailFast() GroupOption {
 	return groupOption(func(o *api.GroupOptions) error {
 		o.FailFast = true
@@ -215,8 +216,12 @@ func applyGroup(opts []GroupOption) (o api.GroupOptions, err error) {
 			err = wrong
 		}
 	}
-	if o.FailFast && o.Settle && err == nil {
+	switch {
+	case err != nil:
+	case o.FailFast && o.Settle:
 		err = api.Errorf(ErrInvalid, "", "Settle waits for every branch; FailFast does not")
+	case o.FailFast && len(o.KillSwitches) > 0:
+		err = api.Errorf(ErrInvalid, "", "FailFast stops at the first failure, before kill switch %s could: want one of the two", o.KillSwitches[0])
 	}
 	return o, err
 }

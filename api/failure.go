@@ -33,6 +33,8 @@ type Failure struct {
 	Causes []*Failure `json:"causes,omitempty"`
 	// Count is the number of causes before they were cut to 100.
 	Count int `json:"count,omitempty"`
+	// Killed is set of a group that a kill switch stopped.
+	Killed *Killed `json:"killed,omitempty"`
 
 	// known are the registered errors that Names stand for, or the error itself
 	// where it never left the process.

@@ -2,7 +2,8 @@ package api
 
 import "fmt"
 
-// KillSwitch stops a group when too much of it has failed. Kind is one of the
+// KillSwitch stops a group when too much of it has failed. It does not go with
+// FailFast. Kind is one of the
 // kinds below, or "own" for a function that was registered under Name.
 type KillSwitch struct {
 	Kind string `json:"kind"`
@@ -26,10 +27,22 @@ const (
 // BatchCounts is what a kill switch goes by.
 type BatchCounts struct {
 	// Total is how many calls or children there are; 0 if that is not known.
-	Total int
-	// Ended is how many have ended, however, and Failed how many of them failed.
-	// What was cancelled or never ran is no failure.
-	Ended, Failed int
+	Total int `json:"total"`
+	// Ended is how many have ended, however.
+	Ended int `json:"ended"`
+	// Completed, Failed and Cancelled are how many of those ended so. What was
+	// cancelled or never ran is no failure.
+	Completed int `json:"completed"`
+	Failed    int `json:"failed"`
+	Cancelled int `json:"cancelled"`
+}
+
+// Killed is what became of a group that a kill switch stopped. Total less Ended
+// is how many of its children never began.
+type Killed struct {
+	// Switch is the one that tripped, as in "FailedCount(2)", or its name.
+	Switch string `json:"switch"`
+	BatchCounts
 }
 
 // String gives the switch as Go writes it.

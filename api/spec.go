@@ -71,7 +71,8 @@ type GroupOptions struct {
 	MaxParallelism int `json:"max_parallelism,omitempty"`
 	// NumStages cuts the children into that many stages. 0: one.
 	NumStages int `json:"num_stages,omitempty"`
-	// FailFast cancels the other children once one has failed.
+	// FailFast cancels the other children once one has failed. It goes neither with
+	// Settle nor with KillSwitches.
 	FailFast bool `json:"fail_fast,omitempty"`
 	// Settle gives the outcome of each child and does not fail.
 	Settle bool `json:"settle,omitempty"`

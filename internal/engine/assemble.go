@@ -20,8 +20,9 @@ type assembly struct {
 	out    *spill
 	load   func(context.Context, store.Blob) (io.ReadCloser, error)
 	n      int
-	failed int
 	causes []*api.Failure
+	// How many ended so; the others never began.
+	completed, failed, cancelled int
 }
 
 func (a *assembly) begin() { a.out.write([]byte{'['}) }
@@ -30,8 +31,15 @@ func (a *assembly) add(ctx context.Context, end *childEnd) error {
 	if a.n++; a.n > 1 {
 		a.out.write([]byte{','})
 	}
-	if end.failure != nil {
+	switch {
+	case end.failure != nil:
 		a.failed++
+	case end.cancelled:
+		a.cancelled++
+	case end.known:
+		a.completed++
+	}
+	if end.failure != nil {
 		if a.settle {
 			a.out.write([]byte(`{"failure":`), end.failure, []byte{'}'})
 			return a.out.err
@@ -52,6 +60,13 @@ func (a *assembly) add(ctx context.Context, end *childEnd) error {
 	err := a.value(ctx, end.value)
 	a.out.write([]byte{'}'})
 	return err
+}
+
+// counts is how the children ended.
+func (a *assembly) counts() api.BatchCounts {
+	return api.BatchCounts{
+		Total: a.n, Ended: a.completed + a.failed + a.cancelled, Completed: a.completed, Failed: a.failed, Cancelled: a.cancelled,
+	}
 }
 
 func (a *assembly) value(ctx context.Context, v store.Payload) error {

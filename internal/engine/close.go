@@ -96,8 +96,6 @@ func (e *Engine) closeGroup(g *group) {
 	c := r.newChange()
 	if f := g.frame.Parent; f.Cancelled && g.frame.Cancelled {
 		out = pipeline.Outcome{Status: pipeline.Cancelled}
-	} else if g.trip != nil {
-		out = g.killed(out)
 	}
 	r.apply(c, pipeline.GroupEnded(nil, g.frame, out, state))
 	e.queue.push(c)
@@ -108,10 +106,11 @@ const gatherChunk = 4096
 
 // childEnd is how a child of a group ended.
 type childEnd struct {
-	known   bool
-	value   store.Payload
-	failure []byte
-	state   pipeline.State
+	known     bool
+	value     store.Payload
+	failure   []byte
+	cancelled bool
+	state     pipeline.State
 }
 
 // gather puts the outcomes of a group's children together, in order: from
@@ -141,6 +140,9 @@ func (e *Engine) gather(ctx context.Context, g *group, kept *kept) (pipeline.Out
 	if err != nil {
 		return pipeline.Outcome{}, pipeline.State{}, err
 	}
+	if g.trip != nil {
+		return failed(g.trip.Failure(a.counts(), a.causes)), state, nil
+	}
 	if a.failed > 0 && !a.settle {
 		f := pipeline.GroupFailure(a.causes, a.failed, g.count)
 		return pipeline.Outcome{Status: pipeline.Failed, Failure: f}, state, nil
@@ -161,7 +163,7 @@ func (k *kept) ends(g *group, from, to int) []childEnd {
 		if !g.done.has(i) {
 			continue
 		}
-		*end = childEnd{known: true, value: payload(k.values[i]), state: k.states[i]}
+		*end = childEnd{known: true, value: payload(k.values[i]), cancelled: k.cancelled[i], state: k.states[i]}
 		if f := k.failures[i]; f != nil {
 			end.value, end.failure = store.Payload{}, encodeFailure(f)
 		}
@@ -212,7 +214,10 @@ func (end *childEnd) fromTask(row *store.TaskRow, state pipeline.State, noResult
 	if cell.Child != nil && row.State == api.Completed {
 		return nil // its frame says how that ended
 	}
-	*end = childEnd{known: true, value: clonePayload(cell.Result), failure: clone(cell.Failure), state: state}
+	*end = childEnd{
+		known: true, value: clonePayload(cell.Result), failure: clone(cell.Failure),
+		cancelled: row.State == api.Cancelled, state: state,
+	}
 	if noResult {
 		end.value = store.Payload{}
 	}
@@ -228,7 +233,7 @@ func (end *childEnd) fromFrame(row *store.FrameRow, noResult bool) error {
 		return err
 	}
 	*end = childEnd{
-		known: true, value: clonePayload(cell.Result), failure: clone(cell.Failure),
+		known: true, value: clonePayload(cell.Result), failure: clone(cell.Failure), cancelled: cell.Cancelled,
 		state: pipeline.State{Data: clone(cell.State), Merge: cell.Merge, Set: cell.State != nil},
 	}
 	if noResult {

@@ -43,16 +43,17 @@ type group struct {
 	tripped bool   // FailFast or a kill switch has cancelled the others
 	// With kill switches: children that ended, and failed, and which one tripped.
 	over, failed int
-	trip         *trip
+	trip         *pipeline.Trip
 }
 
 // kept are results held in memory so that a small group is put together without
 // reading them back.
 type kept struct {
-	values   []pipeline.Value
-	failures []*api.Failure
-	states   []pipeline.State
-	size     int
+	values    []pipeline.Value
+	failures  []*api.Failure
+	states    []pipeline.State
+	cancelled map[int]bool
+	size      int
 }
 
 // keepCount and keepSize bound what a group holds in memory.
@@ -209,6 +210,12 @@ func (g *group) keep(i int, out pipeline.Outcome, state pipeline.State) {
 		return
 	}
 	k.values[i], k.failures[i], k.states[i] = out.Value, out.Failure, state
+	if out.Status == pipeline.Cancelled {
+		if k.cancelled == nil {
+			k.cancelled = make(map[int]bool)
+		}
+		k.cancelled[i] = true
+	}
 }
 
 // ended marks child i as durably ended.
@@ -220,7 +227,7 @@ func (g *group) ended(i int) {
 // frameRow is the row of an open group.
 func (g *group) frameRow(parent *pipeline.Frame) store.FrameRow {
 	f := g.frame
-	cell := store.FrameCell{Input: payload(f.In), State: f.State.Data, Merge: f.State.Merge, Trip: g.trip.encode()}
+	cell := store.FrameCell{Input: payload(f.In), State: f.State.Data, Merge: f.State.Merge, Trip: g.tripCell()}
 	pending := int64(g.count - g.immediates())
 	return store.FrameRow{
 		Run: g.run.id, ID: f.ID, Parent: frameID(parent), Place: int32(f.Place),

@@ -2,19 +2,11 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 )
-
-// trip is why a kill switch has stopped a group, as its frame keeps it.
-type trip struct {
-	Switch string `json:"switch"`
-	Failed int    `json:"failed"`
-	Ended  int    `json:"ended"`
-}
 
 // consult counts a child of g that has ended, and asks the group's kill switches.
 // What trips is written with the end that tripped it. Called with run.mu.
@@ -26,11 +18,10 @@ func (g *group) consult(c *change, status pipeline.Status) {
 	if g.trip != nil || g.frame.Cancelled {
 		return
 	}
-	name := g.frame.Group.Tripped(api.BatchCounts{Total: g.count, Ended: g.over, Failed: g.failed})
-	if name == "" {
+	g.trip = g.frame.Group.Tripped(g.count, g.over, g.failed)
+	if g.trip == nil {
 		return
 	}
-	g.trip = &trip{Switch: name, Failed: g.failed, Ended: g.over}
 	row := g.frameRow(g.frame.Parent)
 	row.State = store.FrameOpen
 	c.Frames = append(c.Frames, store.FrameWrite{FrameRow: row, Op: store.UpdateFrame})
@@ -52,12 +43,12 @@ func (g *group) stop(c *change) {
 	})
 }
 
-// encode gives the trip as the frame's cell keeps it, nil for none.
-func (t *trip) encode() []byte {
-	if t == nil {
+// tripCell gives the trip as the frame's cell keeps it, nil for none.
+func (g *group) tripCell() []byte {
+	if g.trip == nil {
 		return nil
 	}
-	data, err := json.Marshal(t)
+	data, err := json.Marshal(g.trip)
 	if err != nil { // a string and numbers always encode
 		panic(err)
 	}
@@ -74,24 +65,9 @@ func (g *group) restore(row *store.FrameRow) error {
 	if err := cell.Decode(row.Cell); err != nil || cell.Trip == nil {
 		return err
 	}
-	g.trip, g.tripped = new(trip), true
+	g.trip, g.tripped = new(pipeline.Trip), true
 	if err := json.Unmarshal(cell.Trip, g.trip); err != nil {
 		return api.Errorf(api.ErrStore, "", "stored kill switch: %w", err)
 	}
 	return nil
-}
-
-// killed is the outcome of a group that a kill switch stopped, given that which
-// its children have: their failures are its causes.
-func (g *group) killed(out pipeline.Outcome) pipeline.Outcome {
-	f := &api.Failure{
-		Type: "*api.Error", Code: api.ErrKillSwitch.Code,
-		Message: fmt.Sprintf("kill switch %s tripped: %d of %d children had failed, %d had ended, the others were cancelled or never began",
-			g.trip.Switch, g.trip.Failed, g.count, g.trip.Ended),
-		Count: g.trip.Failed,
-	}
-	if out.Failure != nil {
-		f.Causes, f.Count = out.Failure.Causes, out.Failure.Count
-	}
-	return failed(f)
 }

@@ -196,6 +196,8 @@ func checkGroup(at *place, o *api.GroupOptions) error {
 		return at.invalid("num_stages is %d; want 1 or more", o.NumStages)
 	case o.FailFast && o.Settle:
 		return at.invalid("fail_fast and settle contradict each other")
+	case o.FailFast && len(o.KillSwitches) > 0:
+		return at.invalid("fail_fast stops at the first failure, before kill switch %s could: want one of the two", o.KillSwitches[0])
 	}
 	return nil
 }

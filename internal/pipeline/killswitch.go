@@ -17,7 +17,8 @@ func (c *compiler) options(at *place, g *Group) error {
 	if err := checkGroup(at, &g.GroupOptions); err != nil {
 		return err
 	}
-	for _, k := range g.KillSwitches {
+	for i, k := range g.KillSwitches {
+		at := at.sub("kill_switches", i)
 		if err := k.Check(); err != nil {
 			return at.invalid("%w", err)
 		}
@@ -37,14 +38,37 @@ func (c *compiler) options(at *place, g *Group) error {
 // HasSwitch reports whether the group has kill switches.
 func (g *Group) HasSwitch() bool { return len(g.trips) > 0 }
 
-// Tripped gives the first kill switch that trips, "" for none.
-func (g *Group) Tripped(c api.BatchCounts) string {
+// Trip is that a kill switch has stopped a group, when so many of its children
+// had failed and ended.
+type Trip struct {
+	Switch string `json:"switch"`
+	Failed int    `json:"failed"`
+	Ended  int    `json:"ended"`
+}
+
+// Tripped asks the group's kill switches once one more of its children has
+// ended, and gives the first that trips, nil for none.
+func (g *Group) Tripped(total, ended, failed int) *Trip {
+	// A child is cancelled only with its group: what has not failed completed.
+	c := api.BatchCounts{Total: total, Ended: ended, Completed: ended - failed, Failed: failed}
 	for i := range g.trips {
 		if name := g.trips[i].tripped(c); name != "" {
-			return name
+			return &Trip{name, failed, ended}
 		}
 	}
-	return ""
+	return nil
+}
+
+// Failure is that of the group, given how its children ended in the end, and the
+// failures among them.
+func (t *Trip) Failure(c api.BatchCounts, causes []*api.Failure) *api.Failure {
+	return &api.Failure{
+		Type: "*api.Error", Code: api.ErrKillSwitch.Code,
+		Message: fmt.Sprintf("kill switch %s tripped at %d failed of %d ended: of %d children %d completed, %d failed, %d cancelled, %d never began",
+			t.Switch, t.Failed, t.Ended, c.Total, c.Completed, c.Failed, c.Cancelled, c.Total-c.Ended),
+		Causes: causes[:min(len(causes), api.MaxCauses)], Count: c.Failed,
+		Killed: &api.Killed{Switch: t.Switch, BatchCounts: c},
+	}
 }
 
 // tripped gives the switch's name if it trips. One that panics does: it is the

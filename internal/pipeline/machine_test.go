@@ -1,8 +1,11 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/runnel-dev/runnel/api"
@@ -10,8 +13,15 @@ import (
 )
 
 // tasks is a registry whose signatures stand in the names: as many arguments as
-// the digit says, and "l" for a list, "n" for no result: "sum2", "list0l".
+// the digit says, and "l" for a list, "n" for no result: "sum2", "list0l". And two
+// kill switches.
 func tasks(name string) *pipeline.Signature {
+	switch name {
+	case "second":
+		return &pipeline.Signature{Name: name, Trips: func(c api.BatchCounts) bool { return c.Ended == 2 }}
+	case "panics":
+		return &pipeline.Signature{Name: name, Trips: func(api.BatchCounts) bool { panic("no counts") }}
+	}
 	s := &pipeline.Signature{Name: name, Result: "any", Check: func(int, []byte) error { return nil }}
 	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz_")
 	if rest == "" || rest[0] < '0' || rest[0] > '4' {
@@ -32,8 +42,8 @@ func tasks(name string) *pipeline.Signature {
 	return s
 }
 
-// machine drives the pure functions as an engine would, without limits: all
-// children of a group start at once.
+// machine drives the pure functions as an engine would: children of a group start
+// as soon as MaxParallelism allows, and its kill switches are asked at each end.
 type machine struct {
 	root   *pipeline.Frame
 	ready  []*started // tasks in flight, in order of their start
@@ -59,6 +69,11 @@ type ends struct {
 	outcomes []pipeline.Outcome
 	state    pipeline.State
 	stopped  bool
+	list     []json.RawMessage
+	next     int // child to start
+	active   int
+	counts   api.BatchCounts
+	trip     *pipeline.Trip
 }
 
 func begin(spec *api.Spec) (*machine, error) {
@@ -134,40 +149,105 @@ func (m *machine) children(g *pipeline.Frame) []pipeline.Effect {
 		}
 		g.Count = len(list)
 	}
-	e := &ends{pending: g.Count, outcomes: make([]pipeline.Outcome, g.Count)}
+	e := &ends{pending: g.Count, outcomes: make([]pipeline.Outcome, g.Count), list: list}
 	m.groups[g] = e
-	if g.Count == 0 {
+	for i := range g.Count {
+		if out, ok := g.Group.Child(i).Immediate(e.given(g, i)); ok {
+			e.ended(i, out, g.State)
+		}
+	}
+	if e.pending == 0 {
 		return m.closed(g, e)
 	}
-	var effects []pipeline.Effect
-	for i := range g.Count {
-		in := g.In
-		if g.Group.Each != nil {
-			in = pipeline.Value{Data: list[i]}
-		}
-		if out, ok := g.Group.Child(i).Immediate(in); ok {
-			effects = append(effects, m.join(g, i, out, g.State)...)
+	return m.fill(nil, g, e)
+}
+
+// given is what child i gets.
+func (e *ends) given(g *pipeline.Frame, i int) pipeline.Value {
+	if g.Group.Each != nil {
+		return pipeline.Value{Data: e.list[i]}
+	}
+	return g.In
+}
+
+// fill starts children while there is room.
+func (m *machine) fill(effects []pipeline.Effect, g *pipeline.Frame, e *ends) []pipeline.Effect {
+	limit := g.Group.MaxParallelism
+	for ; e.next < g.Count && (limit == 0 || e.active < limit); e.next++ {
+		in := e.given(g, e.next)
+		if _, ok := g.Group.Child(e.next).Immediate(in); ok {
 			continue
 		}
 		if m.most > 0 && m.count+len(effects) > m.most {
 			e.stopped = true
 			break
 		}
-		effects = pipeline.Child(effects, g, i, in)
+		e.active++
+		effects = pipeline.Child(effects, g, e.next, in)
 	}
 	return effects
 }
 
-func (m *machine) join(g *pipeline.Frame, i int, out pipeline.Outcome, state pipeline.State) []pipeline.Effect {
-	e := m.groups[g]
+// ended takes note of an end.
+func (e *ends) ended(i int, out pipeline.Outcome, state pipeline.State) {
 	e.outcomes[i] = out
 	if state.Set && !e.state.Set {
 		e.state = state
 	}
-	if e.pending--; e.pending > 0 {
-		return nil
+	e.pending--
+	e.counts.Ended++
+	switch out.Status {
+	case pipeline.Done:
+		e.counts.Completed++
+	case pipeline.Failed:
+		e.counts.Failed++
+	case pipeline.Cancelled:
+		e.counts.Cancelled++
 	}
-	return m.closed(g, e)
+}
+
+func (m *machine) join(g *pipeline.Frame, i int, out pipeline.Outcome, state pipeline.State) (effects []pipeline.Effect) {
+	e := m.groups[g]
+	e.ended(i, out, state)
+	e.active--
+	if !g.Cancelled && g.Group.HasSwitch() {
+		if e.trip = g.Group.Tripped(g.Count, e.counts.Ended, e.counts.Failed); e.trip != nil {
+			m.say("trip %s: %s", m.names[g], e.trip.Switch)
+			g.Cancelled = true
+			effects = m.stop(g)
+		}
+	}
+	switch {
+	case e.pending == 0:
+		return append(effects, m.closed(g, e)...)
+	case g.Cancelled:
+		return effects
+	}
+	return m.fill(effects, g, e)
+}
+
+// stop cancels what stands under cancelled frames, Finally apart: their groups
+// start nothing more, and those that are over with that end. Now does so itself.
+func (m *machine) stop(now *pipeline.Frame) (effects []pipeline.Effect) {
+	frames := slices.SortedFunc(maps.Keys(m.names), func(a, b *pipeline.Frame) int { return cmp.Compare(m.names[a], m.names[b]) })
+	for _, f := range frames { // what stands above comes first
+		if f.Parent != nil && f.Parent.Cancelled && (f.Parent.Chain == nil || f.Place < len(f.Parent.Chain.Steps)) {
+			f.Cancelled = true
+		}
+		e := m.groups[f]
+		if e == nil || !f.Cancelled || e.pending == 0 {
+			continue
+		}
+		for ; e.next < f.Count; e.next++ {
+			if _, ok := f.Group.Child(e.next).Immediate(e.given(f, e.next)); !ok {
+				e.pending--
+			}
+		}
+		if e.pending == 0 && f != now {
+			effects = append(effects, m.closed(f, e)...)
+		}
+	}
+	return effects
 }
 
 // closed puts a group's outcomes together, as far as scripts need it.
@@ -184,8 +264,11 @@ func (m *machine) closed(g *pipeline.Frame, e *ends) []pipeline.Effect {
 	}
 	out := pipeline.Outcome{Value: pipeline.Value{Data: []byte("[" + strings.Join(e.values, ",") + "]")}}
 	switch {
-	case g.Cancelled:
+	case g.Cancelled && (e.trip == nil || g.Parent.Cancelled):
 		out = pipeline.Outcome{Status: pipeline.Cancelled}
+	case e.trip != nil:
+		e.counts.Total = g.Count
+		out = pipeline.Outcome{Status: pipeline.Failed, Failure: e.trip.Failure(e.counts, e.causes)}
 	case len(e.causes) > 0:
 		out = pipeline.Outcome{Status: pipeline.Failed, Failure: pipeline.GroupFailure(e.causes, len(e.causes), g.Count)}
 	}
@@ -211,11 +294,7 @@ func (m *machine) end(n int, end pipeline.End) error {
 // cancel marks the run as cancelled; what is in flight ends as such.
 func (m *machine) cancel() {
 	m.root.Cancelled = true
-	for _, s := range m.ready {
-		for f := s.effect.Frame; f.Parent != nil; f = f.Parent {
-			f.Cancelled = f.Cancelled || f.Parent.Chain == nil || f.Place < len(f.Parent.Chain.Steps)
-		}
-	}
+	m.do(m.stop(nil))
 }
 
 func show(v pipeline.Value) string {

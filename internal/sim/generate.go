@@ -130,10 +130,11 @@ func (g *generator) options() api.GroupOptions {
 	case 1, 2:
 		o.Settle = true
 	}
-	switch g.choose.IntN(12) {
-	case 0:
+	switch kind := g.choose.IntN(12); {
+	case o.FailFast: // it goes with no switch
+	case kind == 0:
 		o.KillSwitches = []api.KillSwitch{{Kind: api.FailedCount, Count: 1 + g.choose.IntN(2)}}
-	case 1:
+	case kind == 1:
 		o.KillSwitches = []api.KillSwitch{{Kind: api.FailureRate, MinSample: 1 + g.choose.IntN(3), Rate: 0.5}}
 	}
 	return o
