@@ -62,7 +62,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		return false
 	}
 	switch {
-	case t.cause != nil:
+	case t.cause != nil || !t.shielded():
 		t.ended(t.override(api.Answer{}), pipeline.Value{})
 		return false
 	case len(use.Key) > api.MaxCacheKey:
@@ -146,7 +146,7 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 		}
 	}
 	r.mu.Lock()
-	again := t.phase == ready && t.tagged()
+	again := t.phase == ready && t.tagged() && t.shielded()
 	if again {
 		t.phase = claimed
 		t.begins()

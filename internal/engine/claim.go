@@ -130,7 +130,8 @@ func (e *Engine) prepare(t *task) bool {
 	r := t.run
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t.phase != ready {
+	// One whose group has been stopped is told of it once that is durable.
+	if t.phase != ready || !t.shielded() {
 		e.leaveSlots(t)
 		e.leaveTurn(t, false)
 		return false

@@ -199,7 +199,7 @@ func (w *world) answerToken() bool {
 		case errors.Is(err, context.Canceled) && !errors.Is(err, api.ErrConflict):
 			t.accepted = w.life
 			return true
-		case t.run.cancel || t.run.cancels || t.run.fuzzy || w.mayReplace(t.run):
+		case t.run.cancel || t.run.cancels || t.run.fuzzy || t.run.naive.loose || w.mayReplace(t.run):
 		default:
 			w.broken("an open token is refused: %v", err)
 		}

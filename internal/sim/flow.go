@@ -354,6 +354,7 @@ func (n *naive) ops(me *node, s *script, done map[int]*node) (outcomes []string,
 				n.fuzzy = n.fuzzy || steps[d].res.fail != nil || steps[d] != done[d]
 			}
 		}
+		n.fuzzy = n.fuzzy || k.res.fail.vague()
 		if o.Must && k.res.fail != nil {
 			return nil, "must " + s.callKey(i)
 		}
@@ -386,11 +387,9 @@ func (n *naive) op(s *script, i int, steps map[int]*node) *node {
 					Message: fmt.Sprintf("upstream %s-0 is %s, not COMPLETED", s.callKey(d), state),
 				}}}
 			}
-			var value, failure []byte
+			value, failure := []byte(k.res.value), []byte(nil)
 			if k.res.fail != nil {
-				failure = encode(k.res.fail)
-			} else {
-				value = []byte(k.res.value)
+				value, failure = nil, encode(k.res.fail)
 			}
 			given = append(given, givenText(k.res.fail == nil, value, failure, o.Allow))
 		}

@@ -223,7 +223,27 @@ var mutants = []mutant{
 		"internal/engine/entries.go",
 		"entry == nil || !entry.Live(e.now()))", "entry == nil)",
 	}}},
-	{"kill switch that tripped is not written", rootTests, []edit{{
+	{"kill switch trips one failure late", "", []edit{{
+		"internal/engine/killswitch.go",
+		"g.frame.Group.Tripped(g.count, g.over, g.failed)", "g.frame.Group.Tripped(g.count, g.over, g.failed-1)",
+	}}},
+	{"children of a stopped group begin", "", []edit{{
+		"internal/engine/killswitch.go",
+		"\tg.stop(c)\n", "",
+	}}},
+	{"steps of a stopped group begin", "", []edit{{
+		"internal/engine/claim.go",
+		"if t.phase != ready || !t.shielded() {", "if t.phase != ready {",
+	}}},
+	{"failures before a retry count", "", []edit{{
+		"internal/engine/retry.go",
+		"w.State, w.Failed, w.Low, w.Cell = store.FrameOpen, 0, 0, nil", "w.State, w.Low, w.Cell = store.FrameOpen, 0, nil",
+	}}},
+	{"cancelled children of a stopped group called completed", "", []edit{{
+		"internal/engine/assemble.go",
+		"case end.cancelled:", "case end.cancelled && !end.known:",
+	}}},
+	{"kill switch that tripped is not written", "", []edit{{
 		"internal/engine/killswitch.go",
 		"\tc.Frames = append(c.Frames, store.FrameWrite{FrameRow: row, Op: store.UpdateFrame})\n", "\t_, _ = row, store.UpdateFrame\n",
 	}}},
@@ -231,7 +251,7 @@ var mutants = []mutant{
 		"internal/engine/children.go",
 		"\tif len(order) <= pending {\n", "\tif true {\n",
 	}}},
-	{"counts of a kill switch lost in a crash", rootTests, []edit{{
+	{"counts of a kill switch lost in a crash", "", []edit{{
 		"internal/engine/killswitch.go",
 		"\tg.over, g.failed = int(row.Count-row.Pending), int(row.Failed)\n", "",
 	}}},

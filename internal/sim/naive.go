@@ -15,6 +15,11 @@ type failure struct {
 	Attempt int        `json:"attempt,omitempty"`
 	Causes  []*failure `json:"causes,omitempty"`
 	Count   int        `json:"count,omitempty"`
+	// Killed is set if a kill switch is bound to have stopped the group so.
+	Killed *api.Killed `json:"killed,omitempty"`
+	// kill is set if one may have stopped it, who knows when; the rest is what comes
+	// out if none did.
+	kill *kill
 }
 
 // result is a value ("" for none) or a failure.
@@ -34,6 +39,7 @@ func (r result) given() string {
 type kept struct {
 	set, merge bool
 	data       string
+	vague      bool // it depends on the order of things
 }
 
 // node is what became of a chain, step, group or task, kept so that a retry of
@@ -57,6 +63,7 @@ type call struct {
 	attempts int      // how many attempts it takes
 	before   []string // calls that must have ended
 	groups   []member // the groups that it is in
+	maybe    bool     // a kill switch may come before
 }
 
 // member says which child of which group something belongs to.
@@ -79,6 +86,8 @@ type naive struct {
 	// fuzzy: what comes out depends on the order of things, since a FailFast
 	// group failed.
 	fuzzy bool
+	// loose: a kill switch may trip, and who knows when.
+	loose bool
 }
 
 // interpret foretells a run; old is what became of its previous generation.
@@ -91,7 +100,7 @@ func interpret(spec *api.Spec, gen int, old *node) (*naive, *node) {
 func first(spec *api.Spec, outer kept) kept {
 	switch {
 	case spec.State != nil:
-		return kept{true, spec.State.Merge, canon(spec.State.Value)}
+		return kept{set: true, merge: spec.State.Merge, data: canon(spec.State.Value)}
 	case spec.Inline:
 		return outer
 	}
@@ -114,6 +123,7 @@ func (n *naive) chain(spec *api.Spec, in string, state kept, before []string, ol
 		if s.OnError != (cur.fail != nil) {
 			continue
 		}
+		n.fuzzy = n.fuzzy || cur.fail.vague() && !s.Ignore // it is given the failure
 		var k *node
 		switch {
 		case old != nil && (again < 0 || i < again):
@@ -140,6 +150,7 @@ func (n *naive) chain(spec *api.Spec, in string, state kept, before []string, ol
 		if cur.fail != nil {
 			both.Causes = append(slices.Clone(f.Causes), cur.fail)
 			both.Count++
+			both.kill = f.kill.beside(cur.fail)
 		}
 		me.res = result{fail: &both}
 	}
@@ -175,110 +186,6 @@ func (n *naive) step(s *api.Step, in string, state kept, before []string, old *n
 	return &node{res: result{value: canon(s.Value)}, state: state, after: before}
 }
 
-// empty: a group in which there is nothing to do but handlers.
-func empty(g *api.Group) bool {
-	var runs func(spec *api.Spec) bool
-	runs = func(spec *api.Spec) bool {
-		return slices.ContainsFunc(spec.Steps, func(s api.Step) bool {
-			switch {
-			case s.OnError:
-				return false
-			case s.Group != nil:
-				return !empty(s.Group)
-			case s.Chain != nil:
-				return runs(s.Chain)
-			}
-			return true
-		})
-	}
-	for i := range g.Children {
-		if runs(&g.Children[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func (n *naive) group(o *api.GroupOptions, given []string, child func(int) *api.Spec, state kept, before []string, old *node) *node {
-	if len(given) == 0 {
-		return &node{res: result{value: "[]"}, state: state, after: before}
-	}
-	me := &node{kids: make([]*node, len(given))}
-	b := &bounds{limit: o.MaxParallelism, failFast: o.FailFast, calls: map[int][]string{}, failed: map[int]bool{}}
-	n.groups = append(n.groups, b)
-	id := len(n.groups) - 1
-	var values []string
-	var causes []*failure
-	for i, in := range given {
-		var was *node
-		if old != nil {
-			was = old.kids[i]
-		}
-		k := was
-		if was == nil || was.res.fail != nil {
-			n.within = append(n.within, member{id, i})
-			k = n.chain(child(i), in, state, before, was)
-			n.within = n.within[:len(n.within)-1]
-		}
-		me.kids[i] = k
-		me.after = append(me.after, k.after...)
-		value := k.res.value
-		if value == "" {
-			value = "null"
-		}
-		switch {
-		case k.res.fail != nil && o.Settle:
-			value = `{"failure":` + k.res.given() + `}`
-		case k.res.fail != nil:
-			causes, b.failed[i] = append(causes, k.res.fail), true
-		case o.Settle:
-			value = `{"value":` + value + `}`
-		}
-		values = append(values, value)
-	}
-	me.state = merged(state, me.kids)
-	if o.KillSwitches != nil {
-		n.fuzzy = n.fuzzy || slices.ContainsFunc(me.kids, func(k *node) bool { return k.res.fail != nil })
-	}
-	me.res.value = canon([]byte("[" + strings.Join(values, ",") + "]"))
-	if len(causes) > 0 {
-		me.res = result{fail: &failure{
-			Message: fmt.Sprintf("%d of %d failed", len(causes), len(given)), Causes: causes, Count: len(causes),
-		}}
-		n.fuzzy = n.fuzzy || o.FailFast && len(given) > 1
-	}
-	return me
-}
-
-// merged is the state after a group: the first that is not a map, or all maps
-// with the first one to have a key winning.
-func merged(start kept, kids []*node) kept {
-	union := map[string]json.RawMessage{}
-	some := false
-	for _, k := range kids {
-		switch {
-		case !k.state.set:
-			continue
-		case !k.state.merge:
-			return k.state
-		}
-		some = true
-		var keys map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(k.state.data), &keys); err != nil {
-			panic(err)
-		}
-		for key, v := range keys {
-			if _, have := union[key]; !have {
-				union[key] = v
-			}
-		}
-	}
-	if !some {
-		return start
-	}
-	return kept{true, true, canon(encode(union))}
-}
-
 // call runs a task with its attempts, and the pipeline that it returns.
 func (n *naive) call(c *api.Call, in string, state kept, before []string, old *node) *node {
 	s := scriptOf(c.Args)
@@ -291,6 +198,7 @@ func (n *naive) call(c *api.Call, in string, state kept, before []string, old *n
 	if s.Cache != "" { // its body may have run for another call
 		return &node{state: state, after: before, res: result{value: canon(s.act("", "", s.Fail+1, 0).value)}}
 	}
+	n.fuzzy = n.fuzzy || state.vague
 	sig := s.signature(in, state.data)
 	me := &node{state: state, after: []string{sig}, attempt: 1}
 	var policy api.RetryPolicy
@@ -347,7 +255,7 @@ func (n *naive) attempt(me *node, s *script, in string, state kept, policy *api.
 		return
 	}
 	if m.setState {
-		me.state = kept{true, m.merge, canon(m.state)}
+		me.state = kept{set: true, merge: m.merge, data: canon(m.state)}
 	}
 	if m.child == nil {
 		return

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,8 @@ type simRun struct {
 	retries int
 	fuzzy   bool
 	trigger bool // it was triggered, of a schedule
+	kills   bool // it has kill switches
+	trips   map[int64]*trip
 }
 
 // held is a body that has run, whose answer is still to be given.
@@ -324,11 +327,13 @@ func (w *world) submit(spec *api.Spec) {
 
 // foretell computes what the run must do in a generation.
 func (r *simRun) foretell(gen int) {
+	r.fuzzy = r.fuzzy || gen > 0 && r.naive.loose // nobody knows which children completed
 	r.naive, r.tree = interpret(r.spec, gen, r.tree)
 	r.fuzzy = r.fuzzy || r.naive.fuzzy
 	r.keys = map[string]map[string]int64{}
 	if r.sigs == nil {
-		r.sigs = map[int64]string{}
+		r.sigs, r.trips = map[int64]string{}, map[int64]*trip{}
+		r.kills = bytes.Contains(encode(r.spec), []byte(`"kill_switches"`))
 	}
 }
 
