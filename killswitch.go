@@ -9,9 +9,16 @@ import "github.com/runnel-dev/runnel/api"
 // or never ran, is no failure.
 //
 // As a [GroupOption] it cancels what is in flight of the group, which then fails
-// with ErrKillSwitch and the failures as causes, also under [Settle]. That is
-// durable with the end that tripped it. When the run is retried, the children
-// that completed stay and count as ended.
+// with ErrKillSwitch and the failures as causes, also under [Settle]; Killed of
+// the [Failure] says how the children ended. That is durable with the end that
+// tripped it. When the run is retried, the children that completed stay and count
+// as such, and failures count from zero. It does not go with [FailFast].
+//
+// Of one's own there are two kinds. A [CountSwitch] goes by numbers and is for
+// groups and batches: a group's numbers are stored, so it can be asked again after
+// a restart. A [Switch] has a memory, as for three failures in a row, and is for
+// batches only: the order in which a group's children ended is not stored, that
+// of a flow's calls is.
 type KillSwitch interface {
 	GroupOption
 	AnyTask
