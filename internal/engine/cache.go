@@ -95,10 +95,11 @@ func (e *Engine) takeTurn(t *task, job *api.Job) bool {
 		return false
 	}
 	verdict := e.cache.ask(t)
-	if verdict != flight.Granted {
-		t.unclaim()
-	}
+	over := verdict != flight.Granted && !t.unclaim()
 	r.mu.Unlock()
+	if over {
+		return false
+	}
 	switch verdict {
 	case flight.Granted:
 		return true
@@ -136,10 +137,7 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 	r := t.run
 	if t.tagged() {
 		r.mu.Lock()
-		same := t.phase == claimed && job == t.job
-		if same {
-			t.unclaim()
-		}
+		same := t.phase == claimed && job == t.job && t.unclaim()
 		r.mu.Unlock()
 		if !same || !e.takeSlots(t) {
 			return false
@@ -160,21 +158,29 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 		return false
 	case t.cacheKey != "" && t.call.Alone && !e.cache.begin(t): // its run was paused meanwhile
 		r.mu.Lock()
-		t.unclaim()
+		back := t.phase == claimed && job == t.job && t.unclaim()
 		r.mu.Unlock()
-		e.leaveSlots(t)
-		e.dispatch.push(r, t)
+		if back {
+			e.leaveSlots(t)
+			e.dispatch.push(r, t)
+		}
 		return false
 	}
 	return true
 }
 
-// unclaim takes back that t was given to a worker. Called with run.mu.
-func (t *task) unclaim() {
+// unclaim takes back that t was given to a worker; false if t was told to end
+// meanwhile: since nobody tells it again, it does so here. Called with run.mu.
+func (t *task) unclaim() bool {
+	if t.cause != nil {
+		t.ended(t.override(api.Answer{}), pipeline.Value{})
+		return false
+	}
 	if t.cell.Started == t.cell.Begun {
 		t.cell.Started = 0
 	}
 	t.phase, t.cell.Begun = ready, 0
+	return true
 }
 
 // begin reports whether t has its turn, and uses it.
