@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/api"
@@ -124,4 +126,68 @@ func TestBatch(t *testing.T) {
 			}
 		}
 	}, o.task)
+}
+
+// batching are killable tasks and a flow that maps the first of them.
+func batching(batch func(runnel.Task1[string, string]) runnel.Batch1[string, string]) func(s *cacheSuite) []runnel.AnyTask {
+	return func(s *cacheSuite) []runnel.AnyTask {
+		all := killable(s)
+		return append(all, runnel.NewFlow1("load", func(f runnel.Flow, names []string) (int, error) {
+			futures, err := batch(all[0].(runnel.Task1[string, string])).Map(f, names)
+			return len(futures.List()), err
+		}))
+	}
+}
+
+func batchSubmit(t *testing.T, s *cacheSuite, names string) *runnel.Run[int] {
+	t.Helper()
+	run, err := s.eng.Submit(t.Context(), s.all[3].(runnel.Task1[[]string, int]).Send(strings.Fields(names)))
+	do(t, err)
+	return run
+}
+
+// What completed counts as such again, what failed is counted anew.
+func TestBatchAfterRetry(t *testing.T) {
+	cached(t, "retry", batching(func(try runnel.Task1[string, string]) runnel.Batch1[string, string] {
+		return runnel.NewBatch(try, 1, runnel.FailureRate(3, 0.5))
+	}), func(t *testing.T, s *cacheSuite) {
+		run := batchSubmit(t, s, "a b bad1 bad2 c d")
+		_, err := run.Wait(t.Context())
+		isLike(t, err, runnel.ErrKillSwitch, "at 2 failed of 4", "of 4 calls made 2 completed, 2 failed")
+		do(t, run.Retry(t.Context()))
+		_, err = run.Wait(t.Context())
+		isLike(t, err, runnel.ErrKillSwitch, "at 2 failed of 4", "of 4 calls made 2 completed, 2 failed")
+		s.ran(t, "try", 6)
+	})
+}
+
+// A Switch remembers how calls ended, in order: after a restart it is told so
+// again, in the same order, which is not that of the calls.
+func TestSwitchAfterRestart(t *testing.T) {
+	s := &cacheSuite{dsn: dsnOf(t, "sqlite"), runs: map[string]int{}}
+	unlucky := runnel.Switch("unlucky", func() func(api.State) bool { // three in a row
+		row := 0
+		return func(state api.State) bool {
+			if row++; state == api.Completed {
+				row = 0
+			}
+			return row == 3
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s.all = batching(func(try runnel.Task1[string, string]) runnel.Batch1[string, string] {
+			return runnel.NewBatch(try, 2, unlucky).Sliding()
+		})(s)
+		s.open(t)
+		defer func() { do(t, s.eng.Close(context.WithoutCancel(t.Context()))) }()
+		id := batchSubmit(t, s, "bad1m a bad2m bad3h").ID()
+		do(t, pause(t.Context(), 2*time.Minute)) // the last one is in flight
+		interrupt(t, s.eng)
+		s.open(t)
+		run, err := s.eng.Attach[int](t.Context(), id)
+		do(t, err)
+		_, err = run.Wait(t.Context())
+		isLike(t, err, runnel.ErrKillSwitch, "unlucky tripped at 3 failed of 4", "of 4 calls made 1 completed, 3 failed")
+		s.ran(t, "try", 5) // the last one in both lives
+	})
 }

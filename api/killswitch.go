@@ -3,8 +3,8 @@ package api
 import "fmt"
 
 // KillSwitch stops a group when too much of it has failed. It does not go with
-// FailFast. Kind is one of the
-// kinds below, or "own" for a function that was registered under Name.
+// FailFast. Kind is one of the kinds below, or "own" for a function that was
+// registered under Name.
 type KillSwitch struct {
 	Kind string `json:"kind"`
 	// Count is the failure that trips a "failed_count".
