@@ -255,7 +255,7 @@ func (e *Engine) beside(do func()) {
 		do()
 		return
 	}
-	e.closers.work.Go(do)
+	e.closers.begin(do)
 }
 
 // holdTurn gives t, which waits for an answer from outside since before a crash,

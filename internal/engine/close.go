@@ -24,8 +24,22 @@ func (c *closers) init() {
 }
 
 func (c *closers) stop() {
+	c.mu.Lock()
 	c.cancel()
+	c.mu.Unlock()
 	c.work.Wait()
+}
+
+// begin does work beside. Once the engine closes nobody waits for it any more: it
+// finds ctx ended, and does no more than say so.
+func (c *closers) begin(work func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		go work()
+		return
+	}
+	c.work.Go(work)
 }
 
 // groupClosed goes on from a group whose last child has durably ended.
@@ -49,7 +63,7 @@ func (e *Engine) groupClosed(ref store.FrameRef) {
 	case kept:
 		e.closeGroup(g)
 	default:
-		e.closers.work.Go(func() { e.closeGroup(g) })
+		e.closers.begin(func() { e.closeGroup(g) })
 	}
 }
 

@@ -304,7 +304,7 @@ func (rec *recovery) start() {
 		rec.e.closers.todo = append(rec.e.closers.todo, g)
 		rec.e.closers.mu.Unlock()
 		if !rec.e.manual {
-			rec.e.closers.work.Go(func() { rec.e.CloseStep() })
+			rec.e.closers.begin(func() { rec.e.CloseStep() })
 		}
 	}
 }
