@@ -65,7 +65,7 @@ var mutants = []mutant{
 	}}},
 	{"wake-up lost when a child ends", "", []edit{{
 		"internal/engine/dispatch.go",
-		"if g.startable() && !g.enlisted && g.lane != nil {", "if g.startable() && !g.enlisted && g.lane != nil && n > 1 {",
+		"if g.startable() && !g.enlisted {", "if g.startable() && !g.enlisted && n > 1 {",
 	}}},
 	{"second half of a halved batch lost", "", []edit{{
 		"internal/engine/commit.go",
@@ -171,7 +171,7 @@ var mutants = []mutant{
 		"internal/engine/why.go",
 		"case !e.dispatch.serves(t.call.Lane.Queue):", "case false:",
 	}}},
-	{"child of several queues runs where its group stands", "", []edit{{
+	{"child of several queues runs where its group stands", engineTests, []edit{{
 		"internal/engine/claim.go",
 		"if !g.lane.takes(t) {", "if false {",
 	}}},

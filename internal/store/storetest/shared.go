@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -341,9 +342,14 @@ func lettersTogether(t *testing.T, a, b env, _ func(env)) {
 			}
 		})
 	}
+	var over atomic.Bool
+	var waiting sync.WaitGroup
+	waiting.Go(func() { sent.Wait(); over.Store(true) })
+	defer waiting.Wait()
 	seen := make(map[int64]bool)
 	var done []int64
-	for range senders * each * 100 {
+	for {
+		last := over.Load() // before it is looked: then nothing comes after that
 		list, err := b.shared().Receive(t.Context(), done, 7)
 		b.ok("Receive", err)
 		done = done[:0]
@@ -354,10 +360,9 @@ func lettersTogether(t *testing.T, a, b env, _ func(env)) {
 			seen[l.ID] = true
 			done = append(done, l.ID)
 		}
-		if len(seen) == senders*each {
+		if last && len(list) == 0 {
 			break
 		}
 	}
-	sent.Wait()
 	b.equal("letters", len(seen), senders*each)
 }
