@@ -21,14 +21,14 @@ type Job struct {
 	Index      int // place in the group; -1 outside
 	// Input is what arrived, nil for nothing; Spread > 0 cuts it into as many
 	// arguments. Bound follow it.
-	Input  json.RawMessage
+	Input  json.RawMessage `json:",omitempty"`
 	Spread int
 	Bound  Args
 	// State is the pipeline's state, nil for none.
-	State json.RawMessage
+	State json.RawMessage `json:",omitempty"`
 	// TaskID names the instance, "" for none; Keyed is its state.
 	TaskID string
-	Keyed  json.RawMessage
+	Keyed  json.RawMessage `json:",omitempty"`
 	// Timeout and HeartbeatTimeout are those of this attempt; 0 for none.
 	Timeout, HeartbeatTimeout time.Duration
 	Tags                      []string
@@ -60,7 +60,7 @@ func (j *Job) IdempotencyKey() string {
 // Answer is what became of a job.
 type Answer struct {
 	// Result is the value, nil for none. With Failure set it means nothing.
-	Result  json.RawMessage
+	Result  json.RawMessage `json:",omitempty"`
 	Failure *Failure
 	// NoRetry refuses further attempts: arguments that don't decode, a result
 	// that doesn't encode, a RetryIf that said no.
@@ -70,11 +70,11 @@ type Answer struct {
 	// Pending leaves the task open until somebody answers its token.
 	Pending bool
 	// State replaces the pipeline's state if SetState; Merge says it is a map.
-	State    json.RawMessage
+	State    json.RawMessage `json:",omitempty"`
 	SetState bool
 	Merge    bool
 	// Keyed replaces the keyed state if SetKeyed.
-	Keyed    json.RawMessage
+	Keyed    json.RawMessage `json:",omitempty"`
 	SetKeyed bool
 	// Interrupted says that the engine was closed before the body came to its end:
 	// there is no answer, and the next engine runs it again.

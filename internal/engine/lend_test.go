@@ -133,3 +133,28 @@ func TestLentJobAsks(t *testing.T) {
 		}
 	})
 }
+
+// Bodies that are over before a letter has come are not lent; others are done by
+// all.
+func TestBriefBodiesAreNotLent(t *testing.T) {
+	for _, c := range []struct {
+		takes time.Duration
+		lent  bool
+	}{{time.Millisecond, false}, {20 * time.Millisecond, true}} {
+		t.Run(c.takes.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := memory.Open()
+				a, b := join(t, s, "a", signature), join(t, s, "b", signature)
+				<-time.After(3 * time.Second)
+				a.takes.Store(int64(c.takes))
+				b.takes.Store(int64(c.takes))
+				h := a.submit(`[{"task":"list","args":[4000]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
+				a.waits(h, "15996000")
+				// Until it is known how long they take some are lent.
+				if n := b.begun.Load(); c.lent != (n > 1000) {
+					t.Errorf("%d of 4000 bodies were lent, want more than 1000: %v", n, c.lent)
+				}
+			})
+		})
+	}
+}

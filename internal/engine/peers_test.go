@@ -18,6 +18,7 @@ import (
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
+	"github.com/runnel-dev/runnel/internal/worker"
 )
 
 const peerLease = 10 * time.Second
@@ -78,6 +79,7 @@ type peer struct {
 	hold  atomic.Bool // bodies wait until hold ends, or they are told to end
 	begun atomic.Int64
 	told  atomic.Int64 // bodies that were told to end
+	takes atomic.Int64 // how long a body takes
 	quit  context.CancelFunc
 	work  sync.WaitGroup
 }
@@ -108,6 +110,9 @@ func (p *peer) worker(ctx context.Context) {
 		body, cancel := context.WithCancelCause(ctx)
 		from.Begin(job, cancel)
 		p.begun.Add(1)
+		if d := time.Duration(p.takes.Load()); d > 0 {
+			<-time.After(d)
+		}
 		for p.hold.Load() && body.Err() == nil {
 			select {
 			case <-body.Done():
@@ -124,7 +129,7 @@ func (p *peer) worker(ctx context.Context) {
 }
 
 // answer is body's, but for a task that waits for an answer from outside.
-func answer(ctx context.Context, e engine.Source, job *api.Job) api.Answer {
+func answer(ctx context.Context, e worker.Source, job *api.Job) api.Answer {
 	if job.Task != "ask" {
 		return body(job)
 	}
