@@ -75,21 +75,27 @@ func (g *Group) setLane() {
 	g.Lane, g.Mixed, g.idle = b.lane, b.mixed, !b.any
 }
 
-// chain adds where chain c begins, and reports whether it has a task.
-func (b *beginning) chain(c *Chain) (found bool) {
+// chain adds where chain c begins.
+func (b *beginning) chain(c *Chain) {
+	c.beginnings(func(lane Lane, g *Group) { b.add(lane, g != nil && g.Mixed) })
+}
+
+// beginnings visits where chain c begins: the lane of a task, or of the children
+// of group g. It reports whether c has a task.
+func (c *Chain) beginnings(visit func(lane Lane, g *Group)) (found bool) {
 	for i := range c.Steps {
 		s := &c.Steps[i]
 		switch {
 		case s.OnError: // nothing before it has failed
 			continue
 		case s.Kind == TaskStep:
-			b.add(s.Task.Lane, false)
+			visit(s.Task.Lane, nil)
 			return true
-		case s.Kind == ChainStep && b.chain(s.Chain):
+		case s.Kind == ChainStep && s.Chain.beginnings(visit):
 			return true
 		case s.Group == nil || s.Group.idle:
 		default:
-			b.add(s.Group.Lane, s.Group.Mixed)
+			visit(s.Group.Lane, s.Group)
 			if s.Kind == GroupStep {
 				return true
 			}
@@ -99,7 +105,7 @@ func (b *beginning) chain(c *Chain) (found bool) {
 	if c.Finally == nil {
 		return found
 	}
-	return b.chain(&Chain{Steps: []Step{*c.Finally}}) || found
+	return (&Chain{Steps: []Step{*c.Finally}}).beginnings(visit) || found
 }
 
 // Lane gives where chain c begins; of several lanes one.
@@ -112,36 +118,11 @@ func (c *Chain) Lane() Lane {
 // Begins reports whether some of what chain c begins with is in a queue that is
 // served. One without tasks begins anywhere.
 func (c *Chain) Begins(serves func(queue string) bool) bool {
-	begins, found := c.begins(serves)
+	begins := false
+	found := c.beginnings(func(lane Lane, g *Group) {
+		begins = begins || (g == nil && serves(lane.Queue)) || (g != nil && g.begins(serves))
+	})
 	return begins || !found
-}
-
-func (c *Chain) begins(serves func(queue string) bool) (begins, found bool) {
-	for i := range c.Steps {
-		s := &c.Steps[i]
-		switch {
-		case s.OnError:
-			continue
-		case s.Kind == TaskStep:
-			return begins || serves(s.Task.Lane.Queue), true
-		case s.Kind == ChainStep:
-			below, some := s.Chain.begins(serves)
-			if some {
-				return begins || below, true
-			}
-		case s.Group == nil || s.Group.idle:
-		default:
-			begins, found = begins || s.Group.begins(serves), true
-			if s.Kind == GroupStep {
-				return begins, true
-			}
-		}
-	}
-	if c.Finally != nil {
-		below, some := (&Chain{Steps: []Step{*c.Finally}}).begins(serves)
-		begins, found = begins || below, found || some
-	}
-	return begins, found
 }
 
 func (g *Group) begins(serves func(queue string) bool) bool {
