@@ -64,21 +64,13 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	}
 	return &Engine{
 		seat:  seat,
-		pool:  worker.Start(cfg.work, claims{seat}, cfg.concurrency, teller), //nolint:contextcheck // it outlives the call
+		pool:  worker.Start(cfg.work, seat, cfg.concurrency, teller), //nolint:contextcheck // it outlives the call
 		store: db,
 		work:  cfg.work,
 		named: cfg.work.Errors(),
 
 		declared: cfg.declared,
 	}, nil
-}
-
-// claims has the pool work for the engine that sits.
-type claims struct{ seat *engine.Seat }
-
-// Claim gives the next job.
-func (c claims) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
-	return c.seat.Claim(ctx)
 }
 
 // inner gives the engine that sits now.

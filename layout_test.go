@@ -22,7 +22,7 @@ var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/sqlite internal/worker",
 	"api":                      "",
 	"internal/cluster":         "api internal/store",
-	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store",
+	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
 	"internal/flight":          "",
 	"internal/flow":            "api",
 	"internal/lifecycle":       "api",

@@ -12,19 +12,6 @@ import (
 	"github.com/runnel-dev/runnel/internal/cluster"
 )
 
-// Source takes the answers to jobs. It is worker.Source.
-type Source interface {
-	Cached(job *api.Job, use api.CacheUse) (run bool)
-	Begin(job *api.Job, cancel func(cause error))
-	Name(job *api.Job, name string)
-	Finish(job *api.Job, answer api.Answer)
-	Heartbeat(job *api.Job) error
-	Token(ctx context.Context, job *api.Job) (string, error)
-	Acquire(ctx context.Context, job *api.Job, request api.SlotRequest) (grant int64, err error)
-	Release(job *api.Job, grant int64)
-	Log(job *api.Job, line api.LogLine)
-}
-
 // borrowing is the jobs that this process has of others.
 type borrowing struct {
 	running atomic.Int64 // given to workers and not finished
@@ -43,7 +30,6 @@ type borrowed struct {
 	job *api.Job
 
 	mu     sync.Mutex
-	begun  bool
 	cancel func(cause error)
 	cause  error     // why it was told to end
 	beat   time.Time // when the lender last heard of progress
@@ -199,7 +185,7 @@ func (x *borrowed) ask(ctx context.Context, method string, in aboutJob, out any)
 func (x *borrowed) Begin(_ *api.Job, cancel func(cause error)) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.begun, x.cancel = true, cancel
+	x.cancel = cancel
 	if x.cause != nil {
 		cancel(x.cause)
 	}

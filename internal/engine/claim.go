@@ -6,11 +6,14 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/worker"
 )
 
 // Claim gives the next job to a worker, and who takes its answer. See
 // worker.Claimer.
-func (e *Engine) Claim(ctx context.Context) (*api.Job, Source, error) { return e.claim(ctx, true) }
+func (e *Engine) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
+	return e.claim(ctx, true)
+}
 
 // TryClaim is Claim that gives nil instead of blocking.
 func (e *Engine) TryClaim(ctx context.Context) (*api.Job, error) {
@@ -21,7 +24,7 @@ func (e *Engine) TryClaim(ctx context.Context) (*api.Job, error) {
 	return job, err
 }
 
-func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, Source, error) {
+func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, worker.Source, error) {
 	e.queue.throttle()
 	for {
 		it, err := e.dispatch.next(ctx, wait)

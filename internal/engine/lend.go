@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/pipeline"
 )
 
 // An engine that has more to do than its workers can take lends jobs to other
@@ -115,13 +114,7 @@ func (e *Engine) takeBack(job *api.Job) {
 		t.stopTimers()
 		t.endSlots()
 		t.cancel = nil
-		switch {
-		case t.cause != nil: // it was to end, and has
-			t.ended(t.override(api.Answer{}), pipeline.Value{})
-			again = false
-		default:
-			t.phase = ready
-		}
+		again = t.unclaim()
 	}
 	r.mu.Unlock()
 	if again {

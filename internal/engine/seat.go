@@ -9,6 +9,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/worker"
 )
 
 // Seat is where the engine of a process sits. There is one after the other: when
@@ -83,7 +84,7 @@ func (s *Seat) After(ctx context.Context, gone *Engine) (*Engine, error) {
 }
 
 // Claim gives the next job, and who takes its answer.
-func (s *Seat) Claim(ctx context.Context) (*api.Job, Source, error) {
+func (s *Seat) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
 	e := s.Engine()
 	for {
 		job, source, err := e.Claim(ctx)
