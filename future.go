@@ -109,8 +109,9 @@ func (r *Future[R]) Wait(f Flow, d time.Duration) (state api.State, ended bool, 
 	return inner.Ended().State, true, nil
 }
 
-// State gives where the call stands: PENDING while it waits for others, RUNNING,
-// or a final state. It is the same when the flow runs again.
+// State gives where the call stands: PENDING while it waits for others, RUNNING
+// once it is made, also if it has not begun, or a final state. It is the same when
+// the flow runs again.
 func (r *Future[R]) State(f Flow) (api.State, error) {
 	inner, err := r.future()
 	if err != nil {

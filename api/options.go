@@ -39,6 +39,11 @@ type Options struct {
 	// TaskID names the instance: calls with the same id run one after the other
 	// and share keyed state.
 	TaskID string `json:"task_id,omitempty"`
+	// StartAt is before when it does not begin. Zero: at once.
+	StartAt time.Time `json:"start_at,omitzero"`
+	// StartAfter is how long it does not begin after what comes before it has
+	// ended. 0: at once. It does not go with StartAt.
+	StartAfter Duration `json:"start_after,omitempty"`
 	// CacheExpiration is for how long a result is kept in the cache. 0: for ever.
 	// A negative one keeps a result that is never taken.
 	CacheExpiration Duration `json:"cache_expiration,omitempty"`
@@ -75,6 +80,9 @@ func (o *Options) Over(base Options) Options {
 	if o.TaskID != "" {
 		out.TaskID = o.TaskID
 	}
+	if !o.StartAt.IsZero() || o.StartAfter != 0 {
+		out.StartAt, out.StartAfter = o.StartAt, o.StartAfter
+	}
 	if o.CacheExpiration != 0 {
 		out.CacheExpiration = o.CacheExpiration
 	}
@@ -91,7 +99,7 @@ func (o *Options) Over(base Options) Options {
 // IsZero reports whether nothing is said.
 func (o *Options) IsZero() bool {
 	return o.Name == "" && o.Retry == nil && o.Tags == nil && o.AddTags == nil && o.Timeout == 0 && o.HeartbeatTimeout == 0 && o.TaskID == "" &&
-		o.CacheExpiration == 0 && !o.RefreshCache && o.Queue == "" && o.Priority == nil
+		o.StartAt.IsZero() && o.StartAfter == 0 && o.CacheExpiration == 0 && !o.RefreshCache && o.Queue == "" && o.Priority == nil
 }
 
 // RetryPolicy says whether and when a failed attempt is followed by another.

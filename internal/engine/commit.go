@@ -28,8 +28,10 @@ type change struct {
 	told    func(err error) // last, also if it could not be committed; nil: nobody asked
 	base    int64           // first key of the chain that a task returned
 	baseSeq int64
-	retried bool      // the counted task is to be tried again
-	last    api.State // of the counted task
+	retried bool // the counted task is to be tried again
+	// upstream is what a call of a flow was given the results of, or waited for.
+	upstream []api.Upstream
+	last     api.State // of the counted task
 
 	effects []pipeline.Effect // empty, with room for the event's
 	// Most changes have one of each.

@@ -19,7 +19,7 @@ func (r *run) apply(c *change, effects []pipeline.Effect) {
 		switch eff.Kind {
 		case pipeline.Start:
 			var t *task
-			if t, err = r.newTask(c, eff); err == nil {
+			if t, err = r.newTask(c, eff); err == nil && !t.postpone(c) {
 				c.start(t)
 			}
 		case pipeline.Open:
@@ -106,7 +106,7 @@ func (r *run) openGroup(c *change, effects []pipeline.Effect, f *pipeline.Frame)
 	}
 	f.ID = b.first
 	g := newGroup(r, f, b, f.Count)
-	g.list = list
+	g.list, g.since = list, r.e.micros()
 	f.Data = g
 	if r.groups == nil {
 		r.groups = make(map[int64]*group)

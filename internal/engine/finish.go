@@ -57,6 +57,7 @@ func (t *task) override(a api.Answer) api.Answer {
 // phase claimed or waiting.
 func (t *task) ended(a api.Answer, result pipeline.Value) {
 	t.stopTimers()
+	t.stepForward()
 	if t.phase == ready && !t.run.e.dispatch.serves(t.call.Lane.Queue) {
 		t.run.e.dispatch.leave(t)
 	}
@@ -157,6 +158,7 @@ func (t *task) rise() {
 	up := t.phase == scheduled
 	if up {
 		t.phase = ready
+		t.stepForward()
 	}
 	t.run.mu.Unlock()
 	if up {

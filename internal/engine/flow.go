@@ -238,10 +238,8 @@ func (cl *call) start(c *change, fc *api.FlowCall, chain *pipeline.Chain, w *awa
 		f.Data, cl.seq = newSpace(b.first, b.seq), b.seq
 		c.Frames = append(c.Frames, store.FrameWrite{FrameRow: cl.row(store.FrameOpen, store.FrameCell{})})
 	}
+	c.upstream = fc.Upstream
 	r.apply(c, pipeline.BeginCall(c.effects, f))
-	for _, t := range c.starts {
-		t.dependsOn(fc.Upstream)
-	}
 	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
 		// All that it reads is durable, and its identity follows from the key.
 		c.starts[0].born = true

@@ -16,6 +16,7 @@ type group struct {
 	base  int64 // key of the first child; the frame's own is the one before
 	seq   int64
 	count int
+	since int64 // when it began
 
 	// Guarded by dispatcher.mu: what can start.
 	list     *elements // of an each
@@ -33,6 +34,7 @@ type group struct {
 	unserved bitset
 	stuck    int
 	held     bool     // counted as standing aside: for what is left of it nobody comes
+	aside    int      // tasks of its children that wait for the time of their first attempt
 	later    []func() // children that go on when there is room
 	owed     int
 
@@ -110,7 +112,7 @@ func (g *group) immediates() int {
 // startable reports whether a child may start now. Called with dispatcher.mu.
 func (g *group) startable() bool {
 	limit := g.frame.Group.MaxParallelism
-	return (g.next < g.count || len(g.later) > 0) && (limit == 0 || g.active < limit)
+	return (g.next < g.count || len(g.later) > 0) && (limit == 0 || g.active < limit) && g.aside < waitingCap
 }
 
 // unstarted counts the children that have not started.
@@ -227,7 +229,7 @@ func (g *group) ended(i int) {
 // frameRow is the row of an open group.
 func (g *group) frameRow(parent *pipeline.Frame) store.FrameRow {
 	f := g.frame
-	cell := store.FrameCell{Input: payload(f.In), State: f.State.Data, Merge: f.State.Merge, Trip: g.tripCell()}
+	cell := store.FrameCell{Input: payload(f.In), State: f.State.Data, Merge: f.State.Merge, Trip: g.tripCell(), Opened: g.since}
 	pending := int64(g.count - g.immediates())
 	return store.FrameRow{
 		Run: g.run.id, ID: f.ID, Parent: frameID(parent), Place: int32(f.Place),

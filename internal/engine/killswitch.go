@@ -57,13 +57,17 @@ func (g *group) tripCell() []byte {
 
 // restore takes over what a frame's row says of kill switches.
 func (g *group) restore(row *store.FrameRow) error {
-	if !g.frame.Group.HasSwitch() {
-		return nil
+	var cell store.FrameCell
+	err := cell.Decode(row.Cell)
+	if g.since = cell.Opened; g.since == 0 { // a retry of the run opened it again
+		g.since = g.run.e.micros()
+	}
+	if err != nil || !g.frame.Group.HasSwitch() {
+		return err
 	}
 	g.over, g.failed = int(row.Count-row.Pending), int(row.Failed)
-	var cell store.FrameCell
-	if err := cell.Decode(row.Cell); err != nil || cell.Trip == nil {
-		return err
+	if cell.Trip == nil {
+		return nil
 	}
 	g.trip, g.tripped = new(pipeline.Trip), true
 	if err := json.Unmarshal(cell.Trip, g.trip); err != nil {

@@ -78,10 +78,13 @@ func (t *task) show() api.TaskRun {
 	case scheduled:
 		out.State = api.Scheduled
 	case ready:
-		if out.Attempt--; out.Attempt > 0 { // it was to wait for its next attempt
-			out.State, out.Attempt = api.Scheduled, out.Attempt+1
+		if out.Attempt > 1 || t.cell.Due != 0 { // it was to wait for the time of the attempt
+			out.State = api.Scheduled
 		}
 	case over:
+	}
+	if t.attempt == 1 && out.State != api.Running { // no body has begun
+		out.Attempt = 0
 	}
 	out.StateName = lifecycle.Name(out.State, out.Attempt, "")
 	explain(&out, t.waits())

@@ -118,7 +118,7 @@ func standOf(row *store.TaskRow) stand {
 	s := stand{attempt: row.Attempt, gen: row.Gen}
 	var cell store.TaskCell
 	if row.State == api.Pending && cell.Decode(row.Cell) == nil {
-		s.anew = cell.Anew
+		s.anew, s.start = cell.Anew, cell.Start
 	}
 	return s
 }
@@ -349,6 +349,9 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 		t.phase = scheduled
 		rec.todo = append(rec.todo, func(*change) error {
 			t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Due), t.rise)
+			if t.attempt == 1 {
+				t.standAside()
+			}
 			return nil
 		})
 	case cell.Waiting && t.cell.Answer != nil: // it came while nobody was there

@@ -172,7 +172,7 @@ func (a *reopening) returned(f *pipeline.Frame, at int, cell *store.TaskCell, id
 
 // reopenTask makes a row stand for a task that has not begun in this generation.
 func (a *reopening) reopenTask(row *store.TaskRow, cell *store.TaskCell) {
-	fresh := store.TaskCell{History: cell.History, Shown: cell.Shown, Upstream: cell.Upstream}
+	fresh := store.TaskCell{History: cell.History, Shown: cell.Shown, Upstream: cell.Upstream, Start: cell.Start}
 	a.c.Tasks = append(a.c.Tasks, store.TaskWrite{
 		TaskRow: store.TaskRow{
 			ID: row.ID, Run: row.Run, Frame: row.Frame, Place: row.Place, Task: row.Task,

@@ -52,7 +52,7 @@ type run struct {
 // stand is the attempt and generation that a row has.
 type stand struct {
 	attempt, gen int32
-	anew         int64 // see store.TaskCell.Anew
+	anew, start  int64 // see store.TaskCell
 	child        *heldChild
 }
 

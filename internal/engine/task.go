@@ -15,7 +15,7 @@ type phase uint8
 const (
 	ready     phase = iota + 1 // may be claimed
 	claimed                    // given to a worker
-	scheduled                  // waits for its next attempt
+	scheduled                  // waits for the time of an attempt
 	waiting                    // waits for an answer from outside
 	over                       // ended; later answers are ignored
 )
@@ -45,6 +45,7 @@ type task struct {
 	up       [4]byte // room for cell.Upstream of a step
 	kept     bool    // what it completed with goes into the cache by the change itself
 	acquires bool    // its body has asked for slots of global limits
+	aside    *group  // that it counts for while it waits for its first attempt
 
 	// Guarded by dispatcher.mu.
 	held bool // counted as standing aside
@@ -125,7 +126,10 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 	}
 	if was, ok := r.rows[key]; ok {
 		delete(r.rows, key)
-		t.row, t.was, t.cell.Anew = true, was, was.anew
+		t.row, t.was, t.cell.Anew, t.cell.Start = true, was, was.anew, was.start
+	}
+	if c.upstream != nil {
+		t.dependsOn(c.upstream)
 	}
 	r.live.add(t)
 	return t, nil

@@ -223,7 +223,10 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 	case cell.Waiting:
 		explain(&out, api.Waiting{Kind: api.WaitsForAnswer})
 	case row.State == api.Scheduled:
-		explain(&out, api.Waiting{Kind: api.WaitsForBackoff, Until: at(cell.Due), Attempt: int(row.Attempt)})
+		if row.Attempt == 1 {
+			out.Attempt = 0
+		}
+		explain(&out, untilDue(at(cell.Due), row.Attempt))
 	}
 	if cell.Failure != nil {
 		f, err := decodeFailure(cell.Failure)

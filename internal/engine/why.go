@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/limit"
@@ -106,11 +107,7 @@ func (t *task) waits() api.Waiting {
 		}
 		return w
 	case scheduled:
-		w := api.Waiting{Kind: api.WaitsForBackoff, Until: at(t.cell.Due), Attempt: int(t.attempt)}
-		if t.attempt == 1 {
-			w.Kind, w.Attempt = api.WaitsForTime, 0
-		}
-		return w
+		return untilDue(at(t.cell.Due), t.attempt)
 	case claimed:
 		return t.busy()
 	case over:
@@ -118,6 +115,14 @@ func (t *task) waits() api.Waiting {
 	case ready:
 	}
 	return t.turn()
+}
+
+// untilDue is for a task run that waits for the time of an attempt.
+func untilDue(due time.Time, attempt int32) api.Waiting {
+	if attempt == 1 {
+		return api.Waiting{Kind: api.WaitsForTime, Until: due}
+	}
+	return api.Waiting{Kind: api.WaitsForBackoff, Until: due, Attempt: int(attempt)}
 }
 
 // busy is for a task that a worker has, whose body may wait for something.
@@ -295,7 +300,7 @@ func (d *dispatcher) held(g *group, paused bool) api.Waiting {
 		return api.Waiting{Kind: api.WaitsForQueue, Queue: g.lane.key.Name()}
 	case limit > 0 && g.active >= limit:
 		return api.Waiting{Kind: api.WaitsForParallelism, Limit: limit, Taken: g.active}
-	case g.run.lanes.waiting >= waitingCap:
+	case g.run.lanes.waiting >= waitingCap || g.aside >= waitingCap:
 		return api.Waiting{Kind: api.WaitsForRoom}
 	}
 	return api.Waiting{Kind: api.WaitsForWorker}

@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"slices"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/lifecycle"
 )
 
 // kind is the JSON kind of a value as far as it is known before the run.
@@ -148,16 +150,26 @@ func checkOptions(o *api.Options, task string, at *place) error {
 		return at.invalid("task %q: heartbeat timeout is negative", task)
 	case o.Priority != nil && !ValidPriority(*o.Priority):
 		return at.invalid("task %q: priority is %d; want -%d to %d", task, *o.Priority, MaxPriority, MaxPriority)
-	case o.Retry == nil:
+	case o.StartAfter < 0 || time.Duration(o.StartAfter) > lifecycle.MaxStartAfter:
+		return at.invalid("task %q: start_after is %s; want more than 0, and at most ten years", task, time.Duration(o.StartAfter))
+	case o.StartAfter != 0 && !o.StartAt.IsZero():
+		return at.invalid("task %q: has start_at and start_after; want one of them", task)
+	}
+	return checkRetry(o.Retry, task, at)
+}
+
+func checkRetry(p *api.RetryPolicy, task string, at *place) error {
+	switch {
+	case p == nil:
 		return nil
-	case o.Retry.Max < 0:
-		return at.invalid("task %q: retries is %d; want 0 for none, or more", task, o.Retry.Max)
-	case o.Retry.Jitter < 0:
+	case p.Max < 0:
+		return at.invalid("task %q: retries is %d; want 0 for none, or more", task, p.Max)
+	case p.Jitter < 0:
 		return at.invalid("task %q: retry jitter is negative", task)
-	case o.Retry.Cap < 0 || o.Retry.For < 0:
+	case p.Cap < 0 || p.For < 0:
 		return at.invalid("task %q: retry cap or total time is negative", task)
 	}
-	for _, d := range o.Retry.Delays {
+	for _, d := range p.Delays {
 		if d < 0 {
 			return at.invalid("task %q: retry delay is negative", task)
 		}

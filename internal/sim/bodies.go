@@ -60,6 +60,7 @@ func body(b *worker.Body, w *world) (worker.Result, error) {
 	if err := b.Start(); err != nil {
 		return worker.Result{}, err
 	}
+	w.punctual(s)
 	if s.Pend {
 		if err := w.takeSlots(b, s); err != nil {
 			return worker.Result{}, err

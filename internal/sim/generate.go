@@ -24,7 +24,7 @@ type generator struct {
 
 // faults says what may go wrong in bodies.
 type faults struct {
-	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times, slots, queues bool
+	fail, failFast, slow, pend, pause, big, shared, flows, tags, zero, caches, times, slots, queues, late bool
 }
 
 func newGenerator(choose chooser, f faults) *generator {
@@ -237,6 +237,7 @@ func (g *generator) trouble(s *script) *api.Options {
 		o.Tags = tagNames[from : from+1+g.choose.IntN(len(tagNames)-from)]
 	}
 	g.queue(s, o)
+	g.late(s, o)
 	if o.IsZero() {
 		return nil
 	}

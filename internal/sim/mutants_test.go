@@ -335,6 +335,14 @@ var mutants = []mutant{
 		"internal/schedule/zone.go",
 		"if earlier.Before(start) &&", "if earlier.After(start) &&",
 	}}},
+	{"time to begin forgotten in a restart", "", []edit{{
+		"internal/engine/recover.go",
+		"case row.State == api.Scheduled:", "case row.State == api.Scheduled && row.Attempt > 1:",
+	}}},
+	{"call that waits for its time counted for its group for ever", rootTests, []edit{{
+		"internal/engine/finish.go",
+		"\t\tt.phase = ready\n\t\tt.stepForward()", "\t\tt.phase = ready",
+	}}},
 }
 
 // mutantSeeds are tried for each fault, and without one: a seed that fails
@@ -412,7 +420,7 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 		args = append(args, by)
 	}
 	if by == rootTests { // all of them take long
-		args = append(args, "-run=TestKillSwitches|TestCacheKe")
+		args = append(args, "-run=TestKillSwitches|TestCacheKe|TestStartOfMany")
 	}
 	if by == limitTests || by == slotTests {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's

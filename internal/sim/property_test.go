@@ -20,7 +20,7 @@ func (d drawer) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(d.t, "choic
 // without crashes; the outcome must be that of the naive interpreter.
 func TestRandomPipelines(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		g := newGenerator(drawer{rt}, faults{fail: true, failFast: true, slow: true, pend: true, pause: true, shared: true, flows: true, tags: true})
+		g := newGenerator(drawer{rt}, faults{fail: true, failFast: true, slow: true, pend: true, pause: true, shared: true, flows: true, tags: true, late: true})
 		spec := g.pipeline(rapid.IntRange(0, 5).Draw(rt, "depth"))
 		log, _, err := Simulate(t.Context(), Options{Seed: rapid.Uint64().Draw(rt, "seed"), Runs: []*api.Spec{spec}})
 		if err != nil {

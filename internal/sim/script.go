@@ -50,6 +50,8 @@ type script struct {
 	// Pause pauses the run; Pend waits for an answer from outside.
 	Pause bool `json:"pause,omitempty"`
 	Pend  bool `json:"pend,omitempty"`
+	// Due is how many seconds after the first moment it begins at the earliest.
+	Due int `json:"due,omitempty"`
 	// Queue is that of the call, "" for the default one.
 	Queue string `json:"queue,omitempty"`
 }
@@ -123,7 +125,7 @@ func (s *script) again() *api.Spec {
 	next := *s
 	next.Count--
 	next.Label += "'"
-	next.Queue = ""
+	next.Queue, next.Due = "", 0
 	child := &api.Spec{Inline: s.Inline, Steps: []api.Step{callStep("start", &next, nil)}}
 	if s.Trail {
 		child.Steps = append(child.Steps, callStep("do", &script{Label: s.Label + "t", Final: s.Final}, nil))

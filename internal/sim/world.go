@@ -49,6 +49,7 @@ type world struct {
 	adopted   map[int64]bool // runs of schedules that were seen
 	slots     slotBooks
 	served    []string // queues, in this life; nil: all
+	late      bool     // some calls begin later
 	flights   []flight
 	keeping   []flight        // of bodies with a cache key
 	begun     map[attempt]int // the life in which an attempt was begun last
@@ -113,7 +114,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 	stop()
 	w := &world{
 		ctx: ctx, gone: gone, rng: rand.New(rand.NewPCG(o.Seed, 1)),
-		now:   time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		now: epoch, late: o.Seed%3 == 0,
 		store: &faulty{Store: memory.Open(), fired: map[fault]int{}}, tokens: map[string]*token{},
 		limits: map[string]simLimit{}, slots: newSlotBooks(), begun: map[attempt]int{}, counts: map[string]int{},
 	}
@@ -190,6 +191,7 @@ func (w *world) storm() {
 		times:  w.rng.IntN(3) == 0,
 		slots:  w.rng.IntN(3) == 0,
 		queues: w.rng.IntN(3) == 0,
+		late:   w.late,
 	}
 	total, crashes, acts, ages := 60+w.rng.IntN(300), w.rng.IntN(3) > 0, w.rng.IntN(2) == 0, w.rng.IntN(4) == 0
 	for range 3 {

@@ -24,6 +24,7 @@ type TaskCell struct {
 	Token    []byte // nonce of the token that was given out
 	Answer   []byte // JSON of an external answer that came before Pending
 	Due      int64  // when the next attempt may start
+	Start    int64  // when the first one may, 0: at once
 	Started  int64  // start of the first attempt
 	Begun    int64  // start of the latest attempt
 	Ended    int64
@@ -108,6 +109,8 @@ const (
 	tagRound   = 15
 	tagAnew    = 17
 	tagOne     = 19
+	tagStart   = 21
+	tagOpened  = 23
 )
 
 const (
@@ -165,6 +168,7 @@ func (c *TaskCell) Append(b []byte) []byte {
 	b = appendBytes(b, tagChild, c.Child)
 	b = appendInt(b, tagNext, c.Next)
 	b = appendInt(b, tagDue, c.Due)
+	b = appendInt(b, tagStart, c.Start)
 	b = appendBytes(b, tagToken, c.Token)
 	b = appendBytes(b, tagAnswer, c.Answer)
 	b = appendBytes(b, tagParts, c.Parts)
@@ -212,6 +216,8 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Next = n
 		case tagDue:
 			c.Due = n
+		case tagStart:
+			c.Start = n
 		case tagToken:
 			c.Token = v
 		case tagAnswer:
@@ -250,6 +256,7 @@ type FrameCell struct {
 	Failure []byte  // of a closed frame that failed: JSON of api.Failure
 	// Cancelled: a closed frame that was cancelled.
 	Cancelled bool
+	Opened    int64  // of a group: when it began
 	Call      Call   // of a chain that a flow called, or a note of one
 	Trip      []byte // of a group: JSON of why a kill switch stopped it, nil if none did
 }
@@ -262,6 +269,7 @@ func (c *FrameCell) Append(b []byte) []byte {
 	b = appendPayload(b, tagInput, c.Input)
 	b = appendBytes(b, tagState, c.State)
 	b = appendBytes(b, tagTrip, c.Trip)
+	b = appendInt(b, tagOpened, c.Opened)
 	b = c.Call.append(b)
 	return appendBytes(b, tagFailure, c.Failure)
 }
@@ -288,6 +296,8 @@ func (c *FrameCell) Decode(b []byte) error {
 			c.Failure = v
 		case tagTrip:
 			c.Trip = v
+		case tagOpened:
+			c.Opened = n
 		default:
 			c.Call.field(tag, n, v)
 		}
