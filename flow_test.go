@@ -111,6 +111,30 @@ func TestFlowCalls(t *testing.T) {
 	}, sub)
 }
 
+// What other languages give as positional and keyword arguments are a list and a
+// map here. T17: no name in them is taken for an option of the call.
+func TestFlowArguments(t *testing.T) {
+	type named map[string]any
+	shows := runnel.NewTask2("shows", func(_ context.Context, list []any, by named) (runnel.Pair[[]any, named], error) {
+		return runnel.Pair[[]any, named]{First: list, Second: by}, nil
+	})
+	inFlow(t, func(t *testing.T, f runnel.Flow, _ *flowTasks) {
+		for _, c := range []struct { // T10
+			list []any
+			by   named
+		}{
+			{[]any{}, named{}},
+			{nil, nil},
+			{[]any{1.5, "two", nil, []any{true}}, named{"a": 1.0, "": "<&>", "wait_for": []any{"x"}, "tags": "t", "start_after": "1h", "args": nil}},
+		} {
+			got, err := shows.Call(f, c.list, c.by)
+			do(t, err)
+			wants(t, "list", got.First, c.list)
+			wants(t, "by name", got.Second, c.by)
+		}
+	}, shows)
+}
+
 func TestFlowKeysAndUpstream(t *testing.T) {
 	inFlow(t, func(t *testing.T, f runnel.Flow, s *flowTasks) { // cases 6, 18, 21
 		a, b := s.add.Submit(f, 1, 1), s.add.Submit(f, 2, 2)

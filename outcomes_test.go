@@ -346,3 +346,28 @@ func TestCloseWaitsForHooks(t *testing.T) {
 		isLike(t, cause, runnel.ErrClosed, "")
 	})
 }
+
+// T92: how long bodies ran, in all attempts, follows from the history.
+func TestRunningTime(t *testing.T) {
+	once := runnel.NewTask0("once", func(ctx context.Context) (string, error) {
+		<-time.After(time.Second)
+		if runnel.TaskRun(ctx).Attempt == 1 {
+			return "", errors.New("not yet")
+		}
+		return "ok", nil
+	}, runnel.Retries(1), runnel.RetryDelay(time.Minute))
+	bubbled(t, "running-time", func(t *testing.T, s *suite) {
+		run := s.submit(t, once.Send())
+		ends(t, "ok", run)
+		history := taskRuns(t, s, api.TaskRunFilter{Run: run.ID()})[0].History
+		var running time.Duration
+		for i, tr := range history {
+			if tr.State == api.Running {
+				running += history[i+1].Time.Sub(tr.Time)
+			}
+		}
+		if running < 2*time.Second || running > 3*time.Second {
+			t.Errorf("it ran for %s by %+v, want two seconds", running, history)
+		}
+	}, runnel.Register(once))
+}

@@ -28,8 +28,9 @@ func StartAt(at time.Time) CallOption {
 // StartAfter is [StartAt] some time after all that comes before the call has
 // ended: the step before it, or the calls of a flow that it is given the results of
 // or waits for. For the children of a group that is when the group began. The time
-// at which it may begin is settled then, for restarts and for retries of the run as
-// well. It does not go with StartAt. Default: at once.
+// is settled then, and a restart changes nothing. It does not go with StartAt; of
+// a task's option and a call's the call's counts, whichever they are. Default: at
+// once.
 func StartAfter(d time.Duration) CallOption {
 	return callOption(func(o *api.Options) error {
 		o.StartAfter = api.Duration(d)

@@ -95,3 +95,20 @@ func TestRetry(t *testing.T) {
 		}
 	}
 }
+
+func TestStart(t *testing.T) {
+	since := time.Unix(1e9, 0)
+	for _, c := range []struct {
+		name string
+		o    api.Options
+		want time.Time
+	}{
+		{"a while after what comes before it", api.Options{StartAfter: api.Duration(time.Hour)}, since.Add(time.Hour)},
+		{"a time", api.Options{StartAt: since.Add(time.Minute)}, since.Add(time.Minute)},
+		{"a time that has passed", api.Options{StartAt: since.Add(-time.Minute)}, since.Add(-time.Minute)},
+	} {
+		if got := lifecycle.Start(&c.o, since); !got.Equal(c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}

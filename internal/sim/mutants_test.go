@@ -340,8 +340,8 @@ var mutants = []mutant{
 		"case row.State == api.Scheduled:", "case row.State == api.Scheduled && row.Attempt > 1:",
 	}}},
 	{"call that waits for its time counted for its group for ever", rootTests, []edit{{
-		"internal/engine/finish.go",
-		"\t\tt.phase = ready\n\t\tt.stepForward()", "\t\tt.phase = ready",
+		"internal/engine/start.go",
+		"t.run.e.dispatch.aside(g, -1)", "_ = g",
 	}}},
 }
 
