@@ -30,6 +30,9 @@ type clocked struct {
 	flow  runnel.Task0[string]
 	body  func(f runnel.Flow) (string, error)
 	tries atomic.Int64
+	// returns gives the pipeline of plan.
+	returns runnel.Task0[string]
+	plan    func() runnel.Runnable[string]
 }
 
 func newClocked() *clocked {
@@ -42,6 +45,7 @@ func newClocked() *clocked {
 		return time.Since(c.epoch).String(), nil
 	})
 	c.flow = runnel.NewFlow0("clock flow", func(f runnel.Flow) (string, error) { return c.body(f) })
+	c.returns = runnel.NewOrchestrator0("clock returns", func(context.Context) (runnel.Runnable[string], error) { return c.plan(), nil })
 	return c
 }
 
@@ -50,7 +54,7 @@ func inClock(t *testing.T, name string, test func(t *testing.T, s *suite, c *clo
 	bubbled(t, name, func(t *testing.T, s *suite) {
 		c := newClocked()
 		c.epoch = time.Now()
-		s.everything = append(s.everything, c.at, c.fails, c.flow)
+		s.everything = append(s.everything, c.at, c.fails, c.flow, c.returns)
 		do(t, s.eng.Close(t.Context()))
 		s.eng = s.open(t, opts...)
 		test(t, s, c)
@@ -147,6 +151,21 @@ func TestStartInPipelines(t *testing.T) {
 		c.body = func(f runnel.Flow) (string, error) { return c.at.Call(f, minute(1)) }
 		began = time.Since(c.epoch)
 		ends(t, after(6*time.Minute), s.submit(t, c.flow.Send().Set(minute(5))))
+	})
+	inClock(t, "start-returned", func(t *testing.T, s *suite, c *clocked) {
+		late := c.at.Send().Set(runnel.StartAfter(time.Minute))
+		c.plan = func() runnel.Runnable[string] { return late }
+		// What a child returns counts from then, and not from when the group began.
+		before := s.slow.Send("a", time.Hour).ContinueWith(c.returns.Send().Ignoring[string]())
+		ends(t, []string{"1m0s", "1h1m0s"}, s.submit(t, runnel.InParallel(runnel.List(c.returns.Send(), before))))
+		began := time.Since(c.epoch)
+		ends(t, "V:x", s.submit(t, s.val.Send("x").FinallyDo(late)))
+		wants(t, "time of a last step", time.Since(c.epoch), began+time.Minute)
+		run := s.submit(t, s.slow.Send("b", time.Hour).FinallyDo(late))
+		elapse(time.Minute)
+		do(t, run.Cancel(t.Context()))
+		endsBadly(t, run)
+		wants(t, "time of the last step of a run that was cancelled", time.Since(c.epoch), began+3*time.Minute)
 	})
 	inClock(t, "start-json", func(t *testing.T, s *suite, c *clocked) {
 		s.untyped(t, `"1m0s"`, `{"task":"clock","options":{"start_after":"1m"}}`)
