@@ -71,6 +71,7 @@ type Engine struct {
 	lending   lending
 	borrowing borrowing
 	peers     peers
+	keeper    keeper
 
 	mu      sync.Mutex
 	runs    map[int64]*run
@@ -167,6 +168,7 @@ func (e *Engine) findRuns(ctx context.Context) error {
 	if !e.manual {
 		e.loops.Go(e.adoptLoop)
 		e.loops.Go(e.lendLoop)
+		e.loops.Go(e.keepLoop)
 	}
 	return nil
 }

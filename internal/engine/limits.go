@@ -17,8 +17,9 @@ type limitState struct {
 
 	mu     sync.Mutex
 	table  *limit.Table
-	claims map[*task]*limit.Claim // of who has asked and not left
+	asked  map[*task]*limit.Claim // of who has asked and not left
 	known  map[string]limitRecord
+	sharing // in place of table and claims, if others share the store
 }
 
 // refusal is a task that may not begin, for a tag of it has the limit 0.
@@ -28,7 +29,7 @@ type refusal struct {
 }
 
 func (l *limitState) init() {
-	l.table, l.claims, l.known = limit.New(), make(map[*task]*limit.Claim), make(map[string]limitRecord)
+	l.table, l.asked, l.known = limit.New(), make(map[*task]*limit.Claim), make(map[string]limitRecord)
 }
 
 // tagged reports whether t may need slots. A flow does not: it waits for its calls
@@ -38,7 +39,11 @@ func (t *task) tagged() bool { return len(t.first.Tags) > 0 && !t.call.Flow }
 // takeSlots reports whether t may begin now as far as the limits of its tags go.
 // If not, it has its turn later, or ends.
 func (e *Engine) takeSlots(t *task) bool {
-	verdict, tag := e.limits.ask(t)
+	ask := e.limits.ask
+	if e.limits.on {
+		ask = e.askKeeper
+	}
+	verdict, tag := ask(t)
 	if verdict == limit.Granted {
 		return true
 	}
@@ -68,7 +73,7 @@ func (l *limitState) ask(t *task) (verdict limit.Verdict, tag string) {
 	verdict = l.table.Ask(c)
 	if verdict == limit.Aborted {
 		tag, _ = l.table.Zero(c)
-		delete(l.claims, t)
+		delete(l.asked, t)
 	}
 	return verdict, tag
 }
@@ -76,10 +81,10 @@ func (l *limitState) ask(t *task) (verdict limit.Verdict, tag string) {
 // claim gives what t asks for, nil if none of its tags has a limit. Called with
 // mu held.
 func (l *limitState) claim(t *task) *limit.Claim {
-	c := l.claims[t]
+	c := l.asked[t]
 	if c == nil && l.table.Limited(t.first.Tags) {
 		c = &limit.Claim{ID: t.first.ID, Owner: t.run.id, Tags: t.first.Tags, Task: t}
-		l.claims[t] = c
+		l.asked[t] = c
 	}
 	return c
 }
@@ -88,6 +93,10 @@ func (l *limitState) claim(t *task) *limit.Claim {
 // for it.
 func (e *Engine) leaveSlots(t *task) {
 	if !t.tagged() {
+		return
+	}
+	if e.limits.on {
+		e.leaveKept(t)
 		return
 	}
 	granted, waited := e.limits.leave(t)
@@ -100,11 +109,11 @@ func (e *Engine) leaveSlots(t *task) {
 func (l *limitState) leave(t *task) (granted []*task, waited bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.claims[t]
+	c := l.asked[t]
 	if c == nil {
 		return nil, false
 	}
-	delete(l.claims, t)
+	delete(l.asked, t)
 	waited = c.Waits()
 	granted, _ = l.follow(l.table.Leave(c))
 	return granted, waited
@@ -118,7 +127,7 @@ func (l *limitState) follow(change limit.Change) (granted []*task, refused []ref
 	for _, c := range change.Aborted {
 		tag, _ := l.table.Zero(c)
 		refused = append(refused, refusal{c.Task.(*task), tag})
-		delete(l.claims, c.Task.(*task))
+		delete(l.asked, c.Task.(*task))
 	}
 	return granted, refused
 }
@@ -142,6 +151,10 @@ func (t *task) freeSlots(c *change) {
 // crash, the slots it had.
 func (e *Engine) holdSlots(t *task) {
 	if !t.tagged() {
+		return
+	}
+	if e.limits.on {
+		e.holdKept(t)
 		return
 	}
 	e.limits.mu.Lock()
@@ -171,6 +184,10 @@ func (t *task) refuse(tag string) {
 func (e *Engine) park(r *run, parked bool) {
 	e.dispatch.park(r, parked)
 	e.parkTurns(r, parked)
+	if e.limits.on {
+		e.parkKept(r, parked)
+		return
+	}
 	e.limits.mu.Lock()
 	granted, refused := e.limits.follow(e.limits.table.Park(r.id, parked))
 	e.limits.mu.Unlock()
@@ -198,7 +215,10 @@ func (e *Engine) dropSlots(r *run) {
 func (l *limitState) of(r *run) (tasks []*task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for t := range l.claims {
+	if l.on {
+		return l.ofRun(r)
+	}
+	for t := range l.asked {
 		if t.run == r {
 			tasks = append(tasks, t)
 		}

@@ -22,17 +22,62 @@ type limitRecord struct {
 	Updated int64 `json:"updated"`
 }
 
-// loadLimits reads the limits before anything starts.
+// loadLimits reads the limits before anything starts. The keeper of a shared store
+// reads them for all.
 func (e *Engine) loadLimits(ctx context.Context) error {
+	if e.limits.on {
+		return nil
+	}
+	return e.readLimits(ctx, func(tag string, r limitRecord) {
+		e.limits.known[tag] = r
+		e.limits.table.Set(tag, r.Limit)
+	})
+}
+
+func (e *Engine) readLimits(ctx context.Context, each func(tag string, r limitRecord)) error {
 	return e.store.Records(ctx, limitKind, "", func(tag string, value []byte) error {
 		var r limitRecord
 		if err := json.Unmarshal(value, &r); err != nil {
 			return api.Errorf(api.ErrStore, e.store.Location(), "stored limit of tag %q: %w", tag, err)
 		}
-		e.limits.known[tag] = r
-		e.limits.table.Set(tag, r.Limit)
+		each(tag, r)
 		return nil
 	})
+}
+
+// limitRequest is a call of the limits' API, for whoever keeps the table.
+type limitRequest struct {
+	Do    limitCall `json:"do"`
+	Tag   string    `json:"tag,omitempty"`
+	Limit int       `json:"limit,omitempty"`
+}
+
+type limitCall string
+
+const (
+	limitSet    limitCall = "set"
+	limitDelete limitCall = "delete"
+	limitReset  limitCall = "reset"
+	limitRead   limitCall = "read"
+	limitList   limitCall = "list"
+)
+
+// limitHere does a call where the table is.
+func (e *Engine) limitHere(ctx context.Context, in *limitRequest) ([]api.Limit, error) {
+	switch in.Do {
+	case limitSet:
+		return nil, e.setLimit(ctx, in.Tag, in.Limit)
+	case limitDelete:
+		return nil, e.deleteLimit(ctx, in.Tag)
+	case limitReset:
+		return nil, e.resetLimit(in.Tag)
+	case limitRead:
+		l, err := e.readLimit(in.Tag)
+		return []api.Limit{l}, err
+	case limitList:
+		return e.listLimits(), nil
+	}
+	return nil, api.Errorf(api.ErrInvalid, "", "a limit is asked to %q, which is not known: is another process of another version?", in.Do)
 }
 
 // SetLimit makes the limit of a tag, or changes it, durably.
@@ -43,6 +88,11 @@ func (e *Engine) SetLimit(ctx context.Context, tag string, n int) error {
 	if n < 0 {
 		return api.Errorf(api.ErrInvalid, "", "limit of tag %q: %d, want 0 or more", tag, n)
 	}
+	_, err := e.atKeeper(ctx, &limitRequest{Do: limitSet, Tag: tag, Limit: n})
+	return err
+}
+
+func (e *Engine) setLimit(ctx context.Context, tag string, n int) error {
 	l := &e.limits
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -57,29 +107,34 @@ func (e *Engine) SetLimit(ctx context.Context, tag string, n int) error {
 	if err != nil {
 		return api.Errorf(api.ErrEncoding, "", "limit: %w", err)
 	}
-	return e.changeLimit(ctx, tag, value, func() limit.Change {
+	return e.changeLimit(ctx, tag, value, func(t *limit.Table) limit.Change {
 		l.known[tag] = r
-		return l.table.Set(tag, n)
+		return t.Set(tag, n)
 	})
 }
 
 // DeleteLimit removes the limit of a tag, durably.
 func (e *Engine) DeleteLimit(ctx context.Context, tag string) error {
+	_, err := e.atKeeper(ctx, &limitRequest{Do: limitDelete, Tag: tag})
+	return err
+}
+
+func (e *Engine) deleteLimit(ctx context.Context, tag string) error {
 	l := &e.limits
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if err := e.knownLimit(tag); err != nil {
 		return err
 	}
-	return e.changeLimit(ctx, tag, nil, func() limit.Change {
+	return e.changeLimit(ctx, tag, nil, func(t *limit.Table) limit.Change {
 		delete(l.known, tag)
-		return l.table.Delete(tag)
+		return t.Delete(tag)
 	})
 }
 
 // changeLimit writes a limit's record, and then does in memory what it says.
 // Called with limits.writing.
-func (e *Engine) changeLimit(ctx context.Context, tag string, value []byte, apply func() limit.Change) error {
+func (e *Engine) changeLimit(ctx context.Context, tag string, value []byte, apply func(*limit.Table) limit.Change) error {
 	if e.isClosed() {
 		return api.ErrClosed
 	}
@@ -90,15 +145,33 @@ func (e *Engine) changeLimit(ctx context.Context, tag string, value []byte, appl
 		return err
 	}
 	e.applyLimits(apply)
+	if e.limits.on {
+		e.teach(ctx)
+	}
 	return nil
 }
 
 // applyLimits does what changes the limits, and what follows from it.
-func (e *Engine) applyLimits(apply func() limit.Change) {
-	e.limits.mu.Lock()
-	granted, refused := e.limits.follow(apply())
-	e.limits.mu.Unlock()
+func (e *Engine) applyLimits(apply func(*limit.Table) limit.Change) {
+	l := &e.limits
+	l.mu.Lock()
+	if l.on {
+		e.keeper.mu.Lock()
+		l.version++
+		told := e.keeper.kept.Follow(apply(e.keeper.kept.Table()))
+		e.keeper.mu.Unlock()
+		l.mu.Unlock()
+		e.spread(told)
+		return
+	}
+	granted, refused := l.follow(apply(l.table))
+	l.mu.Unlock()
 	e.begin(granted)
+	e.refuse(refused)
+}
+
+// refuse ends tasks that waited and never get their slots. Called without locks.
+func (e *Engine) refuse(refused []refusal) {
 	for _, x := range refused {
 		r := x.task.run
 		e.dispatch.unwait(r)
@@ -109,37 +182,44 @@ func (e *Engine) applyLimits(apply func() limit.Change) {
 }
 
 // ResetLimit forgets who has slots of a tag.
-func (e *Engine) ResetLimit(_ context.Context, tag string) error {
+func (e *Engine) ResetLimit(ctx context.Context, tag string) error {
+	_, err := e.atKeeper(ctx, &limitRequest{Do: limitReset, Tag: tag})
+	return err
+}
+
+func (e *Engine) resetLimit(tag string) error {
 	e.limits.writing.Lock()
 	defer e.limits.writing.Unlock()
 	if err := e.knownLimit(tag); err != nil {
 		return err
 	}
-	e.applyLimits(func() limit.Change { return e.limits.table.Reset(tag) })
+	e.applyLimits(func(t *limit.Table) limit.Change { return t.Reset(tag) })
 	return nil
 }
 
 func (e *Engine) knownLimit(tag string) error {
-	_, err := e.limits.read(tag)
+	_, err := e.readLimit(tag)
 	return err
 }
 
 // Limit tells of the limit of a tag.
-func (e *Engine) Limit(_ context.Context, tag string) (api.Limit, error) {
-	return e.limits.read(tag)
+func (e *Engine) Limit(ctx context.Context, tag string) (api.Limit, error) {
+	list, err := e.atKeeper(ctx, &limitRequest{Do: limitRead, Tag: tag})
+	if err != nil {
+		return api.Limit{}, err
+	}
+	return list[0], nil
 }
 
 // Limits tells of all limits, by tag.
-func (e *Engine) Limits(context.Context) iter.Seq2[api.Limit, error] {
+func (e *Engine) Limits(ctx context.Context) iter.Seq2[api.Limit, error] {
 	return func(yield func(api.Limit, error) bool) {
-		e.limits.mu.Lock()
-		tags := slices.Sorted(maps.Keys(e.limits.known))
-		e.limits.mu.Unlock()
-		for _, tag := range tags {
-			l, err := e.limits.read(tag)
-			if err != nil { // deleted meanwhile
-				continue
-			}
+		list, err := e.atKeeper(ctx, &limitRequest{Do: limitList})
+		if err != nil {
+			yield(api.Limit{}, err)
+			return
+		}
+		for _, l := range list {
 			if !yield(l, nil) {
 				return
 			}
@@ -147,17 +227,36 @@ func (e *Engine) Limits(context.Context) iter.Seq2[api.Limit, error] {
 	}
 }
 
+func (e *Engine) listLimits() (list []api.Limit) {
+	e.limits.mu.Lock()
+	tags := slices.Sorted(maps.Keys(e.limits.known))
+	e.limits.mu.Unlock()
+	for _, tag := range tags {
+		if l, err := e.readLimit(tag); err == nil { // else deleted meanwhile
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
 // shownWaiters is how many of those who wait are named.
 const shownWaiters = 100
 
-func (l *limitState) read(tag string) (api.Limit, error) {
+func (e *Engine) readLimit(tag string) (api.Limit, error) {
+	l := &e.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r, known := l.known[tag]
 	if !known {
 		return api.Limit{}, api.Errorf(api.ErrNotFound, "", "no limit of tag %q", tag)
 	}
-	holders, waiting := l.table.Holders(tag), l.table.Waiting(tag)
+	table := l.table
+	if l.on {
+		e.keeper.mu.Lock()
+		defer e.keeper.mu.Unlock()
+		table = e.keeper.kept.Table()
+	}
+	holders, waiting := table.Holders(tag), table.Waiting(tag)
 	return api.Limit{
 		Tag: tag, Limit: r.Limit, Created: at(r.Created), Updated: at(r.Updated),
 		Active: len(holders), ActiveSlots: ids(holders),

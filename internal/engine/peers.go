@@ -25,6 +25,7 @@ var ErrLost = api.Errorf(api.ErrStore, "", "the lease of this process ran out (i
 type peers struct {
 	shared store.Shared // nil: the store is this engine's alone
 	node   *cluster.Node
+	offer  []byte // what the others are told at each beat
 
 	mu      sync.Mutex
 	unknown map[int64]bool // live runs that need tasks which are not registered here
@@ -46,12 +47,14 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	}
 	slices.Sort(tasks)
 	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks}) //nolint:errchkjson // words and a number
-	p.shared, p.wake = shared, make(chan struct{}, 1)
+	e.limits.sharing.init()
+	p.shared, p.offer, p.wake = shared, own, make(chan struct{}, 1)
 	p.node = cluster.New(cluster.Config{
 		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
 		Offer: func() []byte { return own },
 	})
 	e.handleRequests()
+	e.initKeeper()
 	e.initLending(places)
 	e.initBorrowing()
 }
@@ -72,13 +75,18 @@ func (e *Engine) peersChanged(c cluster.Change) {
 	}
 	e.forgetBorrowers(c.Gone)
 	e.forgetLenders(c.Gone)
+	e.keeperChanged(c)
 	if c.Given > 0 || len(c.Gone) > 0 {
-		select {
-		case e.peers.wake <- struct{}{}:
-		default:
-		}
+		e.wakeAdopt()
 	}
 	e.peers.changed.ring()
+}
+
+func (e *Engine) wakeAdopt() {
+	select {
+	case e.peers.wake <- struct{}{}:
+	default:
+	}
 }
 
 // adoptLoop takes over runs whose process has gone.

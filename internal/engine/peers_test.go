@@ -30,6 +30,7 @@ type frozen struct {
 
 	mu   sync.Mutex
 	gate chan struct{} // nil: it does not stand still
+	last time.Time     // when the lease was renewed last
 }
 
 var _ store.Shared = (*frozen)(nil)
@@ -63,7 +64,21 @@ func (f *frozen) Commit(ctx context.Context, batch []*store.Transition) ([]store
 
 func (f *frozen) Beat(ctx context.Context, offer []byte) ([]store.Member, int, error) {
 	f.pass()
+	f.mu.Lock()
+	f.last = time.Now()
+	f.mu.Unlock()
 	return f.Shared.Beat(ctx, offer)
+}
+
+func (f *frozen) beat() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
+func (f *frozen) Send(ctx context.Context, letters []store.Letter) error {
+	f.pass()
+	return f.Shared.Send(ctx, letters)
 }
 
 func (f *frozen) Receive(ctx context.Context, done []int64, limit int) ([]store.Letter, error) {
@@ -76,6 +91,8 @@ type peer struct {
 	*engine.Seat
 	t     *testing.T
 	store *frozen
+	watch atomic.Pointer[together]
+	ended atomic.Bool
 	hold  atomic.Bool // bodies wait until hold ends, or they are told to end
 	begun atomic.Int64
 	told  atomic.Int64 // bodies that were told to end
@@ -110,8 +127,15 @@ func (p *peer) worker(ctx context.Context) {
 		body, cancel := context.WithCancelCause(ctx)
 		from.Begin(job, cancel)
 		p.begun.Add(1)
+		leave := func() {}
+		if o := p.watch.Load(); o != nil && job.Task == "dbl" {
+			leave = o.enter(p)
+		}
 		if d := time.Duration(p.takes.Load()); d > 0 {
-			<-time.After(d)
+			select {
+			case <-body.Done():
+			case <-time.After(d):
+			}
 		}
 		for p.hold.Load() && body.Err() == nil {
 			select {
@@ -122,6 +146,7 @@ func (p *peer) worker(ctx context.Context) {
 		if body.Err() != nil {
 			p.told.Add(1)
 		}
+		leave()
 		from.Log(job, api.LogLine{TaskRun: job.ID, Task: job.Task, Attempt: job.Attempt, Time: time.Now(), Level: "INFO", Text: job.Task})
 		from.Finish(job, answer(body, from, job))
 		cancel(nil)
@@ -144,8 +169,29 @@ func answer(ctx context.Context, e worker.Source, job *api.Job) api.Answer {
 // stop ends the process in order.
 func (p *peer) stop() { p.stopWithin(time.Hour) }
 
+func (p *peer) stopped() bool { return p.ended.Load() }
+
+// stand has the process stand still for three leases, or be cut off from the others, with the bodies in it.
+func (p *peer) stand() {
+	p.hold.Store(true)
+	p.store.freeze()
+	go func() {
+		o := p.watch.Load()
+		<-time.After(time.Until(p.store.beat().Add(peerLease - time.Millisecond)))
+		o.cutOff(p, true)
+		<-time.After(2 * peerLease)
+		p.hold.Store(false)
+		p.store.thaw()
+		<-time.After(time.Millisecond)
+		o.cutOff(p, false)
+	}()
+}
+
 // stopWithin waits so long for bodies that run elsewhere.
 func (p *peer) stopWithin(d time.Duration) {
+	if p.ended.Swap(true) {
+		return
+	}
 	p.hold.Store(false)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), d)
 	defer cancel()

@@ -161,7 +161,7 @@ func (t *task) turn() api.Waiting {
 	if w, waits := e.cache.waits(t); waits {
 		return w
 	}
-	if slots := e.limits.waits(t); len(slots) > 0 {
+	if slots := e.tagWaits(t); len(slots) > 0 {
 		return api.Waiting{Kind: api.WaitsForSlots, Slots: slots}
 	}
 	return api.Waiting{Kind: api.WaitsForWorker}
@@ -201,13 +201,17 @@ func (s *cacheState) waits(t *task) (w api.Waiting, waits bool) {
 // shownHolders is how many of those who have a slot are named to each who waits.
 const shownHolders = 10
 
-func (l *limitState) waits(t *task) (slots []api.WaitingSlot) {
+func (e *Engine) tagWaits(t *task) (slots []api.WaitingSlot) {
 	if !t.tagged() {
 		return nil
 	}
+	l := &e.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.claims[t]
+	if l.on {
+		return e.waitsKept(t)
+	}
+	c := l.asked[t]
 	if c == nil || !c.Waits() {
 		return nil
 	}
