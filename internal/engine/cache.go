@@ -61,6 +61,10 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 	if t.phase != claimed || job != t.job {
 		return false
 	}
+	var refused error
+	if hit == nil && use.Key != "" && t.call.Alone {
+		refused = t.run.e.alone("the turn under the cache key of task " + quoted([]string{job.Task}))
+	}
 	switch {
 	case t.cause != nil || !t.shielded():
 		t.ended(t.override(api.Answer{}), pipeline.Value{})
@@ -72,6 +76,9 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 	case use.Key == "":
 		t.cacheKey, t.cell.Cache = "", nil
 		return true
+	case refused != nil:
+		t.ended(api.Answer{Failure: systemFailure(refused)}, pipeline.Value{})
+		return false
 	case hit != nil:
 		use.From = hit.entry.TaskRun
 		t.cell.Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0

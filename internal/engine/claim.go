@@ -128,7 +128,9 @@ func (e *Engine) prepare(t *task) bool {
 		input, err = e.load(context.Background(), store.Payload{Blob: store.Blob{ID: t.input.Blob, Size: t.input.Size}}) //nolint:forbidigo // a claim's context is its worker's
 	}
 	if err == nil && t.job.TaskID != "" {
-		t.job.Keyed, err = e.keyed.load(e.store, t.job.TaskID)
+		if err = e.alone("the turn under task id " + quoted([]string{t.job.TaskID})); err == nil {
+			t.job.Keyed, err = e.keyed.load(e.store, t.job.TaskID)
+		}
 	}
 	r := t.run
 	r.mu.Lock()

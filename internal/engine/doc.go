@@ -15,7 +15,8 @@
 // Locks, in the order in which they may be taken: limits.writing and slots.writing,
 // then run.mu, then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu,
 // limits.mu, slots.mu, cache.mu, timers.mu, queue.mu and keyring.mu, none of which
-// is held while another is taken, but that slots.mu may be while timers.mu is.
+// is held while another is taken, but that slots.mu may be while timers.mu is, and
+// limits.mu while keeper.mu is.
 //
 // It must not know SQL, HTTP or users' functions.
 package engine

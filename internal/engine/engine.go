@@ -135,8 +135,10 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if err := e.loadLimits(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.loadSlots(ctx); err != nil {
-		return nil, err
+	if e.peers.node == nil {
+		if err := e.loadSlots(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.findRuns(ctx); err != nil {
 		return nil, err
@@ -160,6 +162,9 @@ func (e *Engine) findRuns(ctx context.Context) error {
 		return e.recover(ctx)
 	}
 	if err := e.peers.node.Start(ctx); err != nil {
+		return err
+	}
+	if err := e.loadSlots(ctx); err != nil { // no other changes them from now on
 		return err
 	}
 	if err := e.adopt(ctx); err != nil {

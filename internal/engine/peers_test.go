@@ -124,6 +124,9 @@ func (p *peer) worker(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if job.Task == "kept" && !job.Looked && !from.Cached(job, api.CacheUse{Key: "kept " + string(job.Bound[0])}) {
+			continue
+		}
 		body, cancel := context.WithCancelCause(ctx)
 		from.Begin(job, cancel)
 		p.begun.Add(1)

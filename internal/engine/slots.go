@@ -154,6 +154,11 @@ func (s *slotState) ask(turn *SlotTurn, t *task, strict bool, now time.Time) (un
 	}
 	c := turn.claim
 	for _, name := range c.Names {
+		if s.table.Knows(name) {
+			if err := turn.e.alone("global limit " + quoted([]string{name})); err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case s.table.Knows(name):
 		case strict:

@@ -63,6 +63,9 @@ func (e *Engine) SetGlobalLimit(ctx context.Context, l api.GlobalLimit) error {
 	if err := checkSlots(&l); err != nil {
 		return err
 	}
+	if err := e.aloneNow(ctx, "global limit "+quoted([]string{l.Name})); err != nil {
+		return err
+	}
 	e.slots.writing.Lock()
 	defer e.slots.writing.Unlock()
 	return e.putSlots(ctx, l.Name, func(r *slotRecord) {
@@ -72,6 +75,9 @@ func (e *Engine) SetGlobalLimit(ctx context.Context, l api.GlobalLimit) error {
 
 // ActivateGlobalLimit lets a global limit count, or not, durably.
 func (e *Engine) ActivateGlobalLimit(ctx context.Context, name string, active bool) error {
+	if err := e.aloneNow(ctx, "global limit "+quoted([]string{name})); err != nil {
+		return err
+	}
 	e.slots.writing.Lock()
 	defer e.slots.writing.Unlock()
 	if err := e.slots.exists(name); err != nil {
@@ -121,6 +127,9 @@ func (e *Engine) changeSlots(ctx context.Context, w store.RecordWrite, apply fun
 
 // DeleteGlobalLimit removes a global limit, durably.
 func (e *Engine) DeleteGlobalLimit(ctx context.Context, name string) error {
+	if err := e.aloneNow(ctx, "global limit "+quoted([]string{name})); err != nil {
+		return err
+	}
 	s := &e.slots
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -135,6 +144,9 @@ func (e *Engine) DeleteGlobalLimit(ctx context.Context, name string) error {
 
 // ResetGlobalLimit forgets who holds slots of a global limit, and what was used up.
 func (e *Engine) ResetGlobalLimit(ctx context.Context, name string) error {
+	if err := e.aloneNow(ctx, "global limit "+quoted([]string{name})); err != nil {
+		return err
+	}
 	s := &e.slots
 	s.writing.Lock()
 	defer s.writing.Unlock()
