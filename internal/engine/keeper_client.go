@@ -120,21 +120,22 @@ func (e *Engine) askKeeper(t *task) (verdict limit.Verdict, tag string) {
 		return limit.Waits, ""
 	}
 	l.number(c)
-	for _, x := range e.say(&slotLetter{Asks: []limit.Ask{c.Ask}}) { // of c alone
-		if verdict, tag = x.Verdict, x.Tag; verdict == limit.Aborted {
-			l.forget(c)
-			return verdict, tag
-		}
+	told := e.say(&slotLetter{Asks: []limit.Ask{c.Ask}})
+	switch {
+	case len(told) == 0:
+		return limit.Waits, ""
+	case told[0].Verdict == limit.Aborted: // it is of c, and the only one
+		l.forget(c)
+	default:
 		c.Held, c.begun = true, true
-		return limit.Granted, ""
 	}
-	return limit.Waits, ""
+	return told[0].Verdict, told[0].Tag
 }
 
 // shareOf gives the share of t, a new one without a number if it needs one. Called
 // with mu.
 func (l *limitState) shareOf(t *task) *share {
-	c := l.sharing.claims[t]
+	c := l.claims[t]
 	if c == nil && l.limited(t.first.Tags) {
 		c = &share{task: t, Ask: limit.Ask{ID: t.first.ID, Owner: t.run.id, Tags: t.first.Tags, Parked: l.parked[t.run.id], Since: t.run.e.micros()}}
 	}
@@ -145,12 +146,12 @@ func (l *limitState) shareOf(t *task) *share {
 func (l *limitState) number(c *share) {
 	l.last++
 	c.Number = l.last
-	l.sharing.claims[c.task], l.numbers[c.Number] = c, c
+	l.claims[c.task], l.numbers[c.Number] = c, c
 }
 
 // forget takes c out. Called with mu.
 func (l *limitState) forget(c *share) {
-	delete(l.sharing.claims, c.task)
+	delete(l.claims, c.task)
 	delete(l.numbers, c.Number)
 }
 
@@ -173,7 +174,7 @@ func (e *Engine) holdKept(t *task) {
 func (e *Engine) leaveKept(t *task) {
 	l := &e.limits
 	l.mu.Lock()
-	c := l.sharing.claims[t]
+	c := l.claims[t]
 	if c == nil {
 		l.mu.Unlock()
 		return
@@ -279,7 +280,7 @@ func (e *Engine) hear(told []limit.Told) {
 // waitsKept says what a task waits for: as it is if this engine is the keeper, else
 // as the keeper said last. Called with limits.mu.
 func (e *Engine) waitsKept(t *task) []api.WaitingSlot {
-	c := e.limits.sharing.claims[t]
+	c := e.limits.claims[t]
 	switch {
 	case c == nil || c.Held:
 		return nil

@@ -15,10 +15,10 @@ import (
 type limitState struct {
 	writing sync.Mutex // one change of limits at a time
 
-	mu     sync.Mutex
-	table  *limit.Table
-	asked  map[*task]*limit.Claim // of who has asked and not left
-	known  map[string]limitRecord
+	mu      sync.Mutex
+	table   *limit.Table
+	asked   map[*task]*limit.Claim // of who has asked and not left
+	known   map[string]limitRecord
 	sharing // in place of table and claims, if others share the store
 }
 
@@ -43,16 +43,16 @@ func (e *Engine) takeSlots(t *task) bool {
 	if e.limits.on {
 		ask = e.askKeeper
 	}
-	verdict, tag := ask(t)
-	if verdict == limit.Granted {
-		return true
-	}
-	if verdict == limit.Waits {
-		e.dispatch.wait(t.run)
-	}
+	// Slots that come at once must find that t waits, and t can't be claimed again
+	// before: whoever does takes the run's lock.
 	t.run.mu.Lock()
-	gone := t.phase != ready // cancelled before it asked
-	if verdict == limit.Aborted {
+	verdict, tag := ask(t)
+	gone := verdict != limit.Granted && t.phase != ready // cancelled before it asked
+	switch verdict {
+	case limit.Granted:
+	case limit.Waits:
+		e.dispatch.wait(t.run)
+	case limit.Aborted:
 		t.refuse(tag)
 	}
 	t.run.mu.Unlock()
@@ -60,7 +60,7 @@ func (e *Engine) takeSlots(t *task) bool {
 		e.leaveSlots(t)
 		e.leaveKeyed(t)
 	}
-	return false
+	return verdict == limit.Granted
 }
 
 func (l *limitState) ask(t *task) (verdict limit.Verdict, tag string) {

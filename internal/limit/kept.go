@@ -40,6 +40,11 @@ type Kept struct {
 // party is who has a claim of a Kept.
 type party struct{ session, number, since int64 }
 
+func partyOf(c *Claim) party {
+	p, _ := c.Task.(party) // each claim of a Kept has one
+	return p
+}
+
 // Keep makes a table for several sessions.
 func Keep(t *Table) *Kept {
 	return &Kept{table: t, members: make(map[int64]map[int64]*Claim), stated: make(map[int64]bool)}
@@ -72,7 +77,7 @@ func (k *Kept) Live(sessions []int64) []Told {
 	}
 	k.settled = true
 	slices.SortStableFunc(k.pending, func(a, b *Claim) int {
-		x, y := a.Task.(party), b.Task.(party)
+		x, y := partyOf(a), partyOf(b)
 		return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.session, y.session), cmp.Compare(x.number, y.number))
 	})
 	var told []Told
@@ -114,7 +119,7 @@ func (k *Kept) Ask(session int64, a *Ask) []Told {
 }
 
 func (k *Kept) put(c *Claim) []Told {
-	p := c.Task.(party)
+	p := partyOf(c)
 	switch k.table.Ask(c) {
 	case Granted:
 		return []Told{{Session: p.session, Number: p.number}}
@@ -194,11 +199,11 @@ func (k *Kept) Park(owner int64, parked bool) []Told {
 func (k *Kept) Follow(change Change) (told []Told) {
 	for _, c := range change.Granted {
 		k.table.Ask(c)
-		p := c.Task.(party)
+		p := partyOf(c)
 		told = append(told, Told{Session: p.session, Number: p.number})
 	}
 	for _, c := range change.Aborted {
-		p := c.Task.(party)
+		p := partyOf(c)
 		tag, _ := k.table.Zero(c)
 		delete(k.members[p.session], p.number)
 		told = append(told, Told{Session: p.session, Number: p.number, Verdict: Aborted, Tag: tag})
