@@ -71,12 +71,13 @@ func TestLimitHoldsAcrossProcesses(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		end  func(list []*peer) (gone *peer)
+		lost time.Duration
 	}{
-		{"all stay", func([]*peer) *peer { return nil }},
-		{"the keeper closes", func(list []*peer) *peer { list[0].stop(); return list[0] }},
-		{"another closes", func(list []*peer) *peer { list[1].stop(); return list[1] }},
-		{"the keeper stands still", func(list []*peer) *peer { list[0].stand(); return list[0] }},
-		{"another stands still", func(list []*peer) *peer { list[1].stand(); return list[1] }},
+		{"all stay", func([]*peer) *peer { return nil }, time.Second},
+		{"the keeper closes", func(list []*peer) *peer { list[0].stop(); return list[0] }, 4 * time.Second},
+		{"another closes", func(list []*peer) *peer { list[1].stop(); return list[1] }, 4 * time.Second},
+		{"the keeper stands still", func(list []*peer) *peer { list[0].stand(); return list[0] }, peerLease + 4*time.Second},
+		{"another stands still", func(list []*peer) *peer { list[1].stand(); return list[1] }, peerLease + 4*time.Second},
 	} {
 		for _, limit := range []int{1, 2, 5} {
 			t.Run(fmt.Sprint(c.name, ", limit ", limit), func(t *testing.T) {
@@ -87,6 +88,7 @@ func TestLimitHoldsAcrossProcesses(t *testing.T) {
 						p.takes.Store(int64(time.Second))
 						runs = append(runs, p.submit(tagged), p.submit(tagged))
 					}
+					begun := time.Now()
 					<-time.After(2500 * time.Millisecond)
 					gone := c.end(list)
 					seen := list[2]
@@ -95,6 +97,9 @@ func TestLimitHoldsAcrossProcesses(t *testing.T) {
 					}
 					if o.most > limit || o.most < min(limit, 2) {
 						t.Errorf("%d bodies ran at a time, the limit is %d", o.most, limit)
+					}
+					if took, most := time.Since(begun), time.Duration(60/limit)*time.Second+c.lost; took > most {
+						t.Errorf("it took %s, want at most %s: slots that are free are not given at once", took, most)
 					}
 					<-time.After(time.Minute)
 					for _, p := range list {
