@@ -119,6 +119,11 @@ func TestKeptForSessions(t *testing.T) {
 				w.hear(w.kept.Gone(s))
 			case n == 2:
 				w.replace()
+			case n == 3 && len(w.members) > 0: // one more states, the others may have yet to
+				all := slices.Sorted(maps.Keys(w.members))
+				s := all[r.IntN(len(all))]
+				w.hear(w.kept.State(s, w.members[s].all()))
+				w.hear(w.kept.Live(all))
 			case n < 5:
 				w.settle()
 			case len(w.members) > 0:
