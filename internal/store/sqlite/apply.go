@@ -7,6 +7,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/staging"
 )
 
 const (
@@ -19,40 +20,12 @@ const (
 // firstFinal compares with the first of the final states.
 func firstFinal(op string) string { return op + strconv.Itoa(int(api.Completed)) }
 
-// empty reports whether there is nothing to write.
-func (b *batch) empty() bool {
-	return len(b.newRuns)+len(b.setRuns)+len(b.taskOps)+len(b.frameOps)+len(b.blocks)+len(b.keyed)+len(b.logs)+len(b.records) == 0
-}
-
-// bytes is about how much the batch adds to the log. Each commit writes some
+// size is about how much the batch adds to the log. Each commit writes some
 // pages entirely, whatever is in them.
-func (b *batch) bytes() int64 {
-	const pages, row = 3 * defaultPageSize, 60
-	n := pages + row*(len(b.newRuns)+len(b.setRuns)+len(b.taskOps)+len(b.frameOps)+len(b.blocks))
-	for _, r := range b.newRuns {
-		n += len(r.row.Plan) + len(r.row.Cell)
-	}
-	for _, r := range b.setRuns {
-		n += len(r.row.Cell)
-	}
-	for _, op := range b.taskOps {
-		n += len(op.w.Cell)
-	}
-	for _, op := range b.frameOps {
-		if op.w != nil {
-			n += len(op.w.Cell)
-		}
-	}
-	for _, k := range b.keyed {
-		n += row + len(k.Value)
-	}
-	for _, r := range b.records {
-		n += row + len(r.Value)
-	}
-	for _, l := range b.logs {
-		n += row + len(l.line.Text)
-	}
-	return int64(n)
+func size(b *staging.Batch) int64 {
+	const pages = 3 * defaultPageSize
+	rows, bytes := b.Size()
+	return int64(pages + rowBytes*rows + bytes)
 }
 
 // apply writes the batch.
@@ -67,8 +40,8 @@ func (w *writer) apply() error {
 
 func (w *writer) applyRuns() error {
 	b := &w.batch
-	err := w.newRuns.run(len(b.newRuns), func(st *sqlite.Stmt, p, i int) {
-		r := &b.newRuns[i].row
+	err := w.newRuns.run(len(b.NewRuns), func(st *sqlite.Stmt, p, i int) {
+		r := &b.NewRuns[i].Row
 		st.BindInt64(p, r.ID)
 		st.BindBytes(p+1, r.UID[:])
 		st.BindText(p+2, r.Name)
@@ -84,9 +57,9 @@ func (w *writer) applyRuns() error {
 	if err != nil {
 		return err
 	}
-	return w.setRuns.run(len(b.setRuns), func(st *sqlite.Stmt, p, i int) {
-		r := &b.setRuns[i].row
-		st.BindInt64(p, b.setRuns[i].id)
+	return w.setRuns.run(len(b.SetRuns), func(st *sqlite.Stmt, p, i int) {
+		r := &b.SetRuns[i].Row
+		st.BindInt64(p, b.SetRuns[i].ID)
 		st.BindInt64(p+1, int64(r.State))
 		st.BindInt64(p+2, int64(r.Gen))
 		st.BindInt64(p+3, int64(r.Epoch))
@@ -100,9 +73,9 @@ func (w *writer) applyTasks() error {
 	var name string // of the row before: mostly the same
 	var id int64
 	var nameErr error
-	err := w.newTasks.run(len(b.newTasks), func(st *sqlite.Stmt, p, i int) {
-		op := b.newTasks[i]
-		t := op.w
+	err := w.newTasks.run(len(b.NewTasks), func(st *sqlite.Stmt, p, i int) {
+		op := b.NewTasks[i]
+		t := op.TaskWrite
 		if id == 0 || name != t.Task {
 			name = t.Task
 			var err error
@@ -111,7 +84,7 @@ func (w *writer) applyTasks() error {
 			}
 		}
 		st.BindInt64(p, t.ID)
-		st.BindInt64(p+1, op.run)
+		st.BindInt64(p+1, op.Run)
 		st.BindInt64(p+2, t.Frame)
 		st.BindInt64(p+3, int64(t.Place))
 		st.BindInt64(p+4, id)
@@ -126,15 +99,15 @@ func (w *writer) applyTasks() error {
 	if err != nil {
 		return err
 	}
-	if err := w.setTasks.run(len(b.setTasks), bindTasks(b.setTasks)); err != nil {
+	if err := w.setTasks.run(len(b.SetTasks), bindTasks(b.SetTasks)); err != nil {
 		return err
 	}
-	return w.reopen.run(len(b.reopenTasks), bindTasks(b.reopenTasks))
+	return w.reopen.run(len(b.ReopenTasks), bindTasks(b.ReopenTasks))
 }
 
-func bindTasks(ops []taskOp) func(st *sqlite.Stmt, p, i int) {
+func bindTasks(ops []staging.Task) func(st *sqlite.Stmt, p, i int) {
 	return func(st *sqlite.Stmt, p, i int) {
-		t := ops[i].w
+		t := ops[i].TaskWrite
 		st.BindInt64(p, t.ID)
 		st.BindInt64(p+1, int64(t.State))
 		st.BindInt64(p+2, int64(t.Attempt))
@@ -147,27 +120,27 @@ func bindTasks(ops []taskOp) func(st *sqlite.Stmt, p, i int) {
 
 func (w *writer) applyFrames() error {
 	b := &w.batch
-	if err := w.newFrames.run(len(b.newFrames), bindFrames(b.newFrames)); err != nil {
+	if err := w.newFrames.run(len(b.NewFrames), bindFrames(b.NewFrames)); err != nil {
 		return err
 	}
-	err := w.setFrames.run(len(b.setFrames), func(st *sqlite.Stmt, p, i int) {
-		op := b.setFrames[i]
-		st.BindInt64(p, op.run)
-		st.BindInt64(p+1, op.id)
-		st.BindInt64(p+2, int64(op.w.State))
-		bindCell(st, p+3, op.w.Cell)
+	err := w.setFrames.run(len(b.SetFrames), func(st *sqlite.Stmt, p, i int) {
+		op := b.SetFrames[i]
+		st.BindInt64(p, op.Run)
+		st.BindInt64(p+1, op.ID)
+		st.BindInt64(p+2, int64(op.Write.State))
+		bindCell(st, p+3, op.Write.Cell)
 	})
 	if err != nil {
 		return err
 	}
-	return w.putFrames.run(len(b.putFrames), bindFrames(b.putFrames))
+	return w.putFrames.run(len(b.PutFrames), bindFrames(b.PutFrames))
 }
 
-func bindFrames(ops []frameOp) func(st *sqlite.Stmt, p, i int) {
+func bindFrames(ops []staging.Frame) func(st *sqlite.Stmt, p, i int) {
 	return func(st *sqlite.Stmt, p, i int) {
-		f := &ops[i].w.FrameRow
-		st.BindInt64(p, ops[i].run)
-		st.BindInt64(p+1, ops[i].id)
+		f := &ops[i].Write.FrameRow
+		st.BindInt64(p, ops[i].Run)
+		st.BindInt64(p+1, ops[i].ID)
 		st.BindInt64(p+2, f.Parent)
 		st.BindInt64(p+3, int64(f.Place))
 		st.BindInt64(p+4, int64(f.Kind))
@@ -185,13 +158,13 @@ func bindFrames(ops []frameOp) func(st *sqlite.Stmt, p, i int) {
 // applyJoins counts the children off that ended.
 func (w *writer) applyJoins() error {
 	b := &w.batch
-	for _, op := range b.joinedFrames {
+	for _, op := range b.JoinedFrames {
 		st := w.joinFrame
-		st.BindInt64(1, op.run)
-		st.BindInt64(2, op.id)
-		st.BindInt64(3, op.join.Ended)
-		st.BindInt64(4, op.join.Failed)
-		st.BindInt64(5, op.join.Low)
+		st.BindInt64(1, op.Run)
+		st.BindInt64(2, op.ID)
+		st.BindInt64(3, op.Join.Ended)
+		st.BindInt64(4, op.Join.Failed)
+		st.BindInt64(5, op.Join.Low)
 		found, err := st.Step()
 		if err != nil {
 			return err
@@ -206,10 +179,10 @@ func (w *writer) applyJoins() error {
 			return err
 		}
 		if !found {
-			return fence(op.run, "%d children can't end in frame %d", op.join.Ended, op.id)
+			return staging.Fence(op.Run, "%d children can't end in frame %d", op.Join.Ended, op.ID)
 		}
 		if closed {
-			b.closed = append(b.closed, store.FrameRef{Run: op.run, Frame: op.id})
+			b.Closed = append(b.Closed, store.FrameRef{Run: op.Run, Frame: op.ID})
 		}
 	}
 	return nil
@@ -217,8 +190,8 @@ func (w *writer) applyJoins() error {
 
 func (w *writer) applyRest() error {
 	b := &w.batch
-	err := w.newBlocks.run(len(b.blocks), func(st *sqlite.Stmt, p, i int) {
-		block := &b.blocks[i]
+	err := w.newBlocks.run(len(b.Blocks), func(st *sqlite.Stmt, p, i int) {
+		block := &b.Blocks[i]
 		st.BindInt64(p, block.Run)
 		st.BindInt64(p+1, block.First)
 		st.BindInt64(p+2, block.Count)
@@ -228,7 +201,7 @@ func (w *writer) applyRest() error {
 	if err != nil {
 		return err
 	}
-	for _, k := range b.keyed {
+	for _, k := range b.Keyed {
 		st := w.deleteKeyed
 		if k.Value != nil {
 			st = w.putKeyed
@@ -239,13 +212,13 @@ func (w *writer) applyRest() error {
 			return err
 		}
 	}
-	if err := w.applyRecords(b.records); err != nil {
+	if err := w.applyRecords(b.Records); err != nil {
 		return err
 	}
-	return w.logs.run(len(b.logs), func(st *sqlite.Stmt, p, i int) {
-		l := b.logs[i].line
-		st.BindInt64(p, b.logs[i].run)
-		st.BindInt64(p+1, b.logs[i].number)
+	return w.logs.run(len(b.Logs), func(st *sqlite.Stmt, p, i int) {
+		l := b.Logs[i].Line
+		st.BindInt64(p, b.Logs[i].Run)
+		st.BindInt64(p+1, b.Logs[i].Number)
 		st.BindText(p+2, l.TaskRun)
 		st.BindText(p+3, l.Task)
 		st.BindInt64(p+4, int64(l.Attempt))

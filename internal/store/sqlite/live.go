@@ -21,17 +21,17 @@ const defaultLag = 1 << 14
 func (w *writer) applyLive() error {
 	w.nextFloor = w.floor
 	newest := int64(0)
-	for i := range w.batch.runs {
-		r := &w.batch.runs[i]
-		newest = max(newest, r.id)
-		if r.id >= w.floor || !r.insert && !r.update {
+	for i := range w.batch.Runs {
+		r := &w.batch.Runs[i]
+		newest = max(newest, r.ID)
+		if r.ID >= w.floor || !r.Insert && !r.Update {
 			continue
 		}
 		st := w.enterLive
-		if r.mark.state.Final() {
+		if r.Mark.State.Final() {
 			st = w.leaveLive
 		}
-		st.BindInt64(1, r.id)
+		st.BindInt64(1, r.ID)
 		if err := exec(st); err != nil {
 			return err
 		}

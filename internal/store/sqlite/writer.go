@@ -8,6 +8,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/staging"
 )
 
 // writer is the one connection that writes, with its statements and with what
@@ -15,10 +16,10 @@ import (
 type writer struct {
 	conn  *sqlite.Conn
 	names *names
-	batch batch
+	batch staging.Batch
 
 	// live are the runs that are not final and were used since Open.
-	live map[int64]mark
+	live map[int64]staging.Mark
 	// See live.go. nextFloor is the floor once the transaction is committed.
 	floor, nextFloor, lag int64
 	// nameIDs are the numbers of task names; those of the present transaction
@@ -50,8 +51,7 @@ type query struct {
 }
 
 func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
-	w := &writer{conn: conn, names: &s.names, live: map[int64]mark{}, lag: defaultLag, nameIDs: map[string]int64{}}
-	w.batch.runAt = map[int64]int{}
+	w := &writer{conn: conn, names: &s.names, live: map[int64]staging.Mark{}, lag: defaultLag, nameIDs: map[string]int64{}}
 	// A program beside the engine, such as a sqlite3 shell, may hold a lock.
 	conn.SetBusyTimeout(busyTimeout)
 	for _, q := range append(w.queries(), []query{
@@ -173,10 +173,10 @@ func (s *Store) Commit(_ context.Context, transitions []*store.Transition) ([]st
 		return nil, s.closedError()
 	}
 	w := s.w
-	if err := w.stage(transitions); err != nil {
+	if err := w.batch.Stage(transitions, w); err != nil {
 		return nil, writeError(s.path, err)
 	}
-	if w.batch.empty() {
+	if w.batch.Empty() {
 		return nil, nil
 	}
 	if err := w.transaction(w.apply); err != nil {
@@ -184,13 +184,13 @@ func (s *Store) Commit(_ context.Context, transitions []*store.Transition) ([]st
 		return nil, writeError(s.path, err)
 	}
 	w.floor = w.nextFloor
-	for i := range w.batch.runs {
-		if r := &w.batch.runs[i]; r.mark.state.Final() {
-			delete(w.live, r.id)
+	for i := range w.batch.Runs {
+		if r := &w.batch.Runs[i]; r.Mark.State.Final() {
+			delete(w.live, r.ID)
 		} else {
-			w.live[r.id] = r.mark
+			w.live[r.ID] = r.Mark
 		}
 	}
-	s.check.note(w.batch.bytes())
-	return w.batch.closed, nil
+	s.check.note(size(&w.batch))
+	return w.batch.Closed, nil
 }
