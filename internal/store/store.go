@@ -1,5 +1,5 @@
 // Package store says what Runnel asks of a database: one interface, its rows,
-// and what it promises. The implementations are memory, sqlite and (later)
+// and what it promises. The implementations are memory, sqlite and
 // postgres; storetest holds all of them to the same promises.
 //
 // A store must not know why: it applies transitions and reads rows. Which
@@ -32,9 +32,14 @@ var ErrFenced = errors.New("store: fenced")
 // pass by itself, such as a full disk or a lock.
 var ErrRetry = errors.New("store: try again")
 
+// ErrLost is the error of everything that a process does after others have
+// given it up and taken its work: nothing was applied, and trying again is of no
+// use.
+var ErrLost = errors.New("store: this process was given up")
+
 // Store is a database of runs. Methods may be called from several goroutines;
 // Commit and PutBlob are serialised by the store itself. Errors wrap one of the
-// errors of package api, ErrFenced or ErrRetry.
+// errors of package api, ErrFenced, ErrRetry or ErrLost.
 type Store interface {
 	// Commit applies all transitions or none, durably: when it returns without
 	// error they survive what the store promises to survive. It returns the

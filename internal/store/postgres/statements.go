@@ -1,0 +1,280 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/staging"
+)
+
+// statements is one commit as it is sent: one statement for each kind of write,
+// over as many rows as there are, in the order in which every commit locks.
+type statements struct {
+	pgx.Batch
+
+	s      *Store
+	step   int              // the statement whose answer is awaited
+	closed []store.FrameRef // by the joins
+}
+
+// firstFinal compares with the first of the final states.
+func firstFinal(op string) string { return op + strconv.Itoa(int(api.Completed)) }
+
+// planner has the server use the indexes, which is always right here. Without
+// statistics of a table, as when it is new, it would rather join with a hash of
+// all of it; and it would plan each statement anew each time. The settings end
+// with the transaction, since the connection may be a pooler's.
+const planner = `set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+	set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
+
+// checked makes a statement fail that does not change as many rows as the last
+// parameter says, by dividing by zero: then the whole transaction fails, of
+// which the end is under way already.
+func checked(change string, lastParam int) string {
+	return "WITH u AS (" + change + " RETURNING 1) " + countIs("FROM u", lastParam)
+}
+
+func countIs(from string, lastParam int) string {
+	return "SELECT 1 / (count(*) = $" + strconv.Itoa(lastParam) + ")::int " + from
+}
+
+const (
+	takeTurn = `WITH u AS (UPDATE @.writer SET applied = $3 WHERE process = $1 AND id = 0 AND session = $2 RETURNING 1)
+		SELECT 1 / count(*), ` + planner + " FROM u"
+
+	putFrames = " ON CONFLICT (run, id) DO UPDATE SET state = excluded.state, pending = excluded.pending," +
+		" failed = excluded.failed, low = excluded.low, cell = excluded.cell"
+
+	addLogs = `INSERT INTO @.log (run, line, task_run, task, attempt, time, level, text)
+		SELECT v.run, v.number + coalesce((SELECT max(l.line) FROM @.log l WHERE l.run = v.run), 0), v.task_run, v.task, v.attempt, v.time, v.level, v.text
+		FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::int[], $6::bigint[], $7::bytea[], $8::bytea[])
+			AS v(run, number, task_run, task, attempt, time, level, text)`
+)
+
+var (
+	runFits = "r.id = v.id AND r.epoch = v.was AND (r.state" + firstFinal("<") + " OR v.reopen)"
+
+	setRuns = checked(`UPDATE @.run r SET state = v.state, gen = v.gen, epoch = v.epoch, finished = v.finished, cell = v.cell
+		FROM unnest($1::bigint[], $2::int[], $3::boolean[], $4::smallint[], $5::int[], $6::int[], $7::bigint[], $8::bytea[])
+			AS v(id, was, reopen, state, gen, epoch, finished, cell) WHERE `+runFits, 9)
+	checkRuns = countIs("FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS v(id, was, reopen) JOIN @.run r ON "+runFits, 4)
+
+	setTask = `UPDATE @.task t SET state = v.state, attempt = v.attempt, gen = v.gen, cell = v.cell
+		FROM unnest($1::bigint[], $2::smallint[], $3::int[], $4::int[], $5::bytea[], $6::int[], $7::int[])
+			AS v(id, state, attempt, gen, cell, was_attempt, was_gen)
+		WHERE t.id = v.id AND t.attempt = v.was_attempt AND t.gen = v.was_gen AND t.state`
+	setTasks    = checked(setTask+firstFinal("<"), 8)
+	reopenTasks = checked(setTask+firstFinal(">="), 8)
+
+	setFrames = checked(`UPDATE @.frame f SET state = v.state, cell = v.cell
+		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bytea[]) AS v(run, id, state, cell)
+		WHERE f.run = v.run AND f.id = v.id AND f.state <> `+strconv.Itoa(int(store.FrameDone)), 5)
+
+	joinFrames = `WITH u AS (UPDATE @.frame f SET pending = f.pending - v.ended, failed = f.failed + v.failed, low = greatest(f.low, v.low),
+			state = CASE WHEN f.pending = v.ended THEN ` + strconv.Itoa(int(store.FrameClosing)) + ` ELSE f.state END
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS v(run, id, ended, failed, low)
+		WHERE f.run = v.run AND f.id = v.id AND f.state = ` + strconv.Itoa(int(store.FrameOpen)) + ` AND f.pending >= v.ended
+		RETURNING f.run, f.id, f.pending)
+		SELECT run, id FROM u WHERE pending = 0 UNION ALL SELECT 0, 1 / ((SELECT count(*) FROM u) = $6)::int`
+
+	addRuns   = insert("run", runColumns, "bigint bytea bytea smallint int int bigint bigint bigint bigint bytea bytea")
+	addTasks  = insert("task", taskColumns, "bigint bigint bigint int bytea smallint int int bytea")
+	addFrames = insert("frame", frameColumns, "bigint bigint bigint int smallint smallint bigint bigint bigint bigint bigint bigint bytea")
+	addBlocks = insert("block", blockColumns, "bigint bigint bigint bigint bigint")
+)
+
+const (
+	runColumns   = "id, uid, name, state, gen, epoch, base, created, finished, owner, plan, cell"
+	taskColumns  = "id, run, frame, place, name, state, attempt, gen, cell"
+	frameColumns = "run, id, parent, place, kind, state, base, source, count, pending, failed, low, cell"
+	blockColumns = "run, first, count, seq, frame"
+)
+
+// insert makes a statement that inserts rows given as a list for each column.
+func insert(table, columns, types string) string {
+	lists := strings.Fields(types)
+	for i, t := range lists {
+		lists[i] = "$" + strconv.Itoa(i+1) + "::" + t + "[]"
+	}
+	return "INSERT INTO @." + table + " (" + columns + ") SELECT " + columns + " FROM unnest(" + strings.Join(lists, ", ") + ") AS v(" + columns + ")"
+}
+
+// add queues a statement if it has rows. Row is called for each row that it
+// gives; nil if none matters.
+func (st *statements) add(rows int, text string, row func(pgx.Rows) error, args ...any) {
+	if rows == 0 {
+		return
+	}
+	st.Queue(st.s.sql(text), args...).Query(func(answer pgx.Rows) error {
+		for answer.Next() {
+			if row != nil {
+				if err := row(answer); err != nil {
+					return err
+				}
+			}
+		}
+		if err := answer.Err(); err != nil {
+			return err
+		}
+		st.step++
+		return nil
+	})
+}
+
+// statements makes a batch into statements.
+func (w *writer) statements(b *staging.Batch, number int64) *statements {
+	st := &statements{s: w.s}
+	st.add(1, takeTurn, nil, w.s.life.id, w.session, number)
+	st.addRuns(b)
+	st.addTasks(b)
+	st.addFrames(b)
+	st.add(len(b.Blocks), addBlocks, nil,
+		column(b.Blocks, func(l *store.Block) int64 { return l.Run }),
+		column(b.Blocks, func(l *store.Block) int64 { return l.First }),
+		column(b.Blocks, func(l *store.Block) int64 { return l.Count }),
+		column(b.Blocks, func(l *store.Block) int64 { return l.Seq }),
+		column(b.Blocks, func(l *store.Block) int64 { return l.Frame }))
+	st.addKeyed(b.Keyed)
+	st.addRecords(b.Records)
+	st.add(len(b.Logs), addLogs, nil,
+		column(b.Logs, func(l *staging.Log) int64 { return l.Run }),
+		column(b.Logs, func(l *staging.Log) int64 { return l.Number }),
+		column(b.Logs, func(l *staging.Log) []byte { return []byte(l.Line.TaskRun) }),
+		column(b.Logs, func(l *staging.Log) []byte { return []byte(l.Line.Task) }),
+		column(b.Logs, func(l *staging.Log) int32 { return int32(l.Line.Attempt) }),
+		column(b.Logs, func(l *staging.Log) int64 { return l.Line.Time.UnixMicro() }),
+		column(b.Logs, func(l *staging.Log) []byte { return []byte(l.Line.Level) }),
+		column(b.Logs, func(l *staging.Log) []byte { return []byte(l.Line.Text) }))
+	return st
+}
+
+// send sends the statements and reads the answers.
+func (w *writer) send(st *statements) error {
+	ctx, cancel := context.WithTimeout(w.s.ctx, commitTimeout)
+	defer cancel()
+	return w.conn.SendBatch(ctx, &st.Batch).Close()
+}
+
+// cell gives bytes as they are stored: none as NULL.
+func cell(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+func (st *statements) addRuns(b *staging.Batch) {
+	type run = *staging.Run
+	st.add(len(b.NewRuns), addRuns, nil,
+		column(b.NewRuns, func(r *run) int64 { return (*r).ID }),
+		column(b.NewRuns, func(r *run) []byte { return (*r).Row.UID[:] }),
+		column(b.NewRuns, func(r *run) []byte { return []byte((*r).Row.Name) }),
+		column(b.NewRuns, func(r *run) int16 { return int16((*r).Row.State) }),
+		column(b.NewRuns, func(r *run) int32 { return (*r).Row.Gen }),
+		column(b.NewRuns, func(r *run) int32 { return (*r).Row.Epoch }),
+		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Base }),
+		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Created }),
+		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Finished }),
+		column(b.NewRuns, func(*run) int64 { return st.s.life.id }),
+		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Plan) }),
+		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Cell) }))
+	st.add(len(b.SetRuns), setRuns, nil,
+		column(b.SetRuns, func(r *run) int64 { return (*r).ID }),
+		column(b.SetRuns, func(r *run) int32 { return (*r).Was }),
+		column(b.SetRuns, func(r *run) bool { return (*r).Reopen }),
+		column(b.SetRuns, func(r *run) int16 { return int16((*r).Row.State) }),
+		column(b.SetRuns, func(r *run) int32 { return (*r).Row.Gen }),
+		column(b.SetRuns, func(r *run) int32 { return (*r).Row.Epoch }),
+		column(b.SetRuns, func(r *run) int64 { return (*r).Row.Finished }),
+		column(b.SetRuns, func(r *run) []byte { return cell((*r).Row.Cell) }),
+		int64(len(b.SetRuns)))
+	st.add(len(b.CheckRuns), checkRuns, nil,
+		column(b.CheckRuns, func(r *run) int64 { return (*r).ID }),
+		column(b.CheckRuns, func(r *run) int32 { return (*r).Was }),
+		column(b.CheckRuns, func(r *run) bool { return (*r).Reopen }),
+		int64(len(b.CheckRuns)))
+}
+
+func (st *statements) addTasks(b *staging.Batch) {
+	name, encoded := "", []byte{} // of the row before: mostly the same
+	st.add(len(b.NewTasks), addTasks, nil,
+		column(b.NewTasks, func(t *staging.Task) int64 { return t.ID }),
+		column(b.NewTasks, func(t *staging.Task) int64 { return t.Run }),
+		column(b.NewTasks, func(t *staging.Task) int64 { return t.Frame }),
+		column(b.NewTasks, func(t *staging.Task) int32 { return t.Place }),
+		column(b.NewTasks, func(t *staging.Task) []byte {
+			if t.Task != name {
+				name, encoded = t.Task, []byte(t.Task)
+			}
+			return encoded
+		}),
+		column(b.NewTasks, func(t *staging.Task) int16 { return int16(t.State) }),
+		column(b.NewTasks, func(t *staging.Task) int32 { return t.Attempt }),
+		column(b.NewTasks, func(t *staging.Task) int32 { return t.Gen }),
+		column(b.NewTasks, func(t *staging.Task) []byte { return cell(t.Cell) }))
+	for _, change := range []struct {
+		text string
+		rows []staging.Task
+	}{{setTasks, b.SetTasks}, {reopenTasks, b.ReopenTasks}} {
+		st.add(len(change.rows), change.text, nil,
+			column(change.rows, func(t *staging.Task) int64 { return t.ID }),
+			column(change.rows, func(t *staging.Task) int16 { return int16(t.State) }),
+			column(change.rows, func(t *staging.Task) int32 { return t.Attempt }),
+			column(change.rows, func(t *staging.Task) int32 { return t.Gen }),
+			column(change.rows, func(t *staging.Task) []byte { return cell(t.Cell) }),
+			column(change.rows, func(t *staging.Task) int32 { return t.WasAttempt }),
+			column(change.rows, func(t *staging.Task) int32 { return t.WasGen }),
+			int64(len(change.rows)))
+	}
+}
+
+func (st *statements) addFrames(b *staging.Batch) {
+	type frame = staging.Frame
+	for _, change := range []struct {
+		text string
+		rows []frame
+	}{{addFrames, b.NewFrames}, {addFrames + putFrames, b.PutFrames}} {
+		st.add(len(change.rows), change.text, nil,
+			column(change.rows, func(f *frame) int64 { return f.Run }),
+			column(change.rows, func(f *frame) int64 { return f.ID }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Parent }),
+			column(change.rows, func(f *frame) int32 { return f.Write.Place }),
+			column(change.rows, func(f *frame) int16 { return int16(f.Write.Kind) }),
+			column(change.rows, func(f *frame) int16 { return int16(f.Write.State) }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Base }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Source }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Count }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Pending }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Failed }),
+			column(change.rows, func(f *frame) int64 { return f.Write.Low }),
+			column(change.rows, func(f *frame) []byte { return cell(f.Write.Cell) }))
+	}
+	st.add(len(b.SetFrames), setFrames, nil,
+		column(b.SetFrames, func(f *frame) int64 { return f.Run }),
+		column(b.SetFrames, func(f *frame) int64 { return f.ID }),
+		column(b.SetFrames, func(f *frame) int16 { return int16(f.Write.State) }),
+		column(b.SetFrames, func(f *frame) []byte { return cell(f.Write.Cell) }),
+		int64(len(b.SetFrames)))
+	st.add(len(b.JoinedFrames), joinFrames, st.close,
+		column(b.JoinedFrames, func(f *frame) int64 { return f.Run }),
+		column(b.JoinedFrames, func(f *frame) int64 { return f.ID }),
+		column(b.JoinedFrames, func(f *frame) int64 { return f.Join.Ended }),
+		column(b.JoinedFrames, func(f *frame) int64 { return f.Join.Failed }),
+		column(b.JoinedFrames, func(f *frame) int64 { return f.Join.Low }),
+		int64(len(b.JoinedFrames)))
+}
+
+// close notes a frame that a join brought to zero; the row of the check has run 0.
+func (st *statements) close(row pgx.Rows) error {
+	var ref store.FrameRef
+	if err := row.Scan(&ref.Run, &ref.Frame); err != nil || ref.Run == 0 {
+		return err
+	}
+	st.closed = append(st.closed, ref)
+	return nil
+}

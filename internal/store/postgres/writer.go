@@ -1,0 +1,245 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/staging"
+)
+
+// writer is the connection that commits.
+//
+// A commit is one message to the server: the statements of a transaction, each
+// of which fails if it does not find the rows that it should. So a commit takes
+// one round trip, and the server, not this process, decides whether it counts.
+//
+// If the connection breaks before the answer is there, nobody knows. Then the
+// writer connects anew and takes its row in the table writer, with a new number
+// of session. That waits for a commit that is still in progress, and one that
+// comes later does not find its session any more. The row says which commit was
+// the last.
+type writer struct {
+	s     *Store
+	mu    sync.Mutex
+	batch staging.Batch
+
+	conn    *pgx.Conn // nil: none at the moment
+	session int64
+	applied int64 // number of the last commit that counts
+}
+
+// commitTimeout is how long a commit, or a connection, may take until the
+// connection is taken for broken. A commit that was only slow is found then.
+const commitTimeout = 20 * time.Second
+
+// connect connects, and takes the writer's row.
+func (w *writer) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	conn, err := w.s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	const take = "UPDATE @.writer SET session = session + 1 WHERE process = $1 AND id = 0 AND session > 0 RETURNING session, applied"
+	err = conn.QueryRow(ctx, w.s.sql(take), w.s.life.id).Scan(&w.session, &w.applied)
+	if err != nil {
+		_ = conn.Close(ctx) // it is of no use
+		if errors.Is(err, pgx.ErrNoRows) {
+			return w.s.lost()
+		}
+		return err
+	}
+	w.conn = conn
+	return nil
+}
+
+// discard ends the connection.
+func (w *writer) discard() {
+	if w.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.s.ctx), time.Second)
+	defer cancel()
+	_ = w.conn.Close(ctx) // nobody waits for anything from it
+	w.conn = nil
+}
+
+// Commit applies a batch in one transaction. It looks at no context: a batch
+// belongs to many callers.
+func (s *Store) Commit(_ context.Context, transitions []*store.Transition) ([]store.FrameRef, error) {
+	w := s.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.ready(); err != nil {
+		return nil, err
+	}
+	b := &w.batch
+	if err := b.Stage(transitions, w); err != nil {
+		return nil, w.refused(err)
+	}
+	if b.Empty() && len(b.CheckRuns) == 0 {
+		return nil, nil
+	}
+	return w.commit(b)
+}
+
+// PutRecords keeps values under kinds and keys, as a commit does.
+func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error {
+	w := s.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.ready(); err != nil {
+		return err
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	_, err := w.commit(&staging.Batch{Records: writes})
+	return err
+}
+
+// ready sees to a connection.
+func (w *writer) ready() error {
+	if w.s.closed.Load() {
+		return w.s.closedError()
+	}
+	if w.conn != nil && !w.conn.IsClosed() {
+		return nil
+	}
+	return w.s.writeError(w.s.ctx, w.connect(w.s.ctx))
+}
+
+// commit sends a batch, and finds out what became of it.
+func (w *writer) commit(b *staging.Batch) (closed []store.FrameRef, err error) {
+	number := w.applied + 1
+	st := w.statements(b, number)
+	err = w.send(st)
+	if err == nil {
+		w.applied = number
+		return append(b.Closed, st.closed...), nil
+	}
+	if st.step == 0 && sqlState(err) == divisionByZero { // another has taken the writer's row
+		w.discard()
+		if err := w.ready(); err != nil {
+			return nil, err
+		}
+		return nil, w.s.writeError(w.s.ctx, store.ErrRetry)
+	}
+	if !unknown(err) {
+		return nil, w.refused(err)
+	}
+	return w.resolve(b, number, err)
+}
+
+// refused gives the error of a batch that was not applied. A connection that
+// can't be used, such as one to a server that is a standby now, is given up.
+func (w *writer) refused(err error) error {
+	if w.conn.IsClosed() || sqlState(err) == readOnly {
+		w.discard()
+	}
+	return w.s.writeError(w.s.ctx, err)
+}
+
+// unknown reports whether a batch may have been applied in spite of an error:
+// always, but when the server said that it failed or when nothing was sent.
+func unknown(err error) bool {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pe.SeverityUnlocalized != "ERROR" && pe.Severity != "ERROR" || pe.Code == completionUnknown
+	}
+	return !pgconn.SafeToRetry(err)
+}
+
+// resolve finds out whether a commit was applied whose answer was lost, and with
+// it the frames that it closed. It does not come back before it knows, but when
+// the store is closed or lost: to whoever committed, "try again" means that
+// nothing was applied.
+func (w *writer) resolve(b *staging.Batch, number int64, cause error) ([]store.FrameRef, error) {
+	w.s.log.Warn("runnel: the connection broke during a commit; finding out whether it counts", "store", w.s.location, "error", cause)
+	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
+		w.discard()
+		err := w.connect(w.s.ctx)
+		var closed []store.FrameRef
+		if err == nil && w.applied == number {
+			closed, err = w.closedBy(b)
+		}
+		switch {
+		case w.s.closed.Load():
+			return nil, w.s.closedError()
+		case errors.Is(err, store.ErrLost):
+			return nil, err
+		case err == nil && w.applied == number:
+			w.s.log.Info("runnel: the commit counts", "store", w.s.location)
+			return append(b.Closed, closed...), nil
+		case err == nil:
+			w.s.log.Info("runnel: the commit does not count and is done again", "store", w.s.location)
+			return nil, w.s.writeError(w.s.ctx, errors.Join(store.ErrRetry, cause))
+		}
+		again := time.NewTimer(delay)
+		select {
+		case <-again.C:
+		case <-w.s.ctx.Done():
+			again.Stop()
+		}
+	}
+}
+
+// closedBy finds the frames that the batch's joins have closed, once it is
+// known that it was applied. All of them were open before it, and nobody has
+// written since.
+func (w *writer) closedBy(b *staging.Batch) (closed []store.FrameRef, err error) {
+	refs := make([]store.FrameRef, 0, len(b.JoinedFrames))
+	for i := range b.JoinedFrames {
+		refs = append(refs, store.FrameRef{Run: b.JoinedFrames[i].Run, Frame: b.JoinedFrames[i].ID})
+	}
+	rows, err := w.Frames(refs)
+	for _, f := range rows {
+		if f.State == store.FrameClosing {
+			closed = append(closed, store.FrameRef{Run: f.Run, Frame: f.ID})
+		}
+	}
+	return closed, err
+}
+
+// The writer says what is stored: nothing about runs, which the statements check
+// themselves, as they number the lines.
+var _ staging.Facts = (*writer)(nil)
+
+// Mark knows no run; the key will say of a new one.
+func (w *writer) Mark(_ int64, isNew bool) (m staging.Mark, known bool, err error) {
+	return m, isNew, nil
+}
+
+// Lines leaves the numbers to the statement that inserts the lines.
+func (w *writer) Lines(int64) (int64, error) { return 0, nil }
+
+// Frames reads some frames.
+func (w *writer) Frames(refs []store.FrameRef) ([]store.FrameRow, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(w.s.ctx, commitTimeout)
+	defer cancel()
+	const look = "SELECT f.run, f.id, f.parent, f.place, f.kind, f.state, f.base, f.source, f.count, f.pending, f.failed, f.low, f.cell" +
+		" FROM unnest($1::bigint[], $2::bigint[]) AS v(run, id) JOIN @.frame f ON f.run = v.run AND f.id = v.id"
+	rows, err := w.conn.Query(ctx, w.s.sql(look),
+		column(refs, func(r *store.FrameRef) int64 { return r.Run }), column(refs, func(r *store.FrameRef) int64 { return r.Frame }))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, frameRow)
+}
+
+// column gives one value of each row.
+func column[R, T any](rows []R, value func(*R) T) []T {
+	list := make([]T, len(rows))
+	for i := range rows {
+		list[i] = value(&rows[i])
+	}
+	return list
+}
