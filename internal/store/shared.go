@@ -44,8 +44,8 @@ type Shared interface {
 	Hold(ctx context.Context, duty string) (holder int64, err error)
 	// ReserveRuns gives out n run numbers in a row that no run ever had.
 	ReserveRuns(ctx context.Context, n int64) (first int64, err error)
-	// Send puts letters into the boxes of sessions. Those to sessions that have
-	// ended are lost, and so may be all when the database crashes.
+	// Send puts letters into the boxes of sessions, durably. Those to sessions that
+	// have ended are lost.
 	Send(ctx context.Context, letters []Letter) error
 	// Receive takes letters that came earlier, by their ids, out of this session's
 	// box, and gives what is in it then, up to limit, the oldest first.

@@ -32,11 +32,6 @@ var ErrFenced = errors.New("store: fenced")
 // pass by itself, such as a full disk or a lock.
 var ErrRetry = errors.New("store: try again")
 
-// ErrLost is the error of everything that a process does after others have
-// given it up and taken its work: nothing was applied, and trying again is of no
-// use.
-var ErrLost = errors.New("store: this process was given up")
-
 // Store is a database of runs. Methods may be called from several goroutines;
 // Commit and PutBlob are serialised by the store itself. Errors wrap one of the
 // errors of package api, ErrFenced, ErrRetry or ErrLost.

@@ -13,8 +13,8 @@ import (
 )
 
 // A blob is a row and its chunks, each of them a transaction of its own beside
-// the writer's, so that commits go on. The row says -1 for the size until all is
-// there.
+// the writers', so that commits go on. The row says -1 for the size until all is
+// there, and which session put it.
 const (
 	chunkSize  = 256 << 10
 	unfinished = -1
@@ -56,57 +56,52 @@ func (s *Store) putChunks(ctx context.Context, run int64, b *store.Blob, r io.Re
 			return api.Errorf(api.ErrInvalid, s.location, "a value of more than %d bytes", b.Size)
 		}
 		b.Size += int64(n)
-		if err := s.tx(ctx, s.putChunk(ctx, run, *b, chunk, buf[:n], last)); err != nil || last {
+		if err := s.putChunk(ctx, run, *b, chunk, buf[:n], last); err != nil || last {
 			return err
 		}
 	}
 }
 
-func (s *Store) putChunk(ctx context.Context, run int64, b store.Blob, chunk int, data []byte, last bool) func(pgx.Tx) error {
+func (s *Store) putChunk(ctx context.Context, run int64, b store.Blob, chunk int, data []byte, last bool) error {
 	size := int64(unfinished)
 	if last {
 		size = b.Size
 	}
-	return func(tx pgx.Tx) error {
-		var err error
+	return s.fenced(ctx, func(x *pgx.Batch) {
 		switch {
 		case chunk == 0:
-			_, err = tx.Exec(ctx, s.sql("INSERT INTO @.blob (id, run, size) VALUES ($1, $2, $3)"), b.ID, run, size)
+			x.Queue(s.sql("INSERT INTO @.blob (id, run, size, owner) VALUES ($1, $2, $3, $4)"), b.ID, run, size, s.Session())
 		case last:
-			_, err = tx.Exec(ctx, s.sql("UPDATE @.blob SET size = $2 WHERE id = $1"), b.ID, size)
+			x.Queue(s.sql("UPDATE @.blob SET size = $2 WHERE id = $1"), b.ID, size)
 		}
-		if err == nil && len(data) > 0 {
-			_, err = tx.Exec(ctx, s.sql("INSERT INTO @.blob_chunk (blob, number, data) VALUES ($1, $2, $3)"), b.ID, chunk, data)
+		if len(data) > 0 {
+			x.Queue(s.sql("INSERT INTO @.blob_chunk (blob, number, data) VALUES ($1, $2, $3)"), b.ID, chunk, data)
 		}
-		return err
-	}
+	})
 }
 
 // removeBlob removes what there is of a blob, a few chunks at a time.
 func (s *Store) removeBlob(ctx context.Context, b store.Blob) error {
 	const step = 16
 	for at := int64(0); at <= b.Size/chunkSize; at += step {
-		err := s.tx(ctx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, s.sql("DELETE FROM @.blob_chunk WHERE blob = $1 AND number >= $2 AND number < $3"), b.ID, at, at+step)
-			return err
+		err := s.fenced(ctx, func(x *pgx.Batch) {
+			x.Queue(s.sql("DELETE FROM @.blob_chunk WHERE blob = $1 AND number >= $2 AND number < $3"), b.ID, at, at+step)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return s.tx(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql("DELETE FROM @.blob WHERE id = $1"), b.ID)
-		return err
-	})
+	return s.fenced(ctx, func(x *pgx.Batch) { x.Queue(s.sql("DELETE FROM @.blob WHERE id = $1"), b.ID) })
 }
 
-// sweepBlobs removes the blobs that a crash left unfinished, those of runs that
-// were removed before the blob came or that never came to be, and those of no run
-// that no record has. Nobody puts a blob yet.
+// sweepBlobs removes the blobs of sessions that have ended: those that were left
+// unfinished, those of runs that were removed before the blob came or that never
+// came to be, and those of no run that no record has.
 func (s *Store) sweepBlobs(ctx context.Context) error {
 	const left = `SELECT id, coalesce((SELECT max(c.number) FROM @.blob_chunk c WHERE c.blob = b.id), 0)
-		FROM @.blob b WHERE size < 0 OR run NOT IN (-1, -2)
-			AND NOT EXISTS (SELECT 1 FROM @.run r WHERE r.id = b.run) AND NOT EXISTS (SELECT 1 FROM @.gone_run g WHERE g.id = b.run)`
+		FROM @.blob b WHERE (size < 0 OR run NOT IN (-1, -2)
+			AND NOT EXISTS (SELECT 1 FROM @.run r WHERE r.id = b.run) AND NOT EXISTS (SELECT 1 FROM @.gone_run g WHERE g.id = b.run))
+			AND NOT EXISTS (SELECT 1 FROM @.process p WHERE p.id = b.owner)`
 	list, err := collect(ctx, s, left, func(row pgx.CollectableRow) (b store.Blob, err error) {
 		err = row.Scan(&b.ID, &b.Size)
 		b.Size *= chunkSize

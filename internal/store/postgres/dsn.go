@@ -20,16 +20,19 @@ type settings struct {
 	tables   string // quoted, with the point behind it
 	location string // without a password
 	lease    time.Duration
+	quiet    bool // nobody listens or notifies
+	pooled   bool // each transaction may be on another connection of the server
 }
 
 const (
 	defaultSchema = "runnel"
 	defaultLease  = 10 * time.Second
 	defaultPool   = 8
+	callConns     = 3
 )
 
-// parse reads a DSN. Its own parameters are schema and lease; all others are
-// those of pgx. No error of it shows any of the DSN, since it may hold a password.
+// parse reads a DSN. Its own parameters are schema, lease, notify and pooler; all
+// others are those of pgx. No error of it shows any of the DSN, since it may hold a password.
 func parse(dsn string, opts Options) (*settings, error) {
 	base, query, _ := strings.Cut(dsn, "?")
 	params, err := url.ParseQuery(query)
@@ -51,8 +54,12 @@ func parse(dsn string, opts Options) (*settings, error) {
 			return nil, api.Errorf(api.ErrInvalid, "postgres", "lease=%q in the dsn: want a time like 10s, at least %s", params.Get("lease"), minLease)
 		}
 	}
-	params.Del("schema")
-	params.Del("lease")
+	if err := s.parseWay(params); err != nil {
+		return nil, err
+	}
+	for _, own := range []string{"schema", "lease", "notify", "pooler"} {
+		params.Del(own)
+	}
 	if encoded := params.Encode(); encoded != "" {
 		base += "?" + encoded
 	}
@@ -63,12 +70,33 @@ func parse(dsn string, opts Options) (*settings, error) {
 		s.pool.MaxConns = defaultPool
 	}
 	conn := s.pool.ConnConfig
+	if s.pooled {
+		// What is prepared in one transaction is not there in the next.
+		conn.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
 	if conn.RuntimeParams["application_name"] == "" {
 		conn.RuntimeParams["application_name"] = "runnel"
 	}
 	s.tables = pgx.Identifier{s.schema}.Sanitize() + "."
 	s.location = place(conn, s.schema)
 	return s, nil
+}
+
+// parseWay reads what there is between this process and the server.
+func (s *settings) parseWay(params url.Values) error {
+	for name, one := range map[string]struct {
+		on, off string
+		value   *bool
+	}{"notify": {"off", "on", &s.quiet}, "pooler": {"transaction", "none", &s.pooled}} {
+		switch v := params.Get(name); {
+		case v == one.on:
+			*one.value = true
+		case v != one.off && params.Has(name):
+			return api.Errorf(api.ErrInvalid, "postgres", "%s=%q in the dsn: want %s or %s", name, v, one.on, one.off)
+		}
+	}
+	s.quiet = s.quiet || s.pooled // who listens must stay on its connection
+	return nil
 }
 
 // harmless gives the text of an error if no part of the DSN could be in it.

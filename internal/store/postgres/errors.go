@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/runnel-dev/runnel/api"
@@ -73,6 +74,8 @@ func (s *Store) writeError(ctx context.Context, err error) error {
 	return api.Errorf(api.ErrStore, s.location, "not written (SQLSTATE %s): %w", code, err)
 }
 
+func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
+
 func isKnown(err error) bool {
 	_, ok := errors.AsType[*api.Error](err)
 	return ok
@@ -123,8 +126,8 @@ func (s *Store) openError(ctx context.Context, err error) error {
 	return api.Errorf(api.ErrStore, s.location, "can't be opened (SQLSTATE %s): %w", code, err)
 }
 
-// lost is the error of everything that a process does after it was given up.
+// lost is the error of everything that a session does after it was given up.
 func (s *Store) lost() error {
-	return api.Errorf(api.ErrStore, s.location, "process %d gave no sign of life for %s and was given up, so it changes nothing any more: %w",
-		s.life.id, s.lease, store.ErrLost)
+	return api.Errorf(api.ErrStore, s.location, "session %d of this process showed no life for %s and was given up, so it changes nothing any more: %w",
+		s.Session(), s.lease, store.ErrLost)
 }

@@ -1,14 +1,13 @@
 // Package postgres keeps a store in a schema of a PostgreSQL database.
 //
 // It must not know the engine, nor what a transition means: it checks the
-// fences, writes the rows and reads them back. The schema belongs to one process
-// at a time (process.go), whose commits go over one connection (writer.go);
-// readers have a pool of their own.
+// fences, writes the rows and reads them back. Any number of processes may have
+// the schema open, each with a session (session.go). Commits go over one
+// connection of the process (writer.go); readers have a pool of their own.
 package postgres
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -27,6 +26,8 @@ type Options struct {
 	// Lease is after how long without a sign of life a process is given up;
 	// 0 means 10 s. The parameter lease of the DSN goes first.
 	Lease time.Duration
+	// Name is what people know the process by; "" means host and process id.
+	Name string
 	// Log is told when the database can't be reached, and when it can again;
 	// nil means slog.Default.
 	Log *slog.Logger
@@ -35,11 +36,15 @@ type Options struct {
 // Store is a store.Store in a schema of a PostgreSQL database.
 type Store struct {
 	*settings
-	log   *slog.Logger
-	read  *pgxpool.Pool
-	w     *writer
-	life  *process
-	texts sync.Map // of statements, by the text with @ for the schema
+	log     *slog.Logger
+	name    string        // of the process, for people
+	read    *pgxpool.Pool // for readers
+	calls   *pgxpool.Pool // for what must not wait for readers
+	session atomic.Int64
+	commits *writer
+	letters *writer // what is said between sessions
+	bell    *bell
+	texts   sync.Map // of statements, by the text with @ for the schema
 
 	// ctx ends with the store: commits belong to many callers, so none of theirs
 	// bounds one.
@@ -47,12 +52,14 @@ type Store struct {
 	cancel context.CancelFunc
 	closed atomic.Bool
 
+	patience    atomic.Int64 // until then others are not given up, by the database's clock
 	keys, blobs counter
+	numbers     runNumbers
 	expiring    sync.Mutex
 	expiry      expiry
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Shared = (*Store)(nil)
 
 // Open opens the schema that the DSN names, or makes it, and brings it to the
 // present version. Its errors wrap api.ErrStore or api.ErrInvalid and say what
@@ -62,12 +69,17 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{settings: cfg, log: opts.Log}
+	s := &Store{settings: cfg, log: opts.Log, name: opts.Name}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	if s.name == "" {
+		s.name = hostAndPID()
+	}
 	s.keys = counter{s: s, name: "keys", ahead: 1 << 16}
 	s.blobs = counter{s: s, name: "blobs", ahead: 16}
+	s.commits, s.letters = &writer{s: s, id: commits}, &writer{s: s, id: letters}
+	s.bell = &bell{s: s, rings: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -75,29 +87,42 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 			s.release()
 		}
 	}()
-	conn, err := s.connect(ctx)
-	if err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, s.openError(ctx, err)
 	}
-	defer conn.Close(s.ctx) //nolint:errcheck // it was for the beginning only
-	if err := s.migrate(ctx, conn); err != nil {
-		return nil, s.openError(ctx, err)
-	}
-	if s.read, err = pgxpool.NewWithConfig(s.ctx, s.pool.Copy()); err != nil {
-		return nil, s.openError(ctx, err)
-	}
-	if s.life, err = s.enter(ctx, conn); err != nil {
-		return nil, s.openError(ctx, err)
-	}
-	s.life.start()
-	s.w = &writer{s: s}
-	if err := s.w.connect(ctx); err != nil {
-		return nil, s.openError(ctx, err)
-	}
-	if err := s.sweepBlobs(ctx); err != nil {
-		return nil, s.openError(ctx, err)
+	if !s.quiet {
+		s.bell.start()
 	}
 	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.migrate(ctx, conn)
+	_ = conn.Close(s.ctx) // it was for the beginning only
+	if err != nil {
+		return err
+	}
+	if s.read, err = pgxpool.NewWithConfig(s.ctx, s.pool.Copy()); err != nil {
+		return err
+	}
+	calls := s.pool.Copy()
+	calls.MaxConns, calls.MinConns, calls.MinIdleConns = callConns, 0, 0
+	// They come each second; a broken one is found out by what is to be said.
+	calls.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	if s.calls, err = pgxpool.NewWithConfig(s.ctx, calls); err != nil {
+		return err
+	}
+	if err := s.join(ctx); err != nil {
+		return err
+	}
+	if err := s.commits.connect(ctx); err != nil {
+		return err
+	}
+	return s.sweepBlobs(ctx)
 }
 
 // connect opens a connection beside the pool.
@@ -118,7 +143,7 @@ func (s *Store) sql(text string) string {
 // Location says which schema of which database it is, without a password.
 func (s *Store) Location() string { return s.location }
 
-// Close ends everything that is in progress and gives the schema free.
+// Close ends everything that is in progress, and the session.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -130,28 +155,54 @@ func (s *Store) Close() error {
 
 // release closes what was opened.
 func (s *Store) release() {
-	if s.w != nil {
-		s.w.mu.Lock()
-		s.w.discard()
-		s.w.mu.Unlock()
+	s.bell.loop.Wait()
+	for _, w := range []*writer{s.commits, s.letters} {
+		w.mu.Lock()
+		w.discard()
+		w.mu.Unlock()
 	}
-	if s.life != nil {
-		s.life.leave()
+	if s.Session() != 0 {
+		s.leave()
 	}
-	if s.read != nil {
-		s.read.Close()
+	for _, pool := range []*pgxpool.Pool{s.calls, s.read} {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 }
 
-// tx runs f in a transaction that counts only while this process is not given up.
+// fence has a transaction count only while its session lives, and keeps the
+// session from ending before it. It divides by zero, as checked does.
+const fence = "WITH p AS (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 FOR KEY SHARE) SELECT 1 / count(*) FROM p"
+
+// fenced sends statements as one transaction beside the writers.
+func (s *Store) fenced(ctx context.Context, fill func(*pgx.Batch)) error {
+	if s.closed.Load() {
+		return s.closedError()
+	}
+	b, alive := &pgx.Batch{}, false
+	b.Queue(s.sql(fence), s.Session()).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(nil)
+		alive = err == nil
+		return err
+	})
+	fill(b)
+	err := s.read.SendBatch(ctx, b).Close()
+	if !alive && sqlState(err) == divisionByZero {
+		return s.lost()
+	}
+	return s.writeError(ctx, err)
+}
+
+// tx runs f in a transaction beside the writers.
 func (s *Store) tx(ctx context.Context, f func(tx pgx.Tx) error) error {
 	if s.closed.Load() {
 		return s.closedError()
 	}
 	err := pgx.BeginFunc(ctx, s.read, func(tx pgx.Tx) error {
-		var alive int
-		err := tx.QueryRow(ctx, s.sql("SELECT 1 FROM @.process WHERE id = $1 AND NOT dead FOR KEY SHARE"), s.life.id).Scan(&alive)
-		if errors.Is(err, pgx.ErrNoRows) {
+		err := tx.QueryRow(ctx, s.sql("SELECT "+untilIdle+" FROM @.process WHERE id = $2 AND beat > 0 FOR KEY SHARE"),
+			s.lease.Milliseconds(), s.Session()).Scan(nil)
+		if isNoRows(err) {
 			return s.lost()
 		}
 		if err != nil {
@@ -160,49 +211,6 @@ func (s *Store) tx(ctx context.Context, f func(tx pgx.Tx) error) error {
 		return f(tx)
 	})
 	return s.writeError(ctx, err)
-}
-
-// counter gives out numbers, some of which it has taken ahead; what was ahead at
-// a crash is lost, and is only numbers.
-type counter struct {
-	s     *Store
-	name  string
-	ahead int64
-
-	mu        sync.Mutex
-	next, end int64
-}
-
-// take gives out n numbers in a row.
-func (c *counter) take(ctx context.Context, n int64) (first int64, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n > c.end-c.next {
-		const take = "UPDATE @.counter SET value = value + $2 WHERE name = $1 AND value <= $3 RETURNING value - $2"
-		size := n + c.ahead
-		err := c.s.read.QueryRow(ctx, c.s.sql(take), c.name, size, int64(1<<62)-n).Scan(&first)
-		if err != nil {
-			return 0, c.s.writeError(ctx, err)
-		}
-		if first != c.end { // another process has taken some
-			c.next = first
-		}
-		c.end = first + size
-	}
-	first = c.next
-	c.next += n
-	return first, nil
-}
-
-// ReserveKeys gives out keys.
-func (s *Store) ReserveKeys(ctx context.Context, n int64) (int64, error) {
-	switch {
-	case s.closed.Load():
-		return 0, s.closedError()
-	case n < 1 || n > 1<<61:
-		return 0, api.Errorf(api.ErrInvalid, s.location, "can't reserve %d keys", n)
-	}
-	return s.keys.take(ctx, n)
 }
 
 func (s *Store) closedError() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -51,7 +52,6 @@ func newDSN(tb testing.TB) string {
 	return dsn
 }
 
-
 // connect opens a connection beside the store.
 func connect(tb testing.TB) *pgx.Conn {
 	tb.Helper()
@@ -87,7 +87,13 @@ func number(tb testing.TB, text string, args ...any) (n int64) {
 
 func open(tb testing.TB, dsn string) *postgres.Store {
 	tb.Helper()
-	s, err := postgres.Open(tb.Context(), dsn, postgres.Options{})
+	return openWith(tb, dsn, postgres.Options{})
+}
+
+func openWith(tb testing.TB, dsn string, opts postgres.Options) *postgres.Store {
+	tb.Helper()
+	opts.Log = slog.New(slog.DiscardHandler)
+	s, err := postgres.Open(tb.Context(), dsn, opts)
 	if err != nil {
 		tb.Fatalf("Open: %v", err)
 	}
@@ -107,9 +113,63 @@ func openNew(t *testing.T) store.Store {
 	return open(t, newDSN(t))
 }
 
-func TestPromises(t *testing.T) { storetest.Run(t, openNew) }
+// ways are the ways to the server.
+var ways = map[string]string{"direct": "pooler=none", "quiet": "notify=off", "pooled": "pooler=transaction"}
+
+func TestPromises(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, openNew)
+}
+
+func TestPromisesOverPooler(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store {
+		t.Helper()
+		return open(t, with(newDSN(t), "pooler", "transaction"))
+	})
+}
+
+func TestShared(t *testing.T) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.RunShared(t, func(t *testing.T) storetest.Sharing {
+				t.Helper()
+				param, value, _ := strings.Cut(way, "=")
+				x := sharing(t, with(with(newDSN(t), param, value), "lease", "1h"))
+				x.Deaf = name != "direct"
+				return x
+			})
+		})
+	}
+}
+
+func sharing(t *testing.T, dsn string) storetest.Sharing {
+	t.Helper()
+	return storetest.Sharing{
+		Join: func(t *testing.T, name string) store.Shared {
+			t.Helper()
+			return openWith(t, dsn, postgres.Options{Name: name})
+		},
+		Age: func(t *testing.T, s store.Shared) {
+			t.Helper()
+			exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = 1 WHERE id = $1", s.Session())
+		},
+	}
+}
+
+// schemaOf gives the name of a DSN's schema, quoted.
+func schemaOf(tb testing.TB, dsn string) string {
+	tb.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pgx.Identifier{u.Query().Get("schema")}.Sanitize()
+}
 
 func TestReopen(t *testing.T) {
+	t.Parallel()
 	storetest.RunReopen(t, func(t *testing.T) (store.Store, func() store.Store) {
 		t.Helper()
 		dsn := newDSN(t)
@@ -117,12 +177,37 @@ func TestReopen(t *testing.T) {
 		return last, func() store.Store {
 			closeStore(t, last)
 			last = open(t, dsn)
+			adoptAll(t, last)
 			return last
 		}
 	})
 }
 
+// adoptAll makes all live runs the session's, as an engine does that finds that
+// the process before it has ended.
+func adoptAll(t *testing.T, s *postgres.Store) {
+	t.Helper()
+	for after := int64(0); ; {
+		rows, err := s.Orphans(t.Context(), after, 100)
+		if err != nil {
+			t.Fatalf("Orphans: %v", err)
+		}
+		if len(rows) == 0 {
+			return
+		}
+		var numbers []int64
+		for i := range rows {
+			after = rows[i].ID
+			numbers = append(numbers, after)
+		}
+		if _, err := s.Adopt(t.Context(), numbers); err != nil {
+			t.Fatalf("Adopt: %v", err)
+		}
+	}
+}
+
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	storetest.RunRandom(t, openNew, func(*testing.T) store.Store { return memory.Open() })
 }
 

@@ -67,15 +67,19 @@ func (s *Store) LastRun(ctx context.Context) (int64, error) {
 	return last, err
 }
 
+// readRun are the columns that runRow takes.
+const readRun = "r.id, r.uid, r.name, r.state, r.gen, r.epoch, r.base, r.created, r.finished, r.plan, r.cell"
+
+func runRow(row pgx.CollectableRow) (r store.RunRow, err error) {
+	var uid, name []byte
+	err = row.Scan(&r.ID, &uid, &name, (*uint8)(&r.State), &r.Gen, &r.Epoch, &r.Base, &r.Created, &r.Finished, &r.Plan, &r.Cell)
+	r.Name = string(name)
+	copy(r.UID[:], uid)
+	return r, err
+}
+
 func (s *Store) runs(ctx context.Context, where string, args ...any) ([]store.RunRow, error) {
-	const columns = "SELECT id, uid, name, state, gen, epoch, base, created, finished, plan, cell FROM @.run WHERE "
-	return collect(ctx, s, columns+where, func(row pgx.CollectableRow) (r store.RunRow, err error) {
-		var uid, name []byte
-		err = row.Scan(&r.ID, &uid, &name, (*uint8)(&r.State), &r.Gen, &r.Epoch, &r.Base, &r.Created, &r.Finished, &r.Plan, &r.Cell)
-		r.Name = string(name)
-		copy(r.UID[:], uid)
-		return r, err
-	}, args...)
+	return collect(ctx, s, "SELECT "+readRun+" FROM @.run r WHERE "+where, runRow, args...)
 }
 
 // Run reads one run.
@@ -92,7 +96,7 @@ func (s *Store) Run(ctx context.Context, id int64) (store.RunRow, error) {
 
 // LiveRuns reads runs that are not final.
 func (s *Store) LiveRuns(ctx context.Context, after int64, limit int) ([]store.RunRow, error) {
-	return s.runs(ctx, "owner = $3 AND id > $1 AND state"+firstFinal("<")+" ORDER BY id LIMIT $2", after, max(limit, 0), s.life.id)
+	return s.runs(ctx, "id > $1 AND state"+firstFinal("<")+" ORDER BY id LIMIT $2", after, max(limit, 0))
 }
 
 // Runs reads runs, newest first.

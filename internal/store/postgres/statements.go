@@ -17,9 +17,8 @@ import (
 type statements struct {
 	pgx.Batch
 
-	s      *Store
-	step   int              // the statement whose answer is awaited
-	closed []store.FrameRef // by the joins
+	s    *Store
+	step int // the statement whose answer is awaited
 }
 
 // firstFinal compares with the first of the final states.
@@ -44,7 +43,7 @@ func countIs(from string, lastParam int) string {
 }
 
 const (
-	takeTurn = `WITH u AS (UPDATE @.writer SET applied = $3 WHERE process = $1 AND id = 0 AND session = $2 RETURNING 1)
+	takeTurn = `WITH u AS (UPDATE @.writer SET applied = $4 WHERE process = $1 AND id = $2 AND turn = $3 RETURNING 1)
 		SELECT 1 / count(*), ` + planner + " FROM u"
 
 	putFrames = " ON CONFLICT (run, id) DO UPDATE SET state = excluded.state, pending = excluded.pending," +
@@ -57,12 +56,13 @@ const (
 )
 
 var (
-	runFits = "r.id = v.id AND r.epoch = v.was AND (r.state" + firstFinal("<") + " OR v.reopen)"
+	// A live run must be this process's; one that is final becomes so.
+	runFits = "r.id = v.id AND r.epoch = v.was AND (r.state" + firstFinal("<") + " AND r.owner = $4 OR r.state" + firstFinal(">=") + " AND v.reopen)"
 
-	setRuns = checked(`UPDATE @.run r SET state = v.state, gen = v.gen, epoch = v.epoch, finished = v.finished, cell = v.cell
-		FROM unnest($1::bigint[], $2::int[], $3::boolean[], $4::smallint[], $5::int[], $6::int[], $7::bigint[], $8::bytea[])
-			AS v(id, was, reopen, state, gen, epoch, finished, cell) WHERE `+runFits, 9)
-	checkRuns = countIs("FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS v(id, was, reopen) JOIN @.run r ON "+runFits, 4)
+	setRuns = checked(`UPDATE @.run r SET state = v.state, gen = v.gen, epoch = v.epoch, finished = v.finished, owner = $4, cell = v.cell
+		FROM unnest($1::bigint[], $2::int[], $3::boolean[], $5::smallint[], $6::int[], $7::int[], $8::bigint[], $9::bytea[])
+			AS v(id, was, reopen, state, gen, epoch, finished, cell) WHERE `+runFits, 10)
+	checkRuns = countIs("FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS v(id, was, reopen) JOIN @.run r ON "+runFits, 5)
 
 	setTask = `UPDATE @.task t SET state = v.state, attempt = v.attempt, gen = v.gen, cell = v.cell
 		FROM unnest($1::bigint[], $2::smallint[], $3::int[], $4::int[], $5::bytea[], $6::int[], $7::int[])
@@ -126,13 +126,12 @@ func (st *statements) add(rows int, text string, row func(pgx.Rows) error, args 
 	})
 }
 
-// statements makes a batch into statements.
-func (w *writer) statements(b *staging.Batch, number int64) *statements {
-	st := &statements{s: w.s}
-	st.add(1, takeTurn, nil, w.s.life.id, w.session, number)
+// addBatch makes a batch into statements; closed is told of the frames that the
+// joins have brought to zero.
+func (st *statements) addBatch(b *staging.Batch, closed func(store.FrameRef)) {
 	st.addRuns(b)
 	st.addTasks(b)
-	st.addFrames(b)
+	st.addFrames(b, closed)
 	st.add(len(b.Blocks), addBlocks, nil,
 		column(b.Blocks, func(l *store.Block) int64 { return l.Run }),
 		column(b.Blocks, func(l *store.Block) int64 { return l.First }),
@@ -150,12 +149,11 @@ func (w *writer) statements(b *staging.Batch, number int64) *statements {
 		column(b.Logs, func(l *staging.Log) int64 { return l.Line.Time.UnixMicro() }),
 		column(b.Logs, func(l *staging.Log) []byte { return []byte(l.Line.Level) }),
 		column(b.Logs, func(l *staging.Log) []byte { return []byte(l.Line.Text) }))
-	return st
 }
 
 // send sends the statements and reads the answers.
 func (w *writer) send(st *statements) error {
-	ctx, cancel := context.WithTimeout(w.s.ctx, commitTimeout)
+	ctx, cancel := context.WithTimeout(w.s.ctx, writeTimeout)
 	defer cancel()
 	return w.conn.SendBatch(ctx, &st.Batch).Close()
 }
@@ -180,13 +178,14 @@ func (st *statements) addRuns(b *staging.Batch) {
 		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Base }),
 		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Created }),
 		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Finished }),
-		column(b.NewRuns, func(*run) int64 { return st.s.life.id }),
+		column(b.NewRuns, func(*run) int64 { return st.s.Session() }),
 		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Plan) }),
 		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Cell) }))
 	st.add(len(b.SetRuns), setRuns, nil,
 		column(b.SetRuns, func(r *run) int64 { return (*r).ID }),
 		column(b.SetRuns, func(r *run) int32 { return (*r).Was }),
 		column(b.SetRuns, func(r *run) bool { return (*r).Reopen }),
+		st.s.Session(),
 		column(b.SetRuns, func(r *run) int16 { return int16((*r).Row.State) }),
 		column(b.SetRuns, func(r *run) int32 { return (*r).Row.Gen }),
 		column(b.SetRuns, func(r *run) int32 { return (*r).Row.Epoch }),
@@ -197,6 +196,7 @@ func (st *statements) addRuns(b *staging.Batch) {
 		column(b.CheckRuns, func(r *run) int64 { return (*r).ID }),
 		column(b.CheckRuns, func(r *run) int32 { return (*r).Was }),
 		column(b.CheckRuns, func(r *run) bool { return (*r).Reopen }),
+		st.s.Session(),
 		int64(len(b.CheckRuns)))
 }
 
@@ -233,7 +233,7 @@ func (st *statements) addTasks(b *staging.Batch) {
 	}
 }
 
-func (st *statements) addFrames(b *staging.Batch) {
+func (st *statements) addFrames(b *staging.Batch, closed func(store.FrameRef)) {
 	type frame = staging.Frame
 	for _, change := range []struct {
 		text string
@@ -260,21 +260,18 @@ func (st *statements) addFrames(b *staging.Batch) {
 		column(b.SetFrames, func(f *frame) int16 { return int16(f.Write.State) }),
 		column(b.SetFrames, func(f *frame) []byte { return cell(f.Write.Cell) }),
 		int64(len(b.SetFrames)))
-	st.add(len(b.JoinedFrames), joinFrames, st.close,
+	st.add(len(b.JoinedFrames), joinFrames, func(row pgx.Rows) error {
+		var ref store.FrameRef
+		err := row.Scan(&ref.Run, &ref.Frame)
+		if ref.Run != 0 { // 0 is of the check
+			closed(ref)
+		}
+		return err
+	},
 		column(b.JoinedFrames, func(f *frame) int64 { return f.Run }),
 		column(b.JoinedFrames, func(f *frame) int64 { return f.ID }),
 		column(b.JoinedFrames, func(f *frame) int64 { return f.Join.Ended }),
 		column(b.JoinedFrames, func(f *frame) int64 { return f.Join.Failed }),
 		column(b.JoinedFrames, func(f *frame) int64 { return f.Join.Low }),
 		int64(len(b.JoinedFrames)))
-}
-
-// close notes a frame that a join brought to zero; the row of the check has run 0.
-func (st *statements) close(row pgx.Rows) error {
-	var ref store.FrameRef
-	if err := row.Scan(&ref.Run, &ref.Frame); err != nil || ref.Run == 0 {
-		return err
-	}
-	st.closed = append(st.closed, ref)
-	return nil
 }

@@ -13,44 +13,51 @@ import (
 	"github.com/runnel-dev/runnel/internal/store/staging"
 )
 
-// writer is the connection that commits.
+// writer is a connection that writes for a session: one of them commits, another
+// one does what is said between sessions.
 //
-// A commit is one message to the server: the statements of a transaction, each
-// of which fails if it does not find the rows that it should. So a commit takes
-// one round trip, and the server, not this process, decides whether it counts.
+// A transaction is one message to the server: the statements of a transaction, each
+// of which fails if it does not find the rows that it should. So it takes one
+// round trip, and the server, not this process, decides whether it counts.
 //
 // If the connection breaks before the answer is there, nobody knows. Then the
-// writer connects anew and takes its row in the table writer, with a new number
-// of session. That waits for a commit that is still in progress, and one that
-// comes later does not find its session any more. The row says which commit was
-// the last.
+// writer connects anew and takes its row in the table writer: it is its turn now.
+// That waits for a transaction that is still in progress, and one that comes later
+// does not find that it is its turn. The row says which one was the last.
 type writer struct {
 	s     *Store
+	id    int
 	mu    sync.Mutex
 	batch staging.Batch
 
 	conn    *pgx.Conn // nil: none at the moment
-	session int64
-	applied int64 // number of the last commit that counts
+	turn    int64
+	applied int64 // number of the last transaction that counts
 }
 
-// commitTimeout is how long a commit, or a connection, may take until the
-// connection is taken for broken. A commit that was only slow is found then.
-const commitTimeout = 20 * time.Second
+// The writers of a session.
+const (
+	commits = iota
+	letters
+)
+
+// writeTimeout is how long a transaction, or a connection, may take until the
+// connection is taken for broken. One that was only slow is found then.
+const writeTimeout = 20 * time.Second
 
 // connect connects, and takes the writer's row.
 func (w *writer) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	conn, err := w.s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	const take = "UPDATE @.writer SET session = session + 1 WHERE process = $1 AND id = 0 AND session > 0 RETURNING session, applied"
-	err = conn.QueryRow(ctx, w.s.sql(take), w.s.life.id).Scan(&w.session, &w.applied)
+	const take = "UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2 RETURNING turn, applied"
+	err = conn.QueryRow(ctx, w.s.sql(take), w.s.Session(), w.id).Scan(&w.turn, &w.applied)
 	if err != nil {
 		_ = conn.Close(ctx) // it is of no use
-		if errors.Is(err, pgx.ErrNoRows) {
+		if isNoRows(err) {
 			return w.s.lost()
 		}
 		return err
@@ -73,7 +80,7 @@ func (w *writer) discard() {
 // Commit applies a batch in one transaction. It looks at no context: a batch
 // belongs to many callers.
 func (s *Store) Commit(_ context.Context, transitions []*store.Transition) ([]store.FrameRef, error) {
-	w := s.w
+	w := s.commits
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.ready(); err != nil {
@@ -86,12 +93,22 @@ func (s *Store) Commit(_ context.Context, transitions []*store.Transition) ([]st
 	if b.Empty() && len(b.CheckRuns) == 0 {
 		return nil, nil
 	}
-	return w.commit(b)
+	var closed []store.FrameRef
+	err := w.apply(s.ctx, func(st *statements) {
+		st.addBatch(b, func(ref store.FrameRef) { closed = append(closed, ref) })
+	}, func() (err error) {
+		closed, err = w.closedBy(b)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(b.Closed, closed...), nil
 }
 
 // PutRecords keeps values under kinds and keys, as a commit does.
 func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error {
-	w := s.w
+	w := s.commits
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.ready(); err != nil {
@@ -100,8 +117,7 @@ func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error
 	if len(writes) == 0 {
 		return nil
 	}
-	_, err := w.commit(&staging.Batch{Records: writes})
-	return err
+	return w.apply(s.ctx, func(st *statements) { st.addRecords(writes) }, nil)
 }
 
 // ready sees to a connection.
@@ -115,29 +131,33 @@ func (w *writer) ready() error {
 	return w.s.writeError(w.s.ctx, w.connect(w.s.ctx))
 }
 
-// commit sends a batch, and finds out what became of it.
-func (w *writer) commit(b *staging.Batch) (closed []store.FrameRef, err error) {
+// apply sends statements as one transaction, and finds out what became of it. If
+// that counts but its answers were lost, reread has to find them; nil: there are
+// none of interest.
+func (w *writer) apply(ctx context.Context, fill func(*statements), reread func() error) error {
 	number := w.applied + 1
-	st := w.statements(b, number)
-	err = w.send(st)
+	st := &statements{s: w.s}
+	st.add(1, takeTurn, nil, w.s.Session(), w.id, w.turn, number)
+	fill(st)
+	err := w.send(st)
 	if err == nil {
 		w.applied = number
-		return append(b.Closed, st.closed...), nil
+		return nil
 	}
-	if st.step == 0 && sqlState(err) == divisionByZero { // another has taken the writer's row
+	if st.step == 0 && sqlState(err) == divisionByZero { // it is not this one's turn, or the session's
 		w.discard()
 		if err := w.ready(); err != nil {
-			return nil, err
+			return err
 		}
-		return nil, w.s.writeError(w.s.ctx, store.ErrRetry)
+		return w.s.writeError(w.s.ctx, store.ErrRetry)
 	}
 	if !unknown(err) {
-		return nil, w.refused(err)
+		return w.refused(err)
 	}
-	return w.resolve(b, number, err)
+	return w.resolve(ctx, number, reread, err)
 }
 
-// refused gives the error of a batch that was not applied. A connection that
+// refused gives the error of a transaction that was not applied. A connection that
 // can't be used, such as one to a server that is a standby now, is given up.
 func (w *writer) refused(err error) error {
 	if w.conn.IsClosed() || sqlState(err) == readOnly {
@@ -146,8 +166,8 @@ func (w *writer) refused(err error) error {
 	return w.s.writeError(w.s.ctx, err)
 }
 
-// unknown reports whether a batch may have been applied in spite of an error:
-// always, but when the server said that it failed or when nothing was sent.
+// unknown reports whether a transaction may have been applied in spite of an
+// error: always, but when the server said that it failed or when nothing was sent.
 func unknown(err error) bool {
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pe.SeverityUnlocalized != "ERROR" && pe.Severity != "ERROR" || pe.Code == completionUnknown
@@ -155,38 +175,52 @@ func unknown(err error) bool {
 	return !pgconn.SafeToRetry(err)
 }
 
-// resolve finds out whether a commit was applied whose answer was lost, and with
-// it the frames that it closed. It does not come back before it knows, but when
-// the store is closed or lost: to whoever committed, "try again" means that
-// nothing was applied.
-func (w *writer) resolve(b *staging.Batch, number int64, cause error) ([]store.FrameRef, error) {
-	w.s.log.Warn("runnel: the connection broke during a commit; finding out whether it counts", "store", w.s.location, "error", cause)
+// resolve finds out whether a transaction was applied whose answer was lost; no
+// error if it was. It does not come back before it knows, but when the context or
+// the store ends: to whoever committed, "try again" means that nothing was applied.
+func (w *writer) resolve(ctx context.Context, number int64, reread func() error, cause error) error {
+	w.s.log.Warn("runnel: the connection broke during a transaction; finding out whether it counts", "store", w.s.location, "error", cause)
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		w.discard()
-		err := w.connect(w.s.ctx)
-		var closed []store.FrameRef
-		if err == nil && w.applied == number {
-			closed, err = w.closedBy(b)
+		err := w.connect(ctx)
+		counts := err == nil && w.applied == number
+		if counts && reread != nil {
+			err = reread()
 		}
 		switch {
 		case w.s.closed.Load():
-			return nil, w.s.closedError()
+			return w.s.closedError()
 		case errors.Is(err, store.ErrLost):
-			return nil, err
-		case err == nil && w.applied == number:
-			w.s.log.Info("runnel: the commit counts", "store", w.s.location)
-			return append(b.Closed, closed...), nil
+			return err
+		case err == nil && counts:
+			w.s.log.Info("runnel: the transaction counts", "store", w.s.location)
+			return nil
 		case err == nil:
-			w.s.log.Info("runnel: the commit does not count and is done again", "store", w.s.location)
-			return nil, w.s.writeError(w.s.ctx, errors.Join(store.ErrRetry, cause))
+			w.s.log.Info("runnel: the transaction does not count and is done again", "store", w.s.location)
+			return w.s.writeError(w.s.ctx, errors.Join(store.ErrRetry, cause))
+		case ctx.Err() != nil:
+			return w.s.writeError(ctx, cause)
 		}
 		again := time.NewTimer(delay)
 		select {
 		case <-again.C:
-		case <-w.s.ctx.Done():
+		case <-ctx.Done():
 			again.Stop()
 		}
 	}
+}
+
+// numbers reads some of a query.
+func (w *writer) numbers(ctx context.Context, text string, args ...any) ([]int64, error) {
+	rows, err := w.conn.Query(ctx, w.s.sql(text), args...)
+	if err != nil {
+		return nil, w.refused(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, w.refused(err)
+	}
+	return list, nil
 }
 
 // closedBy finds the frames that the batch's joins have closed, once it is
@@ -223,7 +257,7 @@ func (w *writer) Frames(refs []store.FrameRef) ([]store.FrameRow, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(w.s.ctx, commitTimeout)
+	ctx, cancel := context.WithTimeout(w.s.ctx, writeTimeout)
 	defer cancel()
 	const look = "SELECT f.run, f.id, f.parent, f.place, f.kind, f.state, f.base, f.source, f.count, f.pending, f.failed, f.low, f.cell" +
 		" FROM unnest($1::bigint[], $2::bigint[]) AS v(run, id) JOIN @.frame f ON f.run = v.run AND f.id = v.id"

@@ -11,30 +11,48 @@ CREATE TABLE counter (
     value bigint NOT NULL
 ) WITH (fillfactor = 50);
 INSERT INTO counter VALUES
-    ('keys', 1),    -- the first key that was not reserved yet
-    ('blobs', 1),   -- the same for numbers of large values
-    ('process', 1), -- the number of the next process
-    ('last', 0);    -- the highest number of a run that was removed
+    ('keys', 1),   -- the first key that was not reserved yet
+    ('blobs', 1),  -- the same for numbers of large values
+    ('last', 0),   -- the highest number of a run that was removed
+    ('giving', 0); -- locked by who gives another process up
 
--- Engines that have the store open, and such that were given up.
+-- Run numbers are taken in blocks of this size, without waiting for each other.
+CREATE SEQUENCE run_number INCREMENT 1024;
+
+-- Sessions that live. Who writes anything holds a lock on its row, or on one of
+-- the table writer, so that a session can't end in the middle of it.
 CREATE TABLE process (
-    id      bigint PRIMARY KEY,
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name    text NOT NULL,
     started bigint NOT NULL,
-    beat    bigint NOT NULL, -- by the database's clock
-    dead    boolean NOT NULL
+    beat    bigint NOT NULL, -- its last sign of life, by the database's clock; 0: it is being given up
+    lease   bigint NOT NULL, -- for how long that counts
+    offer   bytea
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
--- Connections that commit. Each commit changes its row, which is how a process
--- that was given up is kept from committing, and how it is found out whether a
--- commit counts whose answer was lost.
+-- Connections that write. What they write changes their row, which tells whether
+-- something counts whose answer was lost.
 CREATE TABLE writer (
     process bigint NOT NULL,
     id      int NOT NULL,
-    session bigint NOT NULL, -- of the writer's connections, the one that may commit; 0: none
-    applied bigint NOT NULL, -- number of the last commit
+    turn    bigint NOT NULL, -- of those who were the writer one after the other, who is now
+    applied bigint NOT NULL, -- number of the last transaction
     PRIMARY KEY (process, id)
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- Duties that a session has, or had when it ended.
+CREATE TABLE duty (
+    name   text PRIMARY KEY,
+    holder bigint NOT NULL
+);
+
+CREATE TABLE letter (
+    receiver bigint NOT NULL,
+    id       bigint GENERATED ALWAYS AS IDENTITY,
+    sender   bigint NOT NULL,
+    body     bytea NOT NULL,
+    PRIMARY KEY (receiver, id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE run (
     id       bigint PRIMARY KEY,
@@ -46,7 +64,7 @@ CREATE TABLE run (
     base     bigint NOT NULL,
     created  bigint NOT NULL,
     finished bigint NOT NULL,
-    owner    bigint NOT NULL, -- the process that runs it
+    owner    bigint NOT NULL, -- the session that it belongs to while it lives
     plan     bytea,
     cell     bytea
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
@@ -124,7 +142,8 @@ CREATE TABLE log (
 CREATE TABLE blob (
     id   bigint PRIMARY KEY,
     run  bigint NOT NULL, -- -2: a record's; 0: to be a record's; -1: not a record's any more
-    size bigint NOT NULL  -- -1 while it is being written
+    size bigint NOT NULL, -- -1 while it is being written
+    owner bigint NOT NULL -- the session that put it
 );
 CREATE INDEX blob_run ON blob (run);
 
