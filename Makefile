@@ -48,7 +48,11 @@ etl: ## Load a million CSV rows through a flow, check the report, and do it agai
 	$(GO) run ./examples/etl $(ARGS)
 
 .PHONY: test
-test: ## Run all tests with the race detector (PKG=./internal/sim for one package)
+test: ## Run all tests with the race detector, beside a throw-away PostgreSQL (PKG=./internal/sim for one package)
+	@scripts/with-postgres $(MAKE) --no-print-directory tests
+
+.PHONY: tests
+tests: # what test does, with RUNNEL_POSTGRES set
 	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) $(PKG)
 	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./...); done
@@ -95,5 +99,5 @@ fmt: ## Format all Go files
 
 .PHONY: cover
 cover: ## Show which share of the code the tests reach, per function
-	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	scripts/with-postgres $(GO) test -coverpkg=./... -coverprofile=cover.out ./...
 	$(GO) tool cover -func=cover.out
