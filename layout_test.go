@@ -33,6 +33,7 @@ var mayImport = map[string]string{
 	"internal/slot":            "",
 	"internal/store":           "api internal/pipeline",
 	"internal/store/memory":    "api internal/pipeline internal/store",
+	"internal/store/pgtest":    "",
 	"internal/store/postgres":  "api internal/pipeline internal/store internal/store/staging",
 	"internal/store/sqlite":    "api internal/pipeline internal/store internal/store/staging",
 	"internal/store/staging":   "api internal/store",

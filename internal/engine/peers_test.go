@@ -96,7 +96,7 @@ type peer struct {
 	hold  atomic.Bool // bodies wait until hold ends, or they are told to end
 	begun atomic.Int64
 	told  atomic.Int64 // bodies that were told to end
-	takes atomic.Int64 // how long a body takes
+	takes atomic.Int64 // how long a body of dbl takes
 	quit  context.CancelFunc
 	work  sync.WaitGroup
 }
@@ -134,7 +134,7 @@ func (p *peer) worker(ctx context.Context) {
 		if o := p.watch.Load(); o != nil && job.Task == "dbl" {
 			leave = o.enter(p)
 		}
-		if d := time.Duration(p.takes.Load()); d > 0 {
+		if d := time.Duration(p.takes.Load()); d > 0 && job.Task == "dbl" {
 			select {
 			case <-body.Done():
 			case <-time.After(d):
