@@ -158,7 +158,7 @@ func (n *Node) beat(ctx context.Context) error {
 	live, given, err := n.store.Beat(ctx, offer)
 	var keeper int64
 	if err == nil {
-		keeper, err = n.store.Hold(ctx, Keeper)
+		keeper, err = n.store.Hold(ctx, Keeper, true)
 	}
 	if errors.Is(err, store.ErrLost) {
 		n.GivenUp()

@@ -39,9 +39,10 @@ type Shared interface {
 	// Owner is the session that a run belongs to, 0 if that has ended, or the
 	// run.
 	Owner(ctx context.Context, run int64) (int64, error)
-	// Hold makes a duty this session's if no live session has it, and gives the
-	// one that has it now. Duties are for what one process at a time is to do.
-	Hold(ctx context.Context, duty string) (holder int64, err error)
+	// Hold makes a duty this session's if it wants it and no live session has it,
+	// lets it go if it does not want it, and gives the one that has it now, 0 for
+	// none. Duties are for what one process at a time is to do.
+	Hold(ctx context.Context, duty string, want bool) (holder int64, err error)
 	// ReserveRuns gives out n run numbers in a row that no run ever had.
 	ReserveRuns(ctx context.Context, n int64) (first int64, err error)
 	// Send puts letters into the boxes of sessions, durably. Those to sessions that

@@ -25,7 +25,7 @@ import (
 
 // ErrFenced is the error of a batch with a transition that does not fit what is
 // stored: another epoch of the run, another attempt, a final state, a key that
-// exists. Nothing of the batch was applied.
+// exists, a record that is not as expected. Nothing of the batch was applied.
 var ErrFenced = errors.New("store: fenced")
 
 // ErrRetry is the error of a batch that was not applied for a reason that may
@@ -70,7 +70,8 @@ type Store interface {
 	// Keyed reads the state kept under a task id, nil for none.
 	Keyed(ctx context.Context, taskID string) ([]byte, error)
 	// PutRecords keeps values under kinds and keys, durably, all or none. Records
-	// belong to no run: limits are such. A Commit writes records too.
+	// belong to no run: limits are such. A Commit writes records too. Both look at
+	// what is to be checked in the order of the writes.
 	PutRecords(ctx context.Context, writes ...RecordWrite) error
 	// Records calls yield for what is kept under a kind, ordered by key and
 	// beginning with key from, until yield fails, and returns yield's error as it
@@ -267,6 +268,10 @@ type KeyedWrite struct {
 type RecordWrite struct {
 	Kind, Key string
 	Value     []byte
+	// Check has the write fence unless Was is what is kept before it; nil: nothing
+	// is. So of several who change what they have read one does, whoever they are.
+	Check bool
+	Was   []byte
 	// Blob, if not 0, is a blob of run 0 that belongs to the record from now on,
 	// and goes when the record is replaced or deleted: at once for who looks for
 	// it, its room with the calls of Expire.

@@ -63,11 +63,16 @@ func (s *Store) commit(batch []*store.Transition, session int64) ([]store.FrameR
 			return nil, err
 		}
 	}
+	s.settle()
+	return closed, nil
+}
+
+// settle ends a batch that fits.
+func (s *Store) settle() {
 	for _, id := range s.undo.dropped {
 		s.dropBlob(id)
 	}
 	s.forget()
-	return closed, nil
 }
 
 func (s *Store) rollback() {
@@ -149,7 +154,9 @@ func (s *Store) apply(t *store.Transition, closed []store.FrameRef) ([]store.Fra
 		s.writeKeyed(k)
 	}
 	for i := range t.Records {
-		s.writeRecord(&t.Records[i])
+		if err := s.writeRecord(&t.Records[i]); err != nil {
+			return closed, err
+		}
 	}
 	if len(t.Logs) > 0 {
 		was := r.logs

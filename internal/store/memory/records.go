@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/runnel-dev/runnel/internal/store"
@@ -26,10 +27,12 @@ func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range writes {
-		w := &writes[i]
-		s.dropBlob(s.record(w.Kind, w.Key).blob)
-		s.setRecord(w.Kind, w.Key, kept(w))
+		if err := s.writeRecord(&writes[i]); err != nil {
+			s.rollback()
+			return err
+		}
 	}
+	s.settle()
 	return nil
 }
 
@@ -70,13 +73,17 @@ func (s *Store) setRecord(kind, key string, value recordValue) {
 }
 
 // writeRecord is setRecord as part of a batch.
-func (s *Store) writeRecord(w *store.RecordWrite) {
+func (s *Store) writeRecord(w *store.RecordWrite) error {
 	was := s.record(w.Kind, w.Key)
+	if w.Check && ((was.data == nil) != (w.Was == nil) || !bytes.Equal(was.data, w.Was)) {
+		return fmt.Errorf("record %s %q is not as expected: %w", w.Kind, w.Key, store.ErrFenced)
+	}
 	if was.blob != 0 {
 		s.undo.dropped = append(s.undo.dropped, was.blob)
 	}
 	s.undo.add(func() { s.setRecord(w.Kind, w.Key, was) })
 	s.setRecord(w.Kind, w.Key, kept(w))
+	return nil
 }
 
 // Records calls yield for what is kept under a kind. It does not hold the lock

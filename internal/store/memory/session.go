@@ -168,15 +168,18 @@ func (p *Session) Owner(_ context.Context, id int64) (int64, error) {
 	return r.owner, nil
 }
 
-// Hold takes a duty that nobody has.
-func (p *Session) Hold(_ context.Context, duty string) (int64, error) {
+// Hold takes a duty that nobody has, or lets it go.
+func (p *Session) Hold(_ context.Context, duty string, want bool) (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, err := p.alive(); err != nil {
 		return 0, err
 	}
-	if _, held := p.shared.duties[duty]; !held {
+	switch holder := p.shared.duties[duty]; {
+	case want && holder == 0:
 		p.shared.duties[duty] = p.id
+	case !want && holder == p.id:
+		delete(p.shared.duties, duty)
 	}
 	return p.shared.duties[duty], nil
 }

@@ -67,8 +67,8 @@ func (s *Store) Owner(ctx context.Context, run int64) (int64, error) {
 	return owner, err
 }
 
-// Hold takes a duty that no live session has. Mostly one has it.
-func (s *Store) Hold(ctx context.Context, duty string) (holder int64, err error) {
+// Hold takes a duty that no live session has, or lets it go. Mostly one has it.
+func (s *Store) Hold(ctx context.Context, duty string, want bool) (holder int64, err error) {
 	if s.closed.Load() {
 		return 0, s.closedError()
 	}
@@ -82,7 +82,10 @@ func (s *Store) Hold(ctx context.Context, duty string) (holder int64, err error)
 		return 0, s.lost()
 	case err != nil:
 		return 0, s.writeError(ctx, err)
-	case holder != 0:
+	case !want && holder == s.Session():
+		_, err = s.calls.Exec(bounded, s.sql("UPDATE @.duty SET holder = 0 WHERE name = $1 AND holder = $2"), duty, holder)
+		return 0, s.writeError(ctx, err)
+	case holder != 0 || !want:
 		return holder, nil
 	}
 	w := s.letters

@@ -20,8 +20,18 @@ const (
 		SELECT r.blob FROM unnest($1::bytea[], $2::bytea[]) AS v(kind, key) JOIN @.record r ON r.kind = v.kind AND r.key = v.key WHERE r.blob <> 0))`
 	ownBlobs     = "UPDATE @.blob SET run = -2 WHERE id = ANY($1::bigint[])"
 	deleteRecord = "DELETE FROM @.record r USING unnest($1::bytea[], $2::bytea[]) AS v(kind, key) WHERE r.kind = v.kind AND r.key = v.key"
-	putRecord    = `INSERT INTO @.record (kind, key, value, blob) SELECT kind, key, value, blob FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[]) AS v(kind, key, value, blob)
-		ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, blob = excluded.blob`
+	// One that exists is a violation of the key.
+	addRecord = "INSERT INTO @.record (kind, key, value, blob) SELECT kind, key, value, blob FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[]) AS v(kind, key, value, blob)"
+	putRecord = addRecord + " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, blob = excluded.blob"
+)
+
+var (
+	setRecord = checked(`UPDATE @.record r SET value = v.value, blob = v.blob
+		FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bytea[]) AS v(kind, key, value, blob, was)
+		WHERE r.kind = v.kind AND r.key = v.key AND r.value = v.was`, 6)
+	removeRecord = checked(`DELETE FROM @.record r USING unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS v(kind, key, was)
+		WHERE r.kind = v.kind AND r.key = v.key AND r.value = v.was`, 4)
+	noRecord = countIs("FROM unnest($1::bytea[], $2::bytea[]) AS v(kind, key) JOIN @.record r ON r.kind = v.kind AND r.key = v.key", 3)
 )
 
 // addKeyed queues what is kept under task ids.
@@ -45,45 +55,47 @@ func (st *statements) addKeyed(writes []store.KeyedWrite) {
 	st.add(len(gone), deleteKeyed, nil, gone)
 }
 
-// addRecords queues records; of several writes of one the last counts.
-func (st *statements) addRecords(writes []store.RecordWrite) {
+// addRecords queues records, one write for each; dropped are blobs that nobody has
+// any more. What is to be there, or not, is held to that by the write itself, so
+// that of two sessions which write at a time one finds what the other has left.
+func (st *statements) addRecords(writes []store.RecordWrite, dropped []int64) {
 	if len(writes) == 0 {
 		return
 	}
-	writes = slices.Clone(writes)
-	slices.SortStableFunc(writes, compareRecords)
-	var put, gone []store.RecordWrite
-	own, dropped := []int64{}, []int64{}
-	for i, r := range writes {
-		switch {
-		case i+1 < len(writes) && compareRecords(writes[i+1], r) == 0:
-			if r.Value != nil && r.Blob != 0 {
-				dropped = append(dropped, r.Blob)
-			}
-		case r.Value == nil:
-			gone = append(gone, r)
-		default:
-			put = append(put, r)
-			if r.Blob != 0 {
-				own = append(own, r.Blob)
-			}
+	var put, gone, add, set, remove, none []store.RecordWrite
+	own := []int64{}
+	for _, r := range writes {
+		list := &put
+		switch has := r.Value != nil; {
+		case !has && !r.Check:
+			list = &gone
+		case r.Check && r.Was == nil && has:
+			list = &add
+		case r.Check && has:
+			list = &set
+		case r.Check && r.Was != nil:
+			list = &remove
+		case r.Check:
+			list = &none
+		}
+		*list = append(*list, r)
+		if r.Value != nil && r.Blob != 0 {
+			own = append(own, r.Blob)
 		}
 	}
 	kind := func(r *store.RecordWrite) []byte { return []byte(r.Kind) }
 	key := func(r *store.RecordWrite) []byte { return []byte(r.Key) }
-	st.add(len(writes), dropBlobs, nil, column(writes, kind), column(writes, key), dropped)
+	value := func(r *store.RecordWrite) []byte { return r.Value }
+	blob := func(r *store.RecordWrite) int64 { return r.Blob }
+	was := func(r *store.RecordWrite) []byte { return r.Was }
+	st.add(len(writes), dropBlobs, nil, column(writes, kind), column(writes, key), append([]int64{}, dropped...))
+	st.add(len(none), noRecord, nil, column(none, kind), column(none, key), 0)
 	st.add(len(gone), deleteRecord, nil, column(gone, kind), column(gone, key))
-	st.add(len(put), putRecord, nil, column(put, kind), column(put, key),
-		column(put, func(r *store.RecordWrite) []byte { return r.Value }),
-		column(put, func(r *store.RecordWrite) int64 { return r.Blob }))
+	st.add(len(remove), removeRecord, nil, column(remove, kind), column(remove, key), column(remove, was), int64(len(remove)))
+	st.add(len(put), putRecord, nil, column(put, kind), column(put, key), column(put, value), column(put, blob))
+	st.add(len(add), addRecord, nil, column(add, kind), column(add, key), column(add, value), column(add, blob))
+	st.add(len(set), setRecord, nil, column(set, kind), column(set, key), column(set, value), column(set, blob), column(set, was), int64(len(set)))
 	st.add(len(own), ownBlobs, nil, own)
-}
-
-func compareRecords(a, b store.RecordWrite) int {
-	if c := strings.Compare(a.Kind, b.Kind); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Key, b.Key)
 }
 
 // Records calls yield for what is kept under a kind, page by page as Tasks does.

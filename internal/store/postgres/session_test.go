@@ -206,7 +206,7 @@ func TestNothingIsLeftAtAPooler(t *testing.T) {
 	}
 	exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
 	beat(t, b)
-	if _, err := b.Hold(t.Context(), "duty"); err != nil {
+	if _, err := b.Hold(t.Context(), "duty", true); err != nil {
 		t.Error(err)
 	}
 	statements, _ := p.said()
@@ -277,7 +277,7 @@ func TestNobodyWaitsForACommit(t *testing.T) {
 	}
 	beat(t, a)
 	beat(t, b)
-	if _, err := b.Hold(ctx, "duty"); err != nil {
+	if _, err := b.Hold(ctx, "duty", true); err != nil {
 		t.Error(err)
 	}
 	commit(t, b, newRun(2))

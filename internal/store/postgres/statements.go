@@ -139,7 +139,7 @@ func (st *statements) addBatch(b *staging.Batch, closed func(store.FrameRef)) {
 		column(b.Blocks, func(l *store.Block) int64 { return l.Seq }),
 		column(b.Blocks, func(l *store.Block) int64 { return l.Frame }))
 	st.addKeyed(b.Keyed)
-	st.addRecords(b.Records)
+	st.addRecords(b.Records, b.Dropped)
 	st.add(len(b.Logs), addLogs, nil,
 		column(b.Logs, func(l *staging.Log) int64 { return l.Run }),
 		column(b.Logs, func(l *staging.Log) int64 { return l.Number }),

@@ -117,7 +117,11 @@ func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error
 	if len(writes) == 0 {
 		return nil
 	}
-	return w.apply(s.ctx, func(st *statements) { st.addRecords(writes) }, nil)
+	writes, dropped, err := staging.FoldRecords(writes)
+	if err != nil {
+		return err
+	}
+	return w.apply(s.ctx, func(st *statements) { st.addRecords(writes, dropped) }, nil)
 }
 
 // ready sees to a connection.

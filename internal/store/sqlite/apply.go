@@ -212,7 +212,7 @@ func (w *writer) applyRest() error {
 			return err
 		}
 	}
-	if err := w.applyRecords(b.Records); err != nil {
+	if err := w.applyRecords(b.Records, b.Dropped); err != nil {
 		return err
 	}
 	return w.logs.run(len(b.Logs), func(st *sqlite.Stmt, p, i int) {

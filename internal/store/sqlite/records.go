@@ -2,10 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/staging"
 )
 
 // PutRecords keeps values under kinds and keys. It looks at no context: a write
@@ -15,16 +18,30 @@ func (s *Store) PutRecords(_ context.Context, writes ...store.RecordWrite) error
 	for i := range writes {
 		size += int64(len(writes[i].Value))
 	}
-	err := s.write(size, func() error { return s.w.applyRecords(writes) })
+	writes, dropped, err := staging.FoldRecords(writes)
+	if err == nil {
+		err = s.write(size, func() error { return s.w.applyRecords(writes, dropped) })
+	}
 	if err != nil {
 		return writeError(s.path, err)
 	}
 	return nil
 }
 
-func (w *writer) applyRecords(writes []store.RecordWrite) error {
+func (w *writer) applyRecords(writes []store.RecordWrite, dropped []int64) error {
+	for _, id := range dropped {
+		if err := w.do(w.dropID, id); err != nil {
+			return err
+		}
+		if err := exec(w.buryBlobs); err != nil {
+			return err
+		}
+	}
 	for i := range writes {
 		r := &writes[i]
+		if err := w.checkRecord(r); err != nil {
+			return err
+		}
 		if err := w.disown(r); err != nil {
 			return err
 		}
@@ -46,6 +63,26 @@ func (w *writer) applyRecords(writes []store.RecordWrite) error {
 		}
 	}
 	return nil
+}
+
+// checkRecord fences a write if what is kept is not as it expects.
+func (w *writer) checkRecord(r *store.RecordWrite) error {
+	if !r.Check {
+		return nil
+	}
+	st := w.isRecord
+	st.BindText(1, r.Kind)
+	st.BindBytes(2, []byte(r.Key))
+	if r.Was == nil {
+		st.BindNull(3)
+	} else {
+		st.BindBytes(3, r.Was)
+	}
+	is, err := sqlitex.ResultBool(st)
+	if err == nil && !is {
+		err = fmt.Errorf("record %s %q is not as expected: %w", r.Kind, r.Key, store.ErrFenced)
+	}
+	return err
 }
 
 // disown takes the blob from a record that is to be replaced. Its room is freed

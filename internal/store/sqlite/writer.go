@@ -34,6 +34,7 @@ type writer struct {
 	putKeyed, deleteKeyed                            *sqlite.Stmt
 	putRecord, deleteRecord                          *sqlite.Stmt
 	ownBlob, dropBlob, buryBlobs                     *sqlite.Stmt
+	isRecord, dropID                                 *sqlite.Stmt
 	enterLive, leaveLive, outlived, setFloor         *sqlite.Stmt
 	setKeys, insertBlob, insertChunk, setBlob        *sqlite.Stmt
 	deleteBlob, deleteChunks, selectLine             *sqlite.Stmt
@@ -70,6 +71,8 @@ func newWriter(s *Store, conn *sqlite.Conn) (*writer, error) {
 		{&w.putRecord, `INSERT INTO record (kind, key, value, blob) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET value = excluded.value, blob = excluded.blob`},
 		{&w.dropBlob, "UPDATE blob SET run = -1 WHERE id = (SELECT blob FROM record WHERE kind = ? AND key = ? AND blob <> 0)"},
+		{&w.dropID, "UPDATE blob SET run = -1 WHERE id = ?"},
+		{&w.isRecord, "SELECT (SELECT value FROM record WHERE kind = ? AND key = ?) IS ?"},
 		{&w.ownBlob, "UPDATE blob SET run = -2 WHERE id = ?"},
 		{&w.buryBlobs, "INSERT OR IGNORE INTO gone_run (id, base) VALUES (-1, 0)"},
 		{&w.deleteRecord, "DELETE FROM record WHERE kind = ? AND key = ?"},

@@ -45,11 +45,14 @@ type Batch struct {
 	PutFrames, JoinedFrames []Frame
 	// Closed are frames that were brought to zero here; those of JoinedFrames are
 	// the store's to find.
-	Closed  []store.FrameRef
-	Blocks  []store.Block
-	Keyed   []store.KeyedWrite
-	Logs    []Log
+	Closed []store.FrameRef
+	Blocks []store.Block
+	Keyed  []store.KeyedWrite
+	Logs   []Log
+	// Records are one write for each, by kind and key; Dropped are blobs of writes
+	// that others have replaced within the batch.
 	Records []store.RecordWrite
+	Dropped []int64
 }
 
 // Mark is what fences a transition on its run, and the number of its last line.
@@ -102,7 +105,6 @@ func (b *Batch) reset() {
 	clear(b.PutFrames)
 	clear(b.Keyed)
 	clear(b.Logs)
-	clear(b.Records)
 	*b = Batch{
 		Runs: b.Runs[:0], runAt: b.runAt, lastRun: -1,
 		tasks: b.tasks[:0], frames: b.frames[:0],
@@ -111,7 +113,6 @@ func (b *Batch) reset() {
 		NewFrames: b.NewFrames[:0], SetFrames: b.SetFrames[:0],
 		PutFrames: b.PutFrames[:0], JoinedFrames: b.JoinedFrames[:0],
 		Blocks: b.Blocks[:0], Keyed: b.Keyed[:0], Logs: b.Logs[:0],
-		Records: b.Records[:0],
 	}
 }
 
@@ -123,6 +124,7 @@ func Fence(run int64, format string, args ...any) error {
 // Stage sorts the transitions out.
 func (b *Batch) Stage(transitions []*store.Transition, facts Facts) error {
 	b.reset()
+	var records []store.RecordWrite
 	for _, t := range transitions {
 		if err := b.enter(t, facts); err != nil {
 			return err
@@ -144,7 +146,7 @@ func (b *Batch) Stage(transitions []*store.Transition, facts Facts) error {
 			b.Blocks = append(b.Blocks, block)
 		}
 		b.Keyed = append(b.Keyed, t.Keyed...)
-		b.Records = append(b.Records, t.Records...)
+		records = append(records, t.Records...)
 		if len(t.Logs) > 0 {
 			if err := b.addLogs(t, facts); err != nil {
 				return err
@@ -163,6 +165,12 @@ func (b *Batch) Stage(transitions []*store.Transition, facts Facts) error {
 	}
 	if err := b.foldTasks(); err != nil {
 		return err
+	}
+	if len(records) > 0 {
+		var err error
+		if b.Records, b.Dropped, err = FoldRecords(records); err != nil {
+			return err
+		}
 	}
 	return b.foldFrames(facts)
 }

@@ -50,10 +50,11 @@ type shadow struct {
 	tasks  map[int64]store.TaskRow
 	frames map[store.FrameRef]store.FrameRow
 	blocks map[store.FrameRef]bool
+	record map[string][]byte // of one kind, shared by all sequences
 }
 
 func newShadow() shadow {
-	return shadow{map[int64]store.RunRow{}, map[int64]store.TaskRow{}, map[store.FrameRef]store.FrameRow{}, map[store.FrameRef]bool{}}
+	return shadow{map[int64]store.RunRow{}, map[int64]store.TaskRow{}, map[store.FrameRef]store.FrameRow{}, map[store.FrameRef]bool{}, map[string][]byte{}}
 }
 
 func (s shadow) clone() shadow {
@@ -62,10 +63,17 @@ func (s shadow) clone() shadow {
 	maps.Copy(c.tasks, s.tasks)
 	maps.Copy(c.frames, s.frames)
 	maps.Copy(c.blocks, s.blocks)
+	maps.Copy(c.record, s.record)
 	return c
 }
 
 func (g *generator) walk(s, m store.Store) {
+	for _, key := range recordKeys {
+		clean := store.RecordWrite{Kind: randomKind, Key: key}
+		if err := errors.Join(s.PutRecords(g.r.Context(), clean), m.PutRecords(g.r.Context(), clean)); err != nil {
+			g.r.Fatalf("PutRecords: %v", err)
+		}
+	}
 	for range g.int("batches", 1, 12) {
 		before := g.shadow.clone()
 		var batch []*store.Transition
@@ -139,6 +147,19 @@ func (g *generator) same(s, m store.Store, batch []*store.Transition) {
 			g.r.Fatalf("state of %q: %q %v, the model %q %v", id, v, err, w, wantErr)
 		}
 	}
+	var records [2][]record
+	for i, s := range []store.Store{s, m} {
+		err := s.Records(g.r.Context(), randomKind, "", func(key string, value []byte) error {
+			records[i] = append(records[i], record{key, value})
+			return nil
+		})
+		if err != nil {
+			g.r.Fatalf("Records: %v", err)
+		}
+	}
+	if !reflect.DeepEqual(records[0], records[1]) {
+		g.r.Fatalf("records: %+v, the model %+v\nbatch: %s", records[0], records[1], show(batch))
+	}
 }
 
 func show(batch []*store.Transition) string {
@@ -195,7 +216,7 @@ func (g *generator) transition() *store.Transition {
 }
 
 func (g *generator) write(t *store.Transition) {
-	switch g.int("write", 0, 9) {
+	switch g.int("write", 0, 11) {
 	case 0, 1, 2:
 		g.task(t)
 	case 3, 4:
@@ -216,7 +237,28 @@ func (g *generator) write(t *store.Transition) {
 		t.Keyed = append(t.Keyed, w)
 	case 9:
 		t.Logs = append(t.Logs, logs(t.Run, "line").Logs[0])
+	case 10, 11:
+		g.record(t)
 	}
+}
+
+const randomKind = "random"
+
+var recordKeys = []string{"a", "b", "c"}
+
+func (g *generator) record(t *store.Transition) {
+	w := store.RecordWrite{Kind: randomKind, Key: rapid.SampledFrom(recordKeys).Draw(g.r, "key")}
+	if g.oneIn(2, "value") {
+		w.Value = g.cell()
+	}
+	if g.oneIn(2, "check") {
+		w.Check, w.Was = true, g.shadow.record[w.Key]
+		if g.oneIn(10, "another value") {
+			w.Was = g.cell()
+		}
+	}
+	g.shadow.record[w.Key] = w.Value
+	t.Records = append(t.Records, w)
 }
 
 func (g *generator) task(t *store.Transition) {

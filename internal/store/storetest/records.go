@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"testing"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
@@ -17,6 +19,8 @@ var recordChecks = []check{
 	{"records and runs do not touch each other", recordsBesideRuns},
 	{"records are part of a commit", recordsCommitted},
 	{"records own blobs", recordsOwnBlobs},
+	{"records are changed by who knows what they were", recordsChecked},
+	{"one of several changes a record", recordsCheckedTogether},
 }
 
 // record is one as read.
@@ -127,6 +131,109 @@ func recordsCommitted(e env) {
 	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), several...))
 	e.equal("put together", e.records("cache"), []record{{"a", []byte("5")}, {"b", []byte("5")}})
 	e.equal("put together", e.records("limit"), []record{{"x", []byte("6")}})
+}
+
+// was makes a write to one record that expects what is kept there.
+func was(was, value []byte) store.RecordWrite {
+	return store.RecordWrite{Kind: "schedule", Key: "a", Value: value, Check: true, Was: was}
+}
+
+func recordsChecked(e env) {
+	one, two, empty := []byte("1"), []byte("2"), []byte{}
+	e.commit(newRun(1))
+	refused := func(why string, w store.RecordWrite) {
+		e.t.Helper()
+		before := e.records("schedule")
+		other := store.RecordWrite{Kind: "limit", Key: "x", Value: one}
+		e.fenced(why, recordsOf(1, other, w))
+		if err := e.s.PutRecords(e.t.Context(), other, w); !errors.Is(err, store.ErrFenced) {
+			e.t.Errorf("%s: PutRecords gave %v, want ErrFenced", why, err)
+		}
+		e.equal(why+": records", e.records("schedule"), before)
+		e.equal(why+": what was beside it", e.records("limit"), []record(nil))
+	}
+	refused("nothing is there, to change", was(one, two))
+	refused("nothing is there, to delete", was(one, nil))
+	refused("nothing is there, not even an empty value", was(empty, two))
+	e.commit(recordsOf(1, was(nil, nil)), recordsOf(1, was(nil, one)))
+	refused("it exists", was(nil, two))
+	refused("it exists, and is to be none", was(nil, nil))
+	refused("another value, to change", was(two, one))
+	refused("another value, to delete", was(two, nil))
+	refused("not the empty value", was(empty, one))
+	e.commit(newRun(2), recordsOf(1, was(one, empty)))
+	refused("empty is not none", was(nil, one))
+	e.ok("PutRecords", e.s.PutRecords(e.t.Context(), was(empty, two)))
+	e.equal("changed", e.records("schedule"), []record{{"a", two}})
+
+	// Several of one batch see each other.
+	plain := was(nil, one)
+	plain.Check = false
+	e.commit(recordsOf(1, was(two, one)), recordsOf(2, was(one, two)), recordsOf(1, plain), recordsOf(2, was(one, nil), was(nil, two)))
+	e.equal("changed in a row", e.records("schedule"), []record{{"a", two}})
+	e.fenced("the second of two", recordsOf(1, was(two, one)), recordsOf(2, was(two, empty)))
+	e.fenced("after a plain one", recordsOf(1, plain), recordsOf(2, was(two, empty)))
+	e.fenced("a new run, whose record was changed", recordsOf(1, plain), &store.Transition{
+		Run: 3, NewRun: newRun(3).NewRun, Records: []store.RecordWrite{was(two, empty)},
+	})
+	e.commit(recordsOf(1, was(two, nil)))
+	e.equal("deleted", e.records("schedule"), []record(nil))
+
+	// What it owned goes when it is changed, and only then.
+	first, second := e.ownBlob(70_000), e.ownBlob(70_000)
+	own := was(nil, one)
+	own.Blob = first.ID
+	e.commit(recordsOf(1, own))
+	refused("another value", was(two, two))
+	e.blobIs(first, 70_000)
+	own = was(one, two)
+	own.Blob = second.ID
+	e.commit(recordsOf(1, own))
+	e.noBlob("changed", first)
+	e.commit(recordsOf(1, was(two, nil)))
+	e.noBlob("deleted", second)
+}
+
+func recordsCheckedTogether(e env) { checkedTogether(e.t, e) }
+
+// checkedTogether has many change what they read, over one session or several:
+// each change counts once.
+func checkedTogether(t *testing.T, sessions ...env) {
+	t.Helper()
+	const workers, rounds = 6, 15
+	for i, e := range sessions {
+		e.commit(newRun(int64(i + 1)))
+	}
+	counter := func(e env) (value []byte) {
+		list := e.records("schedule")
+		if len(list) == 1 {
+			value = list[0].Value
+		}
+		return value
+	}
+	together(workers, func(i int64) {
+		n := i % int64(len(sessions))
+		e := sessions[n]
+		for done := 0; done < rounds; {
+			old := counter(e)
+			count, _ := strconv.Atoi(string(old)) // 0 for none
+			w := was(old, []byte(strconv.Itoa(count+1)))
+			var err error
+			if done%2 == 0 {
+				err = e.s.PutRecords(e.t.Context(), w)
+			} else {
+				_, err = e.s.Commit(e.t.Context(), []*store.Transition{recordsOf(n+1, w)})
+			}
+			switch {
+			case err == nil:
+				done++
+			case !errors.Is(err, store.ErrFenced):
+				t.Errorf("a change of a record: %v, want ErrFenced or nothing", err)
+				return
+			}
+		}
+	})
+	sessions[0].equal("changes", string(counter(sessions[0])), strconv.Itoa(workers*rounds))
 }
 
 // ownBlob puts a blob that is to be a record's.

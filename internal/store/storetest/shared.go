@@ -37,6 +37,7 @@ func RunShared(t *testing.T, open func(t *testing.T) Sharing) {
 		{"orphans are adopted once", orphansOnce},
 		{"a session that begins again has no runs", rejoined},
 		{"a duty is one session's", duties},
+		{"a record is changed by one session", func(t *testing.T, a, b env, _ func(env)) { checkedTogether(t, a, b) }},
 		{"run numbers of several sessions", runNumbers},
 		{"letters", letters},
 		{"the bell", bellRings},
@@ -116,7 +117,7 @@ func givenUp(t *testing.T, a, b env, age func(env)) {
 	a.lost("Beat", err)
 	_, err = s.Adopt(ctx, []int64{1})
 	a.lost("Adopt", err)
-	_, err = s.Hold(ctx, "duty")
+	_, err = s.Hold(ctx, "duty", true)
 	a.lost("Hold", err)
 	b.equal("content", b.content(), before)
 	b.ok("Records", s.Records(ctx, "k", "", func(key string, _ []byte) error {
@@ -242,7 +243,13 @@ func rejoined(t *testing.T, a, b env, age func(env)) {
 func duties(t *testing.T, a, b env, age func(env)) {
 	hold := func(e env, duty string) int64 {
 		t.Helper()
-		holder, err := e.shared().Hold(t.Context(), duty)
+		holder, err := e.shared().Hold(t.Context(), duty, true)
+		e.ok("Hold", err)
+		return holder
+	}
+	let := func(e env, duty string) int64 {
+		t.Helper()
+		holder, err := e.shared().Hold(t.Context(), duty, false)
 		e.ok("Hold", err)
 		return holder
 	}
@@ -251,6 +258,14 @@ func duties(t *testing.T, a, b env, age func(env)) {
 	b.equal("holder, asked by another", hold(b, "x"), one)
 	b.equal("holder of another duty", hold(b, "y"), two)
 	a.equal("holder, asked again", hold(a, "x"), one)
+	a.equal("holder of what nobody wanted yet", let(a, "z"), int64(0))
+	b.equal("holder, asked by who does not want it", let(b, "x"), one)
+	a.equal("holder after it was let go", let(a, "x"), int64(0))
+	a.equal("holder after it was let go, asked again", let(a, "x"), int64(0))
+	b.equal("holder, who took it then", hold(b, "x"), two)
+	a.equal("holder of what another has", let(a, "x"), two)
+	b.equal("holder of what b let go", let(b, "x"), int64(0))
+	a.equal("holder, who took it back", hold(a, "x"), one)
 	age(a)
 	b.beat()
 	b.equal("holder after the first was given up", hold(b, "x"), two)
