@@ -216,5 +216,7 @@ func (e *Engine) forget(r *run) {
 	e.mu.Lock()
 	delete(e.runs, r.id)
 	e.mu.Unlock()
-	e.schedules.ended(r)
+	if r.made.counts() {
+		e.lookAt(r.made.Name) // a time may wait for its end
+	}
 }

@@ -252,6 +252,7 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 	r.setRun(c)
 	c.SetRun.Finished = r.e.micros()
 	c.SetRun.Cell = cell.Append(nil)
+	c.Records = append(c.Records, r.liveWrites(false)...)
 	c.settled = cell
 }
 

@@ -102,6 +102,9 @@ func (e *Engine) keeperChanged(c cluster.Change) {
 	k.mu.Unlock()
 	e.spread(told)
 	changed := e.limits.keptBy(c.Keeper)
+	if changed && c.Keeper == self {
+		e.beginDuties()
+	}
 	switch {
 	case c.Keeper == self && e.manual:
 		e.keepStep(e.closers.ctx)

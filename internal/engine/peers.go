@@ -55,6 +55,7 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	})
 	e.handleRequests()
 	e.initKeeper()
+	e.initDuties()
 	e.initLending(places)
 	e.initBorrowing()
 }

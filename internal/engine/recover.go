@@ -47,7 +47,6 @@ func (e *Engine) recoverRun(ctx context.Context, row *store.RunRow) error {
 	e.mu.Lock()
 	e.runs[r.id] = r
 	e.mu.Unlock()
-	e.schedules.begun(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rec.flows { // they come to their calls later

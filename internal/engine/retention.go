@@ -18,13 +18,20 @@ const (
 	expireEvery = time.Hour
 )
 
-// retention removes runs that ended long ago, and cache entries that have
-// expired. Only its goroutine, or who drives
-// the engine, looks at due.
+// retention removes runs that ended long ago, and cache entries that have expired:
+// of engines that share a store in the keeper, whose keep counts. Only its goroutine,
+// or who drives the engine, looks at due.
 type retention struct {
 	keep time.Duration // 0: for ever
 	due  time.Time     // of the next batch
 	wake chan struct{}
+}
+
+func (x *retention) rouse() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (x *retention) init(keep time.Duration, now time.Time) {
@@ -49,14 +56,12 @@ func (x *retention) every() time.Duration {
 
 // expireLoop does a batch whenever one is due.
 func (e *Engine) expireLoop() {
+	var next *timer
 	for {
-		e.ExpireStep()
-		e.timers.after(e.retention.due, func() {
-			select {
-			case e.retention.wake <- struct{}{}:
-			default:
-			}
-		})
+		if e.ExpireStep(); e.onDuty() {
+			next.stop()
+			next = e.timers.after(e.retention.due, e.retention.rouse)
+		}
 		select {
 		case <-e.retention.wake:
 		case <-e.closers.ctx.Done():
@@ -69,7 +74,7 @@ func (e *Engine) expireLoop() {
 func (e *Engine) ExpireStep() bool {
 	x := &e.retention
 	now := e.now()
-	if now.Before(x.due) {
+	if now.Before(x.due) || !e.onDuty() {
 		return false
 	}
 	if e.checkStore() != nil { // it has other worries

@@ -44,6 +44,7 @@ func (e *Engine) retry(ctx context.Context, id string) error {
 		return again.err
 	}
 	r.setRun(again.c)
+	again.c.Records = r.liveWrites(true)
 	row.Gen, row.Epoch, row.Cell, row.Finished = r.gen, r.epoch, again.c.SetRun.Cell, 0
 	done := make(chan error, 1)
 	again.c.told = func(err error) {

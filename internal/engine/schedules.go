@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 	_ "time/tzdata" // a stored schedule must work on a machine without zone files
 
@@ -51,59 +51,31 @@ type scheduleRunRef struct {
 // shownRuns is how many of a schedule's runs it names.
 const shownRuns = 10
 
-// schedules holds the schedules. Who changes one has its turn, see hold, until
-// that is durable: so a time is dealt with once, and in order.
-type schedules struct {
-	e       *Engine
-	writing sync.Mutex // makes and deletes one at a time
-
-	mu    sync.Mutex
-	free  *sync.Cond // some turn has ended
-	known map[string]*sched
-	live  map[string]map[int64]string // runs that count for overlaps, by schedule and number
-	todo  []*sched
-	wake  chan struct{}
-}
-
-// sched is one schedule. Guarded by schedules.mu, but name.
-type sched struct {
+// storedSchedule is a schedule as read from the store. Whoever changes it has the
+// store check that it is still that: so of what several processes, or goroutines,
+// make of it at a time one counts, and a run is made for a time once.
+type storedSchedule struct {
 	name  string
+	text  []byte // the record; nil: there is none
 	rec   scheduleRecord
 	table *schedule.Table // nil: it can't be read here
 	spec  *api.Spec
-	timer *timer
-	busy  bool // somebody has the turn
-	gone  bool
-	asked bool // it is in todo
-	told  bool // the live runs were cancelled for the time that waits
-	delay time.Duration
 }
 
-func (s *schedules) init(e *Engine) {
-	s.e, s.free = e, sync.NewCond(&s.mu)
-	s.known, s.live = make(map[string]*sched), make(map[string]map[int64]string)
-	s.wake = make(chan struct{}, 1)
-}
-
-// loadSchedules reads the schedules. One that can't be read stands still.
-func (e *Engine) loadSchedules(ctx context.Context) error {
-	return e.store.Records(ctx, scheduleKind, "", func(name string, value []byte) error {
-		x := &sched{name: name}
-		if err := json.Unmarshal(value, &x.rec); err != nil {
-			return api.Errorf(api.ErrStore, e.store.Location(), "stored schedule %q: %w", name, err)
-		}
-		if err := x.read(); err != nil {
-			e.log.Error("schedule stands still", "schedule", name, "error", err)
-			x.rec.Error, x.rec.ErrorAt = err.Error(), e.micros()
-		}
-		e.schedules.known[name] = x
-		e.schedules.ask(x)
-		return nil
-	})
+// decodeSchedule reads a record. One that makes no sense here stands still.
+func (e *Engine) decodeSchedule(name string, text []byte) (*storedSchedule, error) {
+	x := &storedSchedule{name: name, text: clone(text)}
+	if err := json.Unmarshal(text, &x.rec); err != nil {
+		return nil, api.Errorf(api.ErrStore, e.store.Location(), "stored schedule %q: %w", name, err)
+	}
+	if err := x.read(); err != nil {
+		x.rec.Error, x.rec.ErrorAt = err.Error(), e.micros()
+	}
+	return x, nil
 }
 
 // read makes of the record what is needed to go by it.
-func (x *sched) read() error {
+func (x *storedSchedule) read() error {
 	table, err := readTimetable(x.rec.Timetable)
 	if err != nil {
 		return err
@@ -126,136 +98,50 @@ func readTimetable(t api.Timetable) (*schedule.Table, error) {
 	return schedule.Parse(t, loc)
 }
 
-// ask has a schedule looked at. Called with mu.
-func (s *schedules) ask(x *sched) {
-	if !x.asked {
-		x.asked = true
-		s.todo = append(s.todo, x)
-	}
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// begun notes that a run is live. Called without mu.
-func (s *schedules) begun(r *run) {
-	if !r.made.counts() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.live[r.made.Name] == nil {
-		s.live[r.made.Name] = make(map[int64]string)
-	}
-	s.live[r.made.Name][r.id] = r.text
-}
-
-// ended notes that a run is not live any more, durably. Called without mu.
-func (s *schedules) ended(r *run) {
-	if !r.made.counts() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.live[r.made.Name], r.id)
-	if len(s.live[r.made.Name]) > 0 {
-		return
-	}
-	delete(s.live, r.made.Name)
-	if x := s.known[r.made.Name]; x != nil && !x.busy { // who has the turn, as of a run that is refused, ends it
-		s.ask(x)
-	}
-}
-
-// hold takes the turn of a schedule, and waits for it.
-func (s *schedules) hold(ctx context.Context, name string) (*sched, error) {
-	stop := context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		s.free.Broadcast()
-		s.mu.Unlock()
-	})
-	defer stop()
-	if s.e.isClosed() {
-		return nil, api.ErrClosed
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		x := s.known[name]
-		switch {
-		case x == nil:
-			return nil, noSchedule(name)
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case !x.busy:
-			x.busy = true
-			return x, nil
-		case s.e.manual:
-			return nil, api.Errorf(api.ErrConflict, "", "schedule %q makes a run at the moment", name)
+// readSchedule reads one schedule; one without a text if there is none.
+func (e *Engine) readSchedule(ctx context.Context, name string) (*storedSchedule, error) {
+	x := &storedSchedule{name: name}
+	err := e.store.Records(ctx, scheduleKind, name, func(key string, text []byte) (err error) {
+		if key == name {
+			x, err = e.decodeSchedule(name, text)
 		}
-		s.free.Wait()
-	}
-}
-
-func noSchedule(name string) error {
-	return api.Errorf(api.ErrNotFound, "", "no schedule %q", name)
-}
-
-// settle ends a turn: with the record as it is in the store now, or with why the
-// store has not taken it. What was not done is tried again later.
-func (s *schedules) settle(x *sched, rec *scheduleRecord, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.free.Broadcast()
-	x.busy = false
-	if err == nil {
-		x.rec, x.delay = *rec, 0
-		s.ask(x)
-		return
-	}
-	if errors.Is(err, api.ErrClosed) || x.gone {
-		return
-	}
-	x.delay = min(max(2*x.delay, time.Second), time.Minute)
-	s.e.log.Warn("schedule has to wait for the store", "schedule", x.name, "error", err, "delay", x.delay)
-	s.at(x, s.e.now().Add(x.delay))
-}
-
-// release ends a turn in which nothing was changed.
-func (s *schedules) release(x *sched) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x.busy = false
-	s.ask(x)
-	s.free.Broadcast()
-}
-
-// at has a schedule looked at later. Called with mu.
-func (s *schedules) at(x *sched, when time.Time) {
-	x.timer.stop()
-	x.timer = s.e.timers.after(when, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.ask(x)
+		if err == nil {
+			err = errStop
+		}
+		return err
 	})
+	return x, ignoreStop(err)
 }
 
-// put writes a record.
-func (e *Engine) putSchedule(ctx context.Context, name string, rec *scheduleRecord) error {
-	w, err := rec.write(name)
+// findSchedule reads one schedule, which must exist.
+func (e *Engine) findSchedule(ctx context.Context, name string) (*storedSchedule, error) {
+	x, err := e.readSchedule(ctx, name)
+	if err == nil && x.text == nil {
+		err = api.Errorf(api.ErrNotFound, "", "no schedule %q", name)
+	}
+	return x, err
+}
+
+// write makes rec what the schedule is, if it is still what was read; nil deletes it.
+func (x *storedSchedule) write(rec *scheduleRecord) (w store.RecordWrite, err error) {
+	w = store.RecordWrite{Kind: scheduleKind, Key: x.name, Check: true, Was: x.text}
+	if rec == nil {
+		return w, nil
+	}
+	if w.Value, err = json.Marshal(rec); err != nil {
+		err = api.Errorf(api.ErrEncoding, "", "schedule %q: %w", x.name, err)
+	}
+	return w, err
+}
+
+// putSchedule writes what a schedule is now, and gives its new text. It fails with
+// [store.ErrFenced] if it has become another one.
+func (e *Engine) putSchedule(ctx context.Context, x *storedSchedule, rec *scheduleRecord) (text []byte, err error) {
+	w, err := x.write(rec)
 	if err == nil {
 		err = e.store.PutRecords(ctx, w)
 	}
-	return err
-}
-
-func (rec *scheduleRecord) write(name string) (store.RecordWrite, error) {
-	value, err := json.Marshal(rec)
-	if err != nil {
-		return store.RecordWrite{}, api.Errorf(api.ErrEncoding, "", "schedule %q: %w", name, err)
-	}
-	return store.RecordWrite{Kind: scheduleKind, Key: name, Value: value}, nil
+	return w.Value, err
 }
 
 // ran notes a run that was made.
@@ -264,4 +150,39 @@ func (rec *scheduleRecord) ran(id string, at time.Time) {
 	rec.Last = append([]scheduleRunRef{{id, at.UnixMicro()}}, rec.Last...)
 	rec.Last = slices.Clip(rec.Last[:min(len(rec.Last), shownRuns)])
 	rec.Error, rec.ErrorAt = "", 0
+}
+
+// liveKind is the kind of the records that hold the live runs of schedules which
+// must not overlap, by schedule and number: they are written with what makes a run
+// live, and deleted with its end, whichever process it has.
+const liveKind = "schedule_run"
+
+func liveKey(schedule string, run int64) string { return fmt.Sprintf("%s\x00%016x", schedule, run) }
+
+// liveWrites notes in a transition that the run is live, or is not any more.
+func (r *run) liveWrites(live bool) []store.RecordWrite {
+	if !r.made.counts() {
+		return nil
+	}
+	w := store.RecordWrite{Kind: liveKind, Key: liveKey(r.made.Name, r.id)}
+	if live {
+		w.Value = []byte(r.text)
+	}
+	return []store.RecordWrite{w}
+}
+
+// liveOf gives the live runs of a schedule, oldest first; of all schedules for "".
+func (e *Engine) liveOf(ctx context.Context, name string, each func(schedule, run string)) error {
+	from := ""
+	if name != "" {
+		from = name + "\x00"
+	}
+	return ignoreStop(e.store.Records(ctx, liveKind, from, func(key string, id []byte) error {
+		of, _, _ := strings.Cut(key, "\x00")
+		if name != "" && of != name {
+			return errStop
+		}
+		each(of, string(id))
+		return nil
+	}))
 }

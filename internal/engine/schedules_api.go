@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,50 +30,52 @@ const (
 // CreateSchedule makes a schedule, or replaces its definition, durably. One that
 // is the same already stays as it is.
 func (e *Engine) CreateSchedule(ctx context.Context, want api.Schedule, spec *api.Spec) error {
-	x := &sched{name: want.Name, spec: spec}
+	x := &storedSchedule{name: want.Name, spec: spec}
 	if err := x.define(want, e.registry); err != nil {
 		return err
 	}
-	s := &e.schedules
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	old, err := s.hold(ctx, want.Name)
-	now := e.micros()
-	switch {
-	case errors.Is(err, api.ErrNotFound):
-		x.rec.Created, x.rec.Updated, x.rec.Cursor = now, now, now
-		if err := e.putSchedule(ctx, x.name, &x.rec); err != nil {
+	return e.amend(ctx, want.Name, func() error {
+		old, err := e.readSchedule(ctx, want.Name)
+		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.known[x.name] = x
-		s.ask(x)
-		return nil
-	case err != nil:
+		rec, now := old.rec, e.micros()
+		switch {
+		case old.text == nil:
+			rec.Created, rec.Cursor = now, now
+		case rec.same(&x.rec.scheduleDefinition) && old.table != nil:
+			return nil
+		case rec.Timetable != x.rec.Timetable || old.table == nil: // times of the new one before it was made are none
+			rec.Cursor = max(rec.Cursor, now)
+		}
+		rec.scheduleDefinition, rec.Updated, rec.Error, rec.ErrorAt = x.rec.scheduleDefinition, now, "", 0
+		_, err = e.putSchedule(ctx, old, &rec)
 		return err
-	case old.rec.same(&x.rec.scheduleDefinition) && old.table != nil:
-		s.release(old)
-		return nil
+	})
+}
+
+// amend changes a schedule, over and over until nobody else does meanwhile, and
+// tells who makes its runs.
+func (e *Engine) amend(ctx context.Context, name string, change func() error) error {
+	for {
+		if e.isClosed() {
+			return api.ErrClosed
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err := change()
+		if err == nil {
+			e.lookAt(name)
+		}
+		if !errors.Is(err, store.ErrFenced) {
+			return err
+		}
 	}
-	rec := old.rec
-	rec.scheduleDefinition, rec.Updated, rec.Error, rec.ErrorAt = x.rec.scheduleDefinition, now, "", 0
-	if old.rec.Timetable != rec.Timetable || old.table == nil { // times of the new one before it was made are none
-		rec.Cursor = max(rec.Cursor, now)
-	}
-	if err := e.putSchedule(ctx, x.name, &rec); err != nil {
-		s.release(old)
-		return err
-	}
-	s.mu.Lock()
-	old.spec, old.table = spec, x.table
-	s.mu.Unlock()
-	s.settle(old, &rec, nil)
-	return nil
 }
 
 // define checks a definition and makes it that of x.
-func (x *sched) define(want api.Schedule, tasks pipeline.Registry) error {
+func (x *storedSchedule) define(want api.Schedule, tasks pipeline.Registry) error {
 	d := &x.rec.scheduleDefinition
 	d.Timetable, d.Tags, d.Overlap, d.CatchUp, d.Window = want.Timetable, want.Tags, want.Overlap, want.CatchUp, want.Window
 	d.Timetable.From = fine(d.Timetable.From)
@@ -125,29 +126,18 @@ func (d *scheduleDefinition) same(o *scheduleDefinition) bool {
 
 // DeleteSchedule removes a schedule, durably. Its runs stay.
 func (e *Engine) DeleteSchedule(ctx context.Context, name string) error {
-	s := &e.schedules
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	x, err := s.hold(ctx, name)
-	if err != nil {
+	return e.amend(ctx, name, func() error {
+		x, err := e.findSchedule(ctx, name)
+		if err == nil {
+			_, err = e.putSchedule(ctx, x, nil)
+		}
 		return err
-	}
-	if err := e.store.PutRecords(ctx, store.RecordWrite{Kind: scheduleKind, Key: name}); err != nil {
-		s.release(x)
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.known, name)
-	x.gone, x.busy = true, false
-	x.timer.stop()
-	s.free.Broadcast()
-	return nil
+	})
 }
 
 // PauseSchedule lets a schedule make no runs until it is resumed, durably.
 func (e *Engine) PauseSchedule(ctx context.Context, name string) error {
-	return e.changeSchedule(ctx, name, func(x *sched, rec *scheduleRecord) bool {
+	return e.changeSchedule(ctx, name, func(x *storedSchedule, rec *scheduleRecord) bool {
 		rec.Paused = true
 		return !x.rec.Paused
 	})
@@ -156,8 +146,8 @@ func (e *Engine) PauseSchedule(ctx context.Context, name string) error {
 // ResumeSchedule goes on with a paused schedule, durably. The times that have
 // passed meanwhile make no runs.
 func (e *Engine) ResumeSchedule(ctx context.Context, name string) error {
-	now := e.microsNow()
-	return e.changeSchedule(ctx, name, func(x *sched, rec *scheduleRecord) bool {
+	return e.changeSchedule(ctx, name, func(x *storedSchedule, rec *scheduleRecord) bool {
+		now := e.microsNow()
 		if x.table != nil {
 			rec.Missed += x.table.Passed(time.UnixMicro(rec.Cursor), now)
 		}
@@ -167,40 +157,40 @@ func (e *Engine) ResumeSchedule(ctx context.Context, name string) error {
 }
 
 // changeSchedule makes a change, unless that reports that there is nothing to do.
-func (e *Engine) changeSchedule(ctx context.Context, name string, change func(*sched, *scheduleRecord) bool) error {
-	s := &e.schedules
-	x, err := s.hold(ctx, name)
-	if err != nil {
+func (e *Engine) changeSchedule(ctx context.Context, name string, change func(*storedSchedule, *scheduleRecord) bool) error {
+	return e.amend(ctx, name, func() error {
+		x, err := e.findSchedule(ctx, name)
+		if err != nil {
+			return err
+		}
+		rec := x.rec
+		if change(x, &rec) {
+			_, err = e.putSchedule(ctx, x, &rec)
+		}
 		return err
-	}
-	rec := x.rec
-	if !change(x, &rec) {
-		s.release(x)
-		return nil
-	}
-	if err := e.putSchedule(ctx, name, &rec); err != nil {
-		s.release(x)
-		return err
-	}
-	s.settle(x, &rec, nil)
-	return nil
+	})
 }
 
 // Schedule tells of a schedule.
-func (e *Engine) Schedule(_ context.Context, name string) (api.Schedule, error) {
-	now := e.microsNow()
-	s := &e.schedules
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.known[name]
-	if x == nil {
-		return api.Schedule{}, noSchedule(name)
+func (e *Engine) Schedule(ctx context.Context, name string) (api.Schedule, error) {
+	x, err := e.findSchedule(ctx, name)
+	live := 0
+	if err == nil {
+		err = e.liveOf(ctx, name, func(string, string) { live++ })
 	}
+	if err != nil {
+		return api.Schedule{}, err
+	}
+	return x.shown(e.microsNow(), live), nil
+}
+
+// shown tells of a schedule that has live runs.
+func (x *storedSchedule) shown(now time.Time, live int) api.Schedule {
 	r := &x.rec
 	out := api.Schedule{
-		Name: name, Timetable: r.Timetable, Pipeline: slices.Clone(r.Pipeline), Tags: slices.Clone(r.Tags),
+		Name: x.name, Timetable: r.Timetable, Pipeline: slices.Clone(r.Pipeline), Tags: slices.Clone(r.Tags),
 		Overlap: r.Overlap, CatchUp: r.CatchUp, Window: r.Window, Paused: r.Paused,
-		Cursor: at(r.Cursor), Queued: at(r.Queued), Live: len(s.live[name]),
+		Cursor: at(r.Cursor), Queued: at(r.Queued), Live: live,
 		Made: r.Made, Skipped: r.Skipped, Missed: r.Missed,
 		Error: r.Error, ErrorAt: at(r.ErrorAt), Created: at(r.Created), Updated: at(r.Updated),
 	}
@@ -210,11 +200,11 @@ func (e *Engine) Schedule(_ context.Context, name string) (api.Schedule, error) 
 	if !r.Paused {
 		out.Next = x.following(now, shownTimes)
 	}
-	return out, nil
+	return out
 }
 
-// following gives the next n times. Called with schedules.mu.
-func (x *sched) following(now time.Time, n int) []time.Time {
+// following gives the next n times.
+func (x *storedSchedule) following(now time.Time, n int) []time.Time {
 	if x.table == nil {
 		return nil
 	}
@@ -237,34 +227,33 @@ func times(table *schedule.Table, after time.Time, n int) (list []time.Time) {
 // Schedules tells of all schedules, by name.
 func (e *Engine) Schedules(ctx context.Context) iter.Seq2[api.Schedule, error] {
 	return func(yield func(api.Schedule, error) bool) {
-		e.schedules.mu.Lock()
-		names := slices.Sorted(maps.Keys(e.schedules.known))
-		e.schedules.mu.Unlock()
-		for _, name := range names {
-			s, err := e.Schedule(ctx, name)
-			if err != nil { // deleted meanwhile
-				continue
-			}
-			if !yield(s, nil) {
-				return
-			}
+		live := make(map[string]int)
+		err := e.liveOf(ctx, "", func(name, _ string) { live[name]++ })
+		if err == nil {
+			err = e.store.Records(ctx, scheduleKind, "", func(name string, text []byte) error {
+				x, err := e.decodeSchedule(name, text)
+				if err == nil && !yield(x.shown(e.microsNow(), live[name]), nil) {
+					return errStop
+				}
+				return err
+			})
+		}
+		if err = ignoreStop(err); err != nil {
+			yield(api.Schedule{}, err)
 		}
 	}
 }
 
 // ScheduleTimes gives the next n times of a schedule.
-func (e *Engine) ScheduleTimes(_ context.Context, name string, n int) ([]time.Time, error) {
+func (e *Engine) ScheduleTimes(ctx context.Context, name string, n int) ([]time.Time, error) {
 	if err := checkTimes(n); err != nil {
 		return nil, err
 	}
-	now := e.microsNow()
-	e.schedules.mu.Lock()
-	defer e.schedules.mu.Unlock()
-	x := e.schedules.known[name]
-	if x == nil {
-		return nil, noSchedule(name)
+	x, err := e.findSchedule(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	return x.following(now, n), nil
+	return x.following(e.microsNow(), n), nil
 }
 
 // Times gives the n times of a timetable that follow a time.

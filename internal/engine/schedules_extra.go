@@ -9,53 +9,43 @@ import (
 
 // TriggerSchedule makes a run now, beside the timetable, and gives its id once it
 // is durable.
-func (e *Engine) TriggerSchedule(ctx context.Context, name string) (string, error) {
-	s := &e.schedules
-	x, err := s.hold(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	if x.spec == nil {
-		s.release(x)
-		return "", x.unreadable()
-	}
-	rec := x.rec
-	done := make(chan error, 1)
-	r, err := e.scheduled(x, byTrigger, e.microsNow(), &rec, func(err error) {
-		if err == nil {
-			s.settle(x, &rec, nil)
-		} else {
-			s.release(x)
+func (e *Engine) TriggerSchedule(ctx context.Context, name string) (id string, err error) {
+	err = e.amend(ctx, name, func() error {
+		x, err := e.findSchedule(ctx, name)
+		if err != nil {
+			return err
 		}
-		done <- err
+		if x.spec == nil {
+			return x.unreadable()
+		}
+		done := make(chan error, 1)
+		r, err := e.scheduled(x, byTrigger, e.microsNow(), &x.rec, func(_ []byte, err error) { done <- err })
+		if err != nil {
+			return err
+		}
+		if id = r.text; e.manual {
+			return nil
+		}
+		return await(ctx, done)
 	})
-	if err != nil {
-		s.release(x)
-		return "", err
-	}
-	if e.manual {
-		return r.text, nil
-	}
-	return r.text, await(ctx, done)
+	return id, err
 }
 
-func (x *sched) unreadable() error {
+func (x *storedSchedule) unreadable() error {
 	return api.Errorf(api.ErrStore, "schedule "+x.name, "can't be read here: %s", x.rec.Error)
 }
 
 // Backfill makes a run for each time of a schedule from one time up to, and
 // without, another, and says how many are durable.
 func (e *Engine) Backfill(ctx context.Context, name string, from, to time.Time) (int, error) {
-	list, err := e.pastTimes(name, from, to)
-	if err != nil || len(list) == 0 {
-		return 0, err
-	}
-	s := &e.schedules
-	x, err := s.hold(ctx, name)
+	x, err := e.findSchedule(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	rec := x.rec
+	list, err := e.pastTimes(x, from, to)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
 	type outcome struct {
 		place int
 		err   error
@@ -64,7 +54,7 @@ func (e *Engine) Backfill(ctx context.Context, name string, from, to time.Time) 
 	ids, asked := make([]string, len(list)), 0
 	for i, at := range list {
 		var r *run
-		if r, err = e.scheduled(x, byBackfill, at, nil, func(err error) { told <- outcome{i, err} }); err != nil {
+		if r, err = e.scheduled(x, byBackfill, at, nil, func(_ []byte, err error) { told <- outcome{i, err} }); err != nil {
 			break
 		}
 		ids[i] = r.text
@@ -79,22 +69,18 @@ func (e *Engine) Backfill(ctx context.Context, name string, from, to time.Time) 
 		}
 		made++
 	}
-	for i, id := range ids[:asked] {
-		if id != "" {
-			rec.ran(id, list[i])
-		}
-	}
 	if made == 0 {
-		s.release(x)
 		return 0, err
 	}
 	// A crash before this leaves the runs and loses that they were counted.
-	noted := e.putSchedule(context.WithoutCancel(ctx), name, &rec)
-	if noted != nil {
-		s.release(x)
-	} else {
-		s.settle(x, &rec, nil)
-	}
+	noted := e.changeSchedule(context.WithoutCancel(ctx), name, func(_ *storedSchedule, rec *scheduleRecord) bool {
+		for i, id := range ids[:asked] {
+			if id != "" {
+				rec.ran(id, list[i])
+			}
+		}
+		return true
+	})
 	if err == nil {
 		err = noted
 	}
@@ -102,24 +88,19 @@ func (e *Engine) Backfill(ctx context.Context, name string, from, to time.Time) 
 }
 
 // pastTimes gives the times of a schedule in a stretch that is over.
-func (e *Engine) pastTimes(name string, from, to time.Time) (list []time.Time, err error) {
-	s := &e.schedules
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.known[name]
+func (e *Engine) pastTimes(x *storedSchedule, from, to time.Time) (list []time.Time, err error) {
+	where := "schedule " + x.name
 	switch {
-	case x == nil:
-		return nil, noSchedule(name)
 	case x.table == nil:
 		return nil, x.unreadable()
 	case !from.Before(to):
-		return nil, api.Errorf(api.ErrInvalid, "schedule "+name, "backfill from %s to %s: the end must be later", from, to)
+		return nil, api.Errorf(api.ErrInvalid, where, "backfill from %s to %s: the end must be later", from, to)
 	case to.After(e.now()):
-		return nil, api.Errorf(api.ErrInvalid, "schedule "+name, "backfill to %s: times to come make their runs themselves", to)
+		return nil, api.Errorf(api.ErrInvalid, where, "backfill to %s: times to come make their runs themselves", to)
 	}
 	for at := x.table.Next(from.Add(-1)); !at.IsZero() && at.Before(to); at = x.table.Next(at) {
 		if len(list) == MaxTimes {
-			return nil, api.Errorf(api.ErrInvalid, "schedule "+name, "backfill from %s to %s: these are more than %d times; do it in parts", from, to, MaxTimes)
+			return nil, api.Errorf(api.ErrInvalid, where, "backfill from %s to %s: these are more than %d times; do it in parts", from, to, MaxTimes)
 		}
 		list = append(list, at)
 	}

@@ -162,22 +162,53 @@ func TestScheduleWhenTheClockIsSet(t *testing.T) {
 	c.made(1, 2, 3, 4, 5, 6, 7)
 }
 
-// What is held by the turn of a schedule is not changed beside.
-func TestScheduleInItsTurn(t *testing.T) {
+// Who changes a schedule while its run is being made goes first: what was decided by
+// what it was before counts no more.
+func TestScheduleChangedWhileItsRunIsMade(t *testing.T) {
 	c := newClocked(t)
 	c.create(api.OverlapAllow)
-	c.now = c.now.Add(time.Hour)
-	c.Tick()
-	c.ScheduleStep()
-	if err := c.PauseSchedule(t.Context(), "s"); !errors.Is(err, api.ErrConflict) {
-		t.Errorf("paused in the middle of a run's making: %v", err)
+	step := func() {
+		c.now = c.now.Add(time.Hour)
+		c.Tick()
+		c.ScheduleStep() // the run is queued
+	}
+	do := func(change func(context.Context, string) error) {
+		t.Helper()
+		if err := change(t.Context(), "s"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	do(c.PauseSchedule)
+	c.steps()
+	c.made()
+	do(c.ResumeSchedule)
+	c.steps()
+	step()
+	c.CommitStep() // and durable
+	do(c.PauseSchedule)
+	c.pass(5 * time.Hour)
+	c.made(2)
+	do(c.ResumeSchedule)
+	c.steps()
+	step()
+	if _, err := c.TriggerSchedule(t.Context(), "s"); err != nil { // queued behind it, and refused
+		t.Fatal(err)
 	}
 	c.steps()
-	if err := c.PauseSchedule(t.Context(), "s"); err != nil {
-		t.Error(err)
+	c.made(2, 8)
+	step()
+	do(c.DeleteSchedule)
+	c.steps()
+	n := 0
+	for _, err := range c.Runs(t.Context(), api.RunFilter{}) {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
 	}
-	c.pass(5 * time.Hour)
-	c.made(1)
+	if n != 2 {
+		t.Errorf("%d runs after the schedule was deleted, want 2", n)
+	}
 }
 
 func TestScheduleThatCantBeRead(t *testing.T) {

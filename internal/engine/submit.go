@@ -160,7 +160,7 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 		ID: r.id, UID: r.uid, Name: req.name, State: api.Running, Base: base, Created: r.created,
 		Plan: store.EncodeRef(payload(kept)), Cell: r.made.cell(),
 	}
-	c.Records = records
+	c.Records = append(records, r.liveWrites(true)...)
 	r.apply(c, pipeline.Begin(c.effects, r.root))
 	c.told = told
 	e.queue.push(c)
@@ -169,14 +169,6 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 
 // admit gives a new run its number and id.
 func (e *Engine) admit(ctx context.Context, name string, by *made) (*run, error) {
-	r, err := e.enter(ctx, name, by)
-	if err == nil {
-		e.schedules.begun(r)
-	}
-	return r, err
-}
-
-func (e *Engine) enter(ctx context.Context, name string, by *made) (*run, error) {
 	number, err := e.takeNumber(ctx)
 	if err != nil {
 		return nil, err

@@ -303,20 +303,32 @@ var mutants = []mutant{
 		"internal/engine/schedules_step.go",
 		"return []store.RecordWrite{w}, err", "return []store.RecordWrite{w}[1:], err",
 	}}},
-	{"live run of a schedule forgotten after a crash", "", []edit{{
-		"internal/engine/recover.go",
-		"\te.schedules.begun(r)\n", "",
+	{"live run of a schedule not noted with it", "", []edit{{
+		"internal/engine/submit.go",
+		"append(records, r.liveWrites(true)...)", "records",
+	}}},
+	{"run of a schedule that is retried is not live", engineTests, []edit{{
+		"internal/engine/retry.go",
+		"\tagain.c.Records = r.liveWrites(true)\n", "",
+	}}},
+	{"run of a schedule made by what that was before", engineTests, []edit{{
+		"internal/engine/schedules.go",
+		"Key: x.name, Check: true, Was: x.text}", "Key: x.name}",
+	}}},
+	{"record changed that is not as expected", memoryTests, []edit{{
+		"internal/store/memory/records.go",
+		"if w.Check && (", "if w.Check && s == nil && (",
 	}}},
 	{"wake-up lost when the run ends that a time waits for", "", []edit{{
-		"internal/engine/schedules.go",
-		"x != nil && !x.busy { // who", "x != nil && x.gone { // who",
+		"internal/engine/advance.go",
+		"e.lookAt(r.made.Name)", "_ = e.lookAt",
 	}}},
 	{"paused schedule makes runs", "", []edit{{
 		"internal/engine/schedules_step.go",
-		"x.busy || x.gone || x.rec.Paused || x.table == nil {", "x.busy || x.gone || x.table == nil {",
+		"if x.rec.Paused || x.table == nil {", "if x.table == nil {",
 	}}},
 	{"run of a schedule that the store refused is not tried again", "", []edit{{
-		"internal/engine/schedules.go",
+		"internal/engine/schedules_turn.go",
 		"\ts.at(x, s.e.now().Add(x.delay))\n", "",
 	}}},
 	{"run not cancelled that a time waits for", "", []edit{{
