@@ -55,9 +55,10 @@ type Node struct {
 	lost     chan struct{}
 	losing   sync.Once
 
-	mu     sync.Mutex
-	live   []store.Member
-	keeper int64
+	mu      sync.Mutex
+	live    []store.Member
+	keeper  int64
+	leaving bool // this process is not to be the keeper
 
 	out  outbox
 	in   inbox
@@ -121,6 +122,15 @@ func (n *Node) KeeperSession() (session int64, self bool) {
 	return n.keeper, n.keeper == n.self
 }
 
+// LetGo is for a process that ends soon: from the next beat on, which comes at once,
+// it is not the keeper.
+func (n *Node) LetGo() {
+	n.mu.Lock()
+	n.leaving = true
+	n.mu.Unlock()
+	n.Hurry()
+}
+
 // Hurry has the next beat come at once: somebody may have come or gone.
 func (n *Node) Hurry() {
 	select {
@@ -158,7 +168,10 @@ func (n *Node) beat(ctx context.Context) error {
 	live, given, err := n.store.Beat(ctx, offer)
 	var keeper int64
 	if err == nil {
-		keeper, err = n.store.Hold(ctx, Keeper, true)
+		n.mu.Lock()
+		want := !n.leaving
+		n.mu.Unlock()
+		keeper, err = n.store.Hold(ctx, Keeper, want)
 	}
 	if errors.Is(err, store.ErrLost) {
 		n.GivenUp()

@@ -213,3 +213,35 @@ func TestStandsStill(t *testing.T) {
 		}
 	})
 }
+
+// A process that is about to end lets another be the keeper, and is it not again, be
+// it that there is no other.
+func TestKeeperLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := begin(t, 2, plain)
+		keeper := func() (numbers [2]int64) {
+			for i, p := range list {
+				numbers[i], _ = p.KeeperSession()
+			}
+			return numbers
+		}
+		a, b := list[0].Self(), list[1].Self()
+		if got := keeper(); got != [2]int64{a, a} {
+			t.Fatalf("the keepers are %v, want %d", got, a)
+		}
+		list[0].LetGo()
+		synctest.Wait()
+		if got := keeper(); got[0] != 0 {
+			t.Errorf("who let go takes %d for the keeper, want nobody", got[0])
+		}
+		<-time.After(lease/2 + time.Millisecond)
+		if got := keeper(); got != [2]int64{b, b} {
+			t.Errorf("the keepers are %v, want %d", got, b)
+		}
+		list[1].LetGo()
+		<-time.After(lease)
+		if got := keeper(); got != [2]int64{} {
+			t.Errorf("the keepers are %v, want none", got)
+		}
+	})
+}

@@ -194,6 +194,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		e.mu.Unlock()
 	})
 	e.mu.Unlock()
+	if e.peers.node != nil {
+		e.loops.Go(e.letGo) // a change of a limit may take its time
+	}
 	e.dispatch.close()
 	e.giveBack(e.dispatch.unlay())
 	e.closeFlows()

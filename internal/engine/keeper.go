@@ -31,6 +31,7 @@ type keeper struct {
 
 	mu   sync.Mutex
 	kept *limit.Kept // nil: another one is
+	left bool        // it will not be this engine any more
 }
 
 // slotLetter is said to the keeper.
@@ -151,6 +152,19 @@ func (e *Engine) keepLoop() {
 	}
 }
 
+// letGo is for an engine that is to be closed, however long its bodies take: another
+// one is the keeper from the next beat on. What it has and waits for it states to
+// that one, as to any other. A change of a limit that is under way is there for who
+// reads them next.
+func (e *Engine) letGo() {
+	e.limits.writing.Lock()
+	e.keeper.mu.Lock()
+	e.keeper.kept, e.keeper.left = nil, true
+	e.keeper.mu.Unlock()
+	e.limits.writing.Unlock()
+	e.peers.node.LetGo()
+}
+
 // keepStep reads the limits if this engine has just become the keeper, and looks
 // who lives: of those that do not it forgets all, and until it has heard of those
 // that do it grants nothing. Who lives is asked after the duty was got, so nobody
@@ -165,6 +179,10 @@ func (e *Engine) keepStep(ctx context.Context) {
 	}
 	k := &e.keeper
 	k.mu.Lock()
+	if k.kept == nil { // it was let go
+		k.mu.Unlock()
+		return
+	}
 	known := k.kept.Sessions() // before it is asked who lives: one that joins meanwhile stays
 	k.mu.Unlock()
 	members, given, err := e.peers.shared.Beat(ctx, e.peers.offer)
@@ -187,6 +205,10 @@ func (e *Engine) keepStep(ctx context.Context) {
 		e.stateSlots()
 	}
 	k.mu.Lock()
+	if k.kept == nil {
+		k.mu.Unlock()
+		return
+	}
 	var told []limit.Told
 	for _, session := range known {
 		if !slices.Contains(live, session) {
@@ -202,7 +224,7 @@ func (e *Engine) keepStep(ctx context.Context) {
 func (e *Engine) beginToKeep(ctx context.Context) (fresh bool, err error) {
 	k := &e.keeper
 	k.mu.Lock()
-	has := k.kept != nil
+	has := k.kept != nil || k.left
 	k.mu.Unlock()
 	if has {
 		return false, nil
@@ -219,9 +241,12 @@ func (e *Engine) beginToKeep(ctx context.Context) (fresh bool, err error) {
 	l := &e.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.known, l.synced = known, true
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.left {
+		return false, nil
+	}
+	l.known, l.synced = known, true
 	k.kept = limit.Keep(table)
 	return true, nil
 }
@@ -310,7 +335,7 @@ func (e *Engine) spread(told []limit.Told) {
 	for session, list := range letters {
 		_ = e.peers.node.Tell(session, tellSlots, toldLetter{Told: list})
 	}
-	e.hear(own)
+	e.hear(self, own)
 }
 
 // teach tells all that live which tags are limited, and waits until they know:
@@ -342,7 +367,11 @@ func (e *Engine) atKeeper(ctx context.Context, in *limitRequest) (out []api.Limi
 		session, self := e.peers.node.KeeperSession()
 		switch {
 		case self && e.keeps():
-			return e.limitHere(ctx, in)
+			if out, err := e.limitHere(ctx, in); !errors.Is(err, cluster.ErrGone) {
+				return out, err
+			}
+		case (self || session == 0) && e.isClosed():
+			return nil, api.ErrClosed
 		case !self && session != 0:
 			var raw json.RawMessage
 			if err := e.peers.node.Call(ctx, session, doLimit, in, &raw); !errors.Is(err, cluster.ErrGone) {

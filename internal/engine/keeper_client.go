@@ -238,11 +238,13 @@ func (e *Engine) slotsTold(q *cluster.Request) {
 	if in.Known != nil {
 		e.limits.learn(q.From, in.Known)
 	}
-	e.hear(in.Told)
+	e.hear(q.From, in.Told)
 }
 
-// hear lets those begin that have their slots, and ends those that never will.
-func (e *Engine) hear(told []limit.Told) {
+// hear lets those begin that have their slots, and ends those that never will. What
+// was said by who is not the keeper any more does not count, since the next one was
+// told how all was before.
+func (e *Engine) hear(from int64, told []limit.Told) {
 	if len(told) == 0 {
 		return
 	}
@@ -251,6 +253,9 @@ func (e *Engine) hear(told []limit.Told) {
 	var refused []refusal
 	var back slotLetter
 	l.mu.Lock()
+	if l.keeper != from {
+		told = nil
+	}
 	for _, x := range told {
 		c := l.numbers[x.Number]
 		switch {

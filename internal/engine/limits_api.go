@@ -3,11 +3,13 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/cluster"
 	"github.com/runnel-dev/runnel/internal/limit"
 	"github.com/runnel-dev/runnel/internal/store"
 )
@@ -75,7 +77,7 @@ func (e *Engine) limitHere(ctx context.Context, in *limitRequest) ([]api.Limit, 
 		l, err := e.readLimit(in.Tag)
 		return []api.Limit{l}, err
 	case limitList:
-		return e.listLimits(), nil
+		return e.listLimits()
 	}
 	return nil, api.Errorf(api.ErrInvalid, "", "a limit is asked to %q, which is not known: is another process of another version?", in.Do)
 }
@@ -135,6 +137,9 @@ func (e *Engine) deleteLimit(ctx context.Context, tag string) error {
 // changeLimit writes a limit's record, and then does in memory what it says.
 // Called with limits.writing.
 func (e *Engine) changeLimit(ctx context.Context, tag string, value []byte, apply func(*limit.Table) limit.Change) error {
+	if e.limits.on && !e.keeps() { // it was let go
+		return cluster.ErrGone
+	}
 	if e.isClosed() {
 		return api.ErrClosed
 	}
@@ -227,16 +232,20 @@ func (e *Engine) Limits(ctx context.Context) iter.Seq2[api.Limit, error] {
 	}
 }
 
-func (e *Engine) listLimits() (list []api.Limit) {
+func (e *Engine) listLimits() (list []api.Limit, err error) {
 	e.limits.mu.Lock()
 	tags := slices.Sorted(maps.Keys(e.limits.known))
 	e.limits.mu.Unlock()
 	for _, tag := range tags {
-		if l, err := e.readLimit(tag); err == nil { // else deleted meanwhile
+		l, err := e.readLimit(tag)
+		switch {
+		case err == nil:
 			list = append(list, l)
+		case !errors.Is(err, api.ErrNotFound): // that was deleted meanwhile
+			return nil, err
 		}
 	}
-	return list
+	return list, nil
 }
 
 // shownWaiters is how many of those who wait are named.
@@ -254,6 +263,9 @@ func (e *Engine) readLimit(tag string) (api.Limit, error) {
 	if l.on {
 		e.keeper.mu.Lock()
 		defer e.keeper.mu.Unlock()
+		if e.keeper.kept == nil {
+			return api.Limit{}, cluster.ErrGone
+		}
 		table = e.keeper.kept.Table()
 	}
 	holders, waiting := table.Holders(tag), table.Waiting(tag)

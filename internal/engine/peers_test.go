@@ -28,9 +28,14 @@ const peerLease = 10 * time.Second
 type frozen struct {
 	store.Shared
 
-	mu   sync.Mutex
-	gate chan struct{} // nil: it does not stand still
-	last time.Time     // when the lease was renewed last
+	deaf    atomic.Bool  // letters do not come
+	expired atomic.Int64 // calls of Expire
+
+	mu    sync.Mutex
+	gate  chan struct{} // nil: it does not stand still
+	last  time.Time     // when the lease was renewed last
+	left  int           // writes until it stands still; 0: it goes on
+	after bool          // the last of them is done, which nobody hears of
 }
 
 var _ store.Shared = (*frozen)(nil)
@@ -57,9 +62,46 @@ func (f *frozen) pass() {
 	}
 }
 
-func (f *frozen) Commit(ctx context.Context, batch []*store.Transition) ([]store.FrameRef, error) {
+// standAt has the process stand still at its n-th write from now on: before it, or
+// after.
+func (f *frozen) standAt(n int, after bool) {
+	f.mu.Lock()
+	f.left, f.after = n, after
+	f.mu.Unlock()
+}
+
+// write does a write, unless the process stands still.
+func (f *frozen) write(do func()) {
+	f.mu.Lock()
+	last := f.left == 1
+	f.left = max(f.left-1, 0)
+	after := f.after
+	f.mu.Unlock()
+	if last && !after {
+		f.freeze()
+	}
 	f.pass()
-	return f.Shared.Commit(ctx, batch)
+	do()
+	if last && after {
+		f.freeze()
+		f.pass()
+	}
+}
+
+func (f *frozen) Commit(ctx context.Context, batch []*store.Transition) (closed []store.FrameRef, err error) {
+	f.write(func() { closed, err = f.Shared.Commit(ctx, batch) })
+	return closed, err
+}
+
+func (f *frozen) PutRecords(ctx context.Context, writes ...store.RecordWrite) (err error) {
+	f.write(func() { err = f.Shared.PutRecords(ctx, writes...) })
+	return err
+}
+
+func (f *frozen) Expire(ctx context.Context, before int64, limit int) (int, bool, error) {
+	f.pass()
+	f.expired.Add(1)
+	return f.Shared.Expire(ctx, before, limit)
 }
 
 func (f *frozen) Beat(ctx context.Context, offer []byte) ([]store.Member, int, error) {
@@ -83,6 +125,9 @@ func (f *frozen) Send(ctx context.Context, letters []store.Letter) error {
 
 func (f *frozen) Receive(ctx context.Context, done []int64, limit int) ([]store.Letter, error) {
 	f.pass()
+	if f.deaf.Load() {
+		return nil, nil
+	}
 	return f.Shared.Receive(ctx, done, limit)
 }
 
@@ -101,10 +146,14 @@ type peer struct {
 	work  sync.WaitGroup
 }
 
-func join(t *testing.T, s *memory.Store, name string, registry pipeline.Registry) *peer {
+func join(t *testing.T, s *memory.Store, name string, registry pipeline.Registry, more ...func(*engine.Config)) *peer {
 	t.Helper()
 	p := &peer{t: t, store: &frozen{Shared: s.Join(name, peerLease, time.Now)}}
-	seat, err := engine.Sit(t.Context(), engine.Config{Store: p.store, Registry: registry, Logger: slog.New(slog.DiscardHandler), Places: 4, Tasks: peerTasks})
+	cfg := engine.Config{Store: p.store, Registry: registry, Logger: slog.New(slog.DiscardHandler), Places: 4, Tasks: peerTasks}
+	for _, change := range more {
+		change(&cfg)
+	}
+	seat, err := engine.Sit(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

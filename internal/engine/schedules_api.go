@@ -68,7 +68,10 @@ func (e *Engine) amend(ctx context.Context, name string, change func() error) er
 		if err == nil {
 			e.lookAt(name)
 		}
-		if !errors.Is(err, store.ErrFenced) {
+		switch {
+		case errors.Is(err, store.ErrLost):
+			return ErrLost
+		case !errors.Is(err, store.ErrFenced):
 			return err
 		}
 	}

@@ -160,7 +160,8 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 		ID: r.id, UID: r.uid, Name: req.name, State: api.Running, Base: base, Created: r.created,
 		Plan: store.EncodeRef(payload(kept)), Cell: r.made.cell(),
 	}
-	c.Records = append(records, r.liveWrites(true)...)
+	records = append(records, r.liveWrites(true)...)
+	c.Records = records
 	r.apply(c, pipeline.Begin(c.effects, r.root))
 	c.told = told
 	e.queue.push(c)

@@ -315,6 +315,18 @@ var mutants = []mutant{
 		"internal/engine/schedules.go",
 		"Key: x.name, Check: true, Was: x.text}", "Key: x.name}",
 	}}},
+	{"every process makes the runs of schedules", engineTests, []edit{{
+		"internal/engine/duties.go",
+		"KeeperSession()\n\treturn self", "KeeperSession()\n\treturn self || true",
+	}}},
+	{"the next keeper does not read the schedules", engineTests, []edit{{
+		"internal/engine/duties.go",
+		"\te.schedules.markAll()\n", "",
+	}}},
+	{"keeper that drains is not followed", engineTests, []edit{{
+		"internal/cluster/node.go",
+		"n.leaving = true", "n.leaving = false",
+	}}},
 	{"record changed that is not as expected", memoryTests, []edit{{
 		"internal/store/memory/records.go",
 		"if w.Check && (", "if w.Check && s == nil && (",

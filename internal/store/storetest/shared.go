@@ -38,6 +38,7 @@ func RunShared(t *testing.T, open func(t *testing.T) Sharing) {
 		{"a session that begins again has no runs", rejoined},
 		{"a duty is one session's", duties},
 		{"a record is changed by one session", func(t *testing.T, a, b env, _ func(env)) { checkedTogether(t, a, b) }},
+		{"old runs go once, or are live again", expiryOfOthers},
 		{"run numbers of several sessions", runNumbers},
 		{"letters", letters},
 		{"the bell", bellRings},
