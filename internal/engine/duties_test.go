@@ -436,6 +436,42 @@ func TestOldRunsAreRemovedByOneProcess(t *testing.T) {
 	})
 }
 
+// Runs are kept for as long as any process that lives wants.
+func TestLongestRetentionCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		var list []*peer
+		for i, keep := range []time.Duration{time.Hour, 5 * time.Hour, 0} { // 0: for ever
+			list = append(list, join(t, s, fmt.Sprint(i), signature, func(c *engine.Config) { c.Retention = keep }))
+		}
+		a := list[0]
+		a.waits(a.submit(wide), "380")
+		for _, c := range []struct {
+			end  *peer
+			d    time.Duration
+			left int
+		}{{nil, 10 * time.Hour, 1}, {list[2], time.Hour, 0}, {nil, 0, 0}, {nil, 4 * time.Hour, 1}, {list[1], time.Hour, 0}} {
+			if c.d == 0 {
+				a.waits(a.submit(wide), "380")
+				continue
+			}
+			if c.end != nil {
+				c.end.stop()
+			}
+			<-time.After(c.d)
+			n := 0
+			for _, err := range a.Engine().Runs(t.Context(), api.RunFilter{}) {
+				if n++; err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n != c.left {
+				t.Errorf("%d runs are left after %s more, want %d", n, c.d, c.left)
+			}
+		}
+	})
+}
+
 // A keeper that is closed and waits for its bodies is followed at once all the same:
 // schedules go on, and limits hold, with what it still has.
 func TestKeeperThatDrainsIsFollowed(t *testing.T) {

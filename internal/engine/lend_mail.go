@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/cluster"
@@ -131,6 +132,8 @@ type offer struct {
 	Places int      `json:"places"`
 	Queues []string `json:"queues,omitempty"` // nil: all
 	Tasks  []string `json:"tasks"`
+	// Keep is for how long this process wants runs to be kept that have ended; 0: for ever.
+	Keep time.Duration `json:"keep,omitempty"`
 }
 
 func readOffer(data []byte) (o offer, ok bool) {

@@ -46,7 +46,7 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 		return
 	}
 	slices.Sort(tasks)
-	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks}) //nolint:errchkjson // words and a number
+	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks, Keep: e.retention.keep}) //nolint:errchkjson // words and a number
 	e.limits.sharing.init()
 	p.shared, p.offer, p.wake = shared, own, make(chan struct{}, 1)
 	p.node = cluster.New(cluster.Config{

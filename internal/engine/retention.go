@@ -19,8 +19,8 @@ const (
 )
 
 // retention removes runs that ended long ago, and cache entries that have expired:
-// of engines that share a store in the keeper, whose keep counts. Only its goroutine,
-// or who drives the engine, looks at due.
+// of engines that share a store in the keeper. Only its goroutine, or who drives the
+// engine, looks at due.
 type retention struct {
 	keep time.Duration // 0: for ever
 	due  time.Time     // of the next batch
@@ -38,12 +38,23 @@ func (x *retention) init(keep time.Duration, now time.Time) {
 	x.keep, x.due, x.wake = max(keep, 0), now, make(chan struct{}, 1)
 }
 
-// before is when the runs that go ended at the latest.
-func (x *retention) before(now time.Time) int64 {
-	if x.keep == 0 {
+// endedBefore is when the runs that go ended at the latest: of processes that share
+// the store the one counts that wants them kept the longest.
+func (e *Engine) endedBefore(now time.Time) int64 {
+	keep := e.retention.keep
+	if keep == 0 {
 		return 0
 	}
-	return now.Add(-x.keep).UnixMicro()
+	if e.peers.node != nil {
+		for _, m := range e.peers.node.Live() {
+			o, ok := readOffer(m.Offer)
+			if !ok || o.Keep == 0 {
+				return 0
+			}
+			keep = max(keep, o.Keep)
+		}
+	}
+	return now.Add(-keep).UnixMicro()
 }
 
 // every is the time between two sweeps.
@@ -84,7 +95,7 @@ func (e *Engine) ExpireStep() bool {
 	more, err := e.expireEntries(e.closers.ctx)
 	if err == nil {
 		var runs bool
-		_, runs, err = e.store.Expire(e.closers.ctx, x.before(now), expireBatch)
+		_, runs, err = e.store.Expire(e.closers.ctx, e.endedBefore(now), expireBatch)
 		more = more || runs
 	}
 	switch {
