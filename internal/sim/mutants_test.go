@@ -324,8 +324,8 @@ var mutants = []mutant{
 		"\te.schedules.markAll()\n", "",
 	}}},
 	{"keeper that drains is not followed", engineTests, []edit{{
-		"internal/cluster/node.go",
-		"n.leaving = true", "n.leaving = false",
+		"internal/engine/engine.go",
+		"e.loops.Go(e.letGo)", "_ = e.letGo",
 	}}},
 	{"record changed that is not as expected", memoryTests, []edit{{
 		"internal/store/memory/records.go",
