@@ -59,7 +59,7 @@ type TaskRun struct {
 	// is the same as text.
 	Waiting  *Waiting        `json:"waiting,omitempty"`
 	Reason   string          `json:"reason,omitempty"`
-	Started  time.Time       `json:"started,omitzero"`  // of the first attempt
+	Started  time.Time       `json:"started,omitzero"`  // of the first attempt since the run was last retried
 	Finished time.Time       `json:"finished,omitzero"` // zero unless State is final
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *Failure        `json:"failure,omitempty"`

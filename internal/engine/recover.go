@@ -117,7 +117,7 @@ func standOf(row *store.TaskRow) stand {
 	s := stand{attempt: row.Attempt, gen: row.Gen}
 	var cell store.TaskCell
 	if row.State == api.Pending && cell.Decode(row.Cell) == nil {
-		s.anew, s.start = cell.Anew, cell.Start
+		s.anew, s.start, s.history = cell.Anew, cell.Start, clone(cell.History)
 	}
 	return s
 }

@@ -150,12 +150,11 @@ func (a *reopening) task(f *pipeline.Frame, at int, key int64, inside bool) {
 			}
 		}
 	}
-	a.reopenTask(row, cell)
+	fresh := store.TaskCell{Shown: cell.Shown, Upstream: cell.Upstream, Start: cell.Start}
 	if !inside { // a flow makes all its calls again
-		w := &a.c.Tasks[len(a.c.Tasks)-1]
-		fresh := store.TaskCell{History: cell.History, Anew: int64(a.r.gen)}
-		w.Cell = fresh.Append(nil)
+		fresh = store.TaskCell{Anew: int64(a.r.gen)}
 	}
+	a.reopenTask(row, &fresh)
 }
 
 // returned reopens the chain that a task returned; its frame has the given id.
@@ -172,8 +171,14 @@ func (a *reopening) returned(f *pipeline.Frame, at int, cell *store.TaskCell, id
 }
 
 // reopenTask makes a row stand for a task that has not begun in this generation.
-func (a *reopening) reopenTask(row *store.TaskRow, cell *store.TaskCell) {
-	fresh := store.TaskCell{History: cell.History, Shown: cell.Shown, Upstream: cell.Upstream, Start: cell.Start}
+// What the cell says is kept, and the history.
+func (a *reopening) reopenTask(row *store.TaskRow, fresh *store.TaskCell) {
+	history, err := past(row, a.e.micros())
+	if err != nil {
+		a.err = err
+		return
+	}
+	fresh.History = history
 	a.c.Tasks = append(a.c.Tasks, store.TaskWrite{
 		TaskRow: store.TaskRow{
 			ID: row.ID, Run: row.Run, Frame: row.Frame, Place: row.Place, Task: row.Task,
@@ -275,7 +280,7 @@ func (a *reopening) childTask(g *group, i int, row *store.TaskRow) {
 		a.returned(g.frame, i, &cell, row.ID)
 		return
 	}
-	a.reopenTask(row, &cell)
+	a.reopenTask(row, &store.TaskCell{Shown: cell.Shown, Upstream: cell.Upstream, Start: cell.Start})
 }
 
 // childChain reopens a child that is a chain.

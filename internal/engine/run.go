@@ -53,6 +53,7 @@ type run struct {
 type stand struct {
 	attempt, gen int32
 	anew, start  int64 // see store.TaskCell
+	history      []byte
 	child        *heldChild
 }
 

@@ -26,7 +26,9 @@ func (t *task) postpone(c *change) bool {
 		return false
 	}
 	t.phase, t.cell.Due = scheduled, t.cell.Start
-	t.cell.History = store.AppendHistory(t.cell.History, api.Scheduled, 0, now.UnixMicro(), "until "+due.UTC().Format(time.RFC3339Nano))
+	t.cell.History = store.AppendHistory(t.cell.History, &store.Line{
+		State: api.Scheduled, At: now.UnixMicro(), Message: "until " + due.UTC().Format(time.RFC3339Nano),
+	})
 	t.write(c, api.Scheduled, &t.cell)
 	t.standAside()
 	c.then(func() {

@@ -126,7 +126,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 	}
 	if was, ok := r.rows[key]; ok {
 		delete(r.rows, key)
-		t.row, t.was, t.cell.Anew, t.cell.Start = true, was, was.anew, was.start
+		t.row, t.was, t.cell.Anew, t.cell.Start, t.cell.History = true, was, was.anew, was.start, was.history
 	}
 	if c.upstream != nil {
 		t.dependsOn(c.upstream)
@@ -183,7 +183,7 @@ func (t *task) write(c *change, state api.State, cell *store.TaskCell) {
 
 // note adds a line to the task's history.
 func (t *task) note(state api.State, at int64, message string) {
-	t.cell.History = store.AppendHistory(t.cell.History, state, t.attempt, at, message)
+	t.cell.History = store.AppendHistory(t.cell.History, &store.Line{State: state, Attempt: t.attempt, At: at, Message: message})
 }
 
 // stopTimers ends what could still happen to the attempt by time.

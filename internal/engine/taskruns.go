@@ -270,18 +270,22 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 // that needed no line of its own follows from its times.
 func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 	var last int64
-	add := func(state api.State, attempt int, micros int64, message string) {
+	add := func(state api.State, attempt int, micros int64, message string) *api.Transition {
 		if len(out.History) > 0 {
 			micros = max(micros, last+1)
 		}
 		last = micros
-		tr := api.Transition{State: state, Name: lifecycle.Name(state, attempt, ""), Time: at(micros), Attempt: attempt, Message: message}
-		out.History = append(out.History, tr)
+		out.History = append(out.History, api.Transition{
+			State: state, Name: lifecycle.Name(state, attempt, ""), Time: at(micros), Attempt: attempt, Message: message,
+		})
+		return &out.History[len(out.History)-1]
 	}
-	err := store.History(cell.History, func(state api.State, attempt int32, micros int64, message string) {
-		add(state, int(attempt), micros, message)
-		if state == api.Failed && int(attempt) < out.Attempt { // of this generation: it is tried again
-			tr := &out.History[len(out.History)-1]
+	err := store.History(cell.History, func(l *store.Line) {
+		tr := add(l.State, int(l.Attempt), l.At, l.Message)
+		switch {
+		case l.Name != "":
+			tr.Name = l.Name
+		case l.State == api.Failed && int(l.Attempt) < out.Attempt: // it is tried again
 			tr.State, tr.Name = api.Scheduled, lifecycle.AwaitingRetry
 		}
 	})
@@ -292,10 +296,28 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 	case out.State == api.Scheduled && len(out.History) == 0:
 		add(api.Scheduled, out.Attempt, cell.Due, "")
 	case out.State.Final():
-		add(out.State, out.Attempt, cell.Ended, "")
-		out.History[len(out.History)-1].Name = out.StateName
+		add(out.State, out.Attempt, cell.Ended, "").Name = out.StateName
 	}
 	return err
+}
+
+// past gives the history of a task run that has ended and is to begin again with
+// a retry of its run, as a row keeps it: with how it ended, and why.
+func past(row *store.TaskRow, now int64) ([]byte, error) {
+	out, err := taskRun("", 0, row, false)
+	var b []byte
+	for i := range out.History {
+		tr := &out.History[i]
+		l := store.Line{State: tr.State, Name: tr.Name, Attempt: int32(tr.Attempt), At: tr.Time.UnixMicro(), Message: tr.Message}
+		if i == len(out.History)-1 && out.Failure != nil {
+			l.Message = out.Failure.Message
+		}
+		if l.Name == lifecycle.Name(l.State, tr.Attempt, "") && l.State != api.Failed {
+			l.Name = ""
+		}
+		b = store.AppendHistory(b, &l)
+	}
+	return store.AppendHistory(b, &store.Line{State: api.Pending, At: now, Message: "the run is retried"}), err
 }
 
 // firstWidth is the most keys that the first block of a run can have.
