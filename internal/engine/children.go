@@ -26,7 +26,7 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 		return err
 	}
 	if row.State == store.FrameClosing {
-		g.next = g.count
+		g.next, g.owed = g.count, 0
 		rec.ending = append(rec.ending, g)
 		return nil
 	}
@@ -46,7 +46,7 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 		g.next++
 	}
 	rec.found = append(rec.found, g)
-	g.active, g.owed, g.recovered = alive, int(row.Pending)-alive, true
+	g.active, g.owed = alive, int(row.Pending)-alive
 	g.tripped = g.tripped || row.Failed > 0 && frame.Group.FailFast
 	return nil
 }

@@ -24,11 +24,10 @@ type group struct {
 	next     int
 	active   int
 	enlisted bool
-	// After recovery: children with a record don't start again, and those owed
-	// are pending without one.
-	skip      func(i int) bool
-	skipped   bitset
-	recovered bool
+	owed     int // children that have not started
+	// After recovery: children with a record don't start again.
+	skip    func(i int) bool
+	skipped bitset
 	// Children that begin in queues that nobody serves here do not begin: which,
 	// and how many.
 	unserved bitset
@@ -36,7 +35,6 @@ type group struct {
 	held     bool     // counted as standing aside: for what is left of it nobody comes
 	aside    int      // tasks of its children that wait for the time of their first attempt
 	later    []func() // children that go on when there is room
-	owed     int
 
 	// Guarded by run.mu.
 	done    bitset // children that have ended, durably
@@ -77,10 +75,8 @@ func newGroup(r *run, f *pipeline.Frame, b block, count int) *group {
 			states: make([]pipeline.State, count),
 		}
 	}
-	for i := range count {
-		if !g.immediate(i) {
-			break
-		}
+	g.owed = count - g.immediates()
+	for g.next < count && g.immediate(g.next) {
 		g.next++
 	}
 	return g
@@ -115,30 +111,10 @@ func (g *group) startable() bool {
 	return (g.next < g.count || len(g.later) > 0) && (limit == 0 || g.active < limit) && g.aside < waitingCap
 }
 
-// unstarted counts the children that have not started.
+// unstarted counts the children that have not started, and takes them off.
 func (g *group) unstarted() int {
-	n := g.left()
-	g.stuck = 0
-	if g.recovered {
-		g.owed = 0
-	}
-	return n
-}
-
-// left is unstarted that changes nothing.
-func (g *group) left() int {
-	if g.recovered {
-		return g.owed
-	}
-	if g.skip == nil && g.unserved.n == 0 && g.immediates() == 0 {
-		return g.count - g.next
-	}
-	n := g.stuck
-	for i := g.next; i < g.count; i++ {
-		if !g.passed(i) {
-			n++
-		}
-	}
+	n := g.owed
+	g.owed, g.stuck = 0, 0
 	return n
 }
 

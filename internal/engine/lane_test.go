@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -306,5 +307,45 @@ func TestRetriedChildrenWaitForParallelism(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The children that have not begun are counted as they begin, not when somebody
+// asks: those that need no task, that nobody serves, that have records.
+func TestWhatHasNotBegunIsCounted(t *testing.T) {
+	value, gpu := `{"value":1}`, dbl(1, `"queue":"gpu"`)
+	s := &refusing{Store: memory.Open()}
+	h := serving(t, s, []string{"default"})
+	id := h.begin(all("", value, gpu, dbl(2, ""), dbl(3, ""), value, gpu, dbl(4, ""), value))
+	counts := func(when string, running, queue, worker int) {
+		t.Helper()
+		want := map[api.WaitingKind]int{api.WaitsForQueue: queue, api.WaitsForWorker: worker}
+		maps.DeleteFunc(want, func(_ api.WaitingKind, n int) bool { return n == 0 })
+		if why, err := h.Why(t.Context(), id); err != nil || why.Running != running || !maps.Equal(why.Counts, want) {
+			t.Errorf("%s %d run and the others wait for %v (%v), want %d and %v", when, why.Running, why.Counts, err, running, want)
+		}
+	}
+	counts("at first", 0, 2, 3)
+	job, _ := h.next()
+	counts("with one begun", 1, 2, 2)
+	h.Finish(job, number(1))
+	h.steps()
+	counts("with one ended", 0, 2, 2)
+	h = serving(t, s, []string{"default"})
+	h.steps()
+	counts("after a crash", 0, 2, 2)
+	h = serving(t, s, []string{"gpu"})
+	h.steps()
+	counts("where the others are served", 0, 2, 2)
+	if job, _ = h.next(); string(job.Bound[0]) != "1" {
+		t.Errorf("claimed %s, want 1", job.Bound[0])
+	}
+	counts("with another one begun", 1, 2, 1)
+	h.Finish(job, number(1))
+	h = serving(t, s, nil)
+	h.steps()
+	counts("after another crash", 0, 0, 4)
+	if got := h.work(1); len(got) != 4 || h.state(id) != api.Completed {
+		t.Errorf("claimed %v, and the run is %s", got, h.state(id))
 	}
 }

@@ -272,7 +272,7 @@ func (d *dispatcher) children(g *group, paused bool, w *api.Waiting) {
 			w.Taken += one.Taken
 		}
 	}
-	n := g.left()
+	n := g.owed
 	if paused || g.lane == nil {
 		add(d.held(g, paused), n)
 		return

@@ -157,7 +157,7 @@ var mutants = []mutant{
 	}}},
 	{"limit forgotten after a crash", "", []edit{{
 		"internal/engine/children.go",
-		"g.active, g.owed, g.recovered = alive,", "g.active, g.owed, g.recovered = 0,",
+		"g.active, g.owed = alive,", "g.active, g.owed = 0,",
 	}}},
 	{"body starts before its run is committed", "", []edit{{
 		"internal/engine/submit.go",
