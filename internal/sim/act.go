@@ -19,6 +19,7 @@ import (
 // claim gives a job to a worker, which runs its body at once and holds back the
 // answer.
 func (w *world) claim() bool {
+	waiting := w.priorities()
 	job, err := w.e.TryClaim(w.ctx)
 	if err != nil {
 		w.broken("claim: %v", err)
@@ -31,6 +32,7 @@ func (w *world) claim() bool {
 		w.broken("claimed a job of a run that is not known: %s", job.ID)
 		return false
 	}
+	w.inOrder(job, waiting)
 	h := &held{run: w.runs[i], job: job, script: scriptOf(job.Bound), begun: w.now}
 	w.did("claim run %d %s %s attempt %d gen %d input %.60s state %s", h.run.number, h.script.Label, job.ID[36:], job.Attempt, job.Generation, job.Input, job.State)
 	if h.script.Cache == "" || job.Looked {

@@ -171,7 +171,7 @@ var mutants = []mutant{
 		"internal/engine/why.go",
 		"case !e.dispatch.serves(t.call.Lane.Queue):", "case false:",
 	}}},
-	{"child of several queues runs where its group stands", engineTests, []edit{{
+	{"child of several queues runs where its group stands", "", []edit{{
 		"internal/engine/claim.go",
 		"if !g.lane.takes(t) {", "if false {",
 	}}},
