@@ -254,6 +254,60 @@ func TestKillSwitchesAfterRestart(t *testing.T) {
 	})
 }
 
+// A group that a flow called comes back when the flow comes to it again; what has
+// tripped stays so there, too.
+func TestKillSwitchesOfFlowsAfterRestart(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opt  runnel.GroupOption
+		kill bool
+	}{
+		{"kill switch", runnel.AnyFailed(), true},
+		{"FailFast", runnel.FailFast(), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &cacheSuite{dsn: dsnOf(t, "sqlite"), runs: map[string]int{}}
+			one := runnel.NewTask1("one", func(_ context.Context, name string) (string, error) {
+				s.began("one")
+				<-time.After(time.Second)
+				if name == "bad" {
+					return "", errors.New(name)
+				}
+				<-time.After(2 * time.Second) // it ignores that it is to end
+				return name, nil
+			})
+			two := runnel.NewTask1("two", func(_ context.Context, name string) (string, error) {
+				s.began("two")
+				return name, nil
+			})
+			flow := runnel.NewFlow0("flow", func(f runnel.Flow) ([]string, error) {
+				step := one.With().ContinueWith(two)
+				return runnel.Value([]string{"bad", "a", "b"}).ContinueWith(runnel.Each(step, c.opt, runnel.MaxParallelism(2))).Call(f)
+			})
+			synctest.Test(t, func(t *testing.T) {
+				s.all = []runnel.AnyTask{one, two, flow}
+				s.open(t)
+				defer func() { do(t, s.eng.Close(context.WithoutCancel(t.Context()))) }()
+				run, err := s.eng.Submit(t.Context(), flow.Send())
+				do(t, err)
+				do(t, pause(t.Context(), 2*time.Second)) // it has tripped, and one has not ended
+				interrupt(t, s.eng)
+				s.open(t)
+				again, err := s.eng.Attach[[]string](t.Context(), run.ID())
+				do(t, err)
+				_, err = again.Wait(t.Context())
+				if err == nil || errors.Is(err, runnel.ErrKillSwitch) != c.kill {
+					t.Errorf("the run ends with %v; by a kill switch: want %t", err, c.kill)
+				}
+				says(t, fmt.Sprint(err), "bad")
+				s.ran(t, "one", 2)
+				s.ran(t, "two", 0)
+				do(t, pause(t.Context(), time.Minute)) // the body that ignores its end has one
+			})
+		})
+	}
+}
+
 // A retry reopens more chains than may run at a time. Those that are then taken
 // off the group, since it is stopped, don't come back with the next engine.
 func TestKillSwitchesAfterRetry(t *testing.T) {

@@ -153,6 +153,7 @@ func (fl *flow) revive(cl *call, chain *pipeline.Chain) error {
 		return err
 	}
 	rec.push(c)
+	rec.stopAgain()
 	rec.start()
 	return nil
 }

@@ -262,6 +262,7 @@ func (rec *recovery) later(revive func(c *change) error) func() {
 			return
 		}
 		rec.push(c)
+		rec.stopAgain()
 		rec.start()
 	}
 }
@@ -316,12 +317,23 @@ func (rec *recovery) cancelAgain() {
 		r.cancelTree(c)
 		return
 	}
-	for _, g := range r.groups {
+	rec.stopAgain()
+}
+
+// stopAgain goes on with stopping the groups that were brought back and that
+// FailFast or a kill switch had stopped.
+func (rec *recovery) stopAgain() {
+	stopped := false
+	for _, g := range rec.found {
 		if g.tripped {
-			g.frame.Cancelled = true
+			g.frame.Cancelled, stopped = true, true
 		}
 	}
-	tell := r.cancelLive(c)
+	if !stopped {
+		return
+	}
+	c := rec.r.newChange()
+	tell := rec.r.cancelLive(c)
 	if len(c.Joins) > 0 {
 		rec.e.queue.push(c)
 	}

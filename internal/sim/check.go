@@ -219,13 +219,14 @@ func (w *world) within(h *held, sig string, m member) {
 
 // started: a body has begun, here or with a record. One that began in an earlier
 // life and left none has gone with it; an engine that does not serve its queue
-// passes over it, and the one after that need not begin with it.
+// passes over it, and the one after that need not begin with it. It does so with
+// a flow, too, that left no record, whatever records its calls have left.
 func (w *world) started(r *simRun, sig string) bool {
 	for _, key := range r.keys[sig] {
 		if w.begun[attempt{r.number, key, int(r.last.Gen), 1}] == w.life {
 			return true
 		}
-		if row, _ := w.row(key); row != nil {
+		if row, _ := w.row(key); row != nil && !r.naive.calls[sig].called {
 			return true
 		}
 	}

@@ -16,9 +16,6 @@ const retention = 30 * 24 * time.Hour
 // some before something else happens.
 func (w *world) age() {
 	w.quick()
-	for w.e.AdvanceStep() { // nobody waits for a month to be told
-		w.did("advance")
-	}
 	w.now = w.now.Add(retention + 24*time.Hour)
 	w.did("a month passes, to %s", w.now.Format(time.DateTime))
 	w.e.Tick()
@@ -27,6 +24,9 @@ func (w *world) age() {
 
 // expire removes old runs: a batch of them, or whatever there is.
 func (w *world) expire(all bool) {
+	for w.e.AdvanceStep() { // nobody waits for a month to be told
+		w.did("advance")
+	}
 	for _, r := range w.runs {
 		w.see(r)
 	}

@@ -64,6 +64,7 @@ type call struct {
 	before   []string // calls that must have ended
 	groups   []member // the groups that it is in
 	maybe    bool     // a kill switch may come before
+	called   bool     // by a flow, or below such a call
 }
 
 // member says which child of which group something belongs to.
@@ -88,6 +89,7 @@ type naive struct {
 	fuzzy bool
 	// loose: a kill switch may trip, and who knows when.
 	loose bool
+	flows int // that what is interpreted is called by, one by the other
 }
 
 // interpret foretells a run; old is what became of its previous generation.
@@ -213,7 +215,9 @@ func (n *naive) call(c *api.Call, in string, state kept, before []string, old *n
 		if old != nil && old.res.fail == nil {
 			panic("a flow that completed is not tried again")
 		}
+		n.flows++
 		n.flow(me, s, &policy, old)
+		n.flows--
 		n.note(sig, me.attempt, before)
 		return me
 	}
@@ -270,7 +274,7 @@ func (n *naive) attempt(me *node, s *script, in string, state kept, policy *api.
 func (n *naive) note(sig string, attempts int, before []string) {
 	c := n.calls[sig]
 	if c == nil {
-		c = &call{attempts: attempts, before: before, groups: slices.Clone(n.within)}
+		c = &call{attempts: attempts, before: before, groups: slices.Clone(n.within), called: n.flows > 0}
 		n.calls[sig] = c
 	}
 	c.count++
