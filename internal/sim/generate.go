@@ -197,8 +197,8 @@ func (g *generator) call(depth int, none bool) (api.Step, bool) {
 	if g.faults.pend && !s.Hang && s.Child == nil && s.Count == 0 && g.one(12) {
 		s.Pend, s.State = true, ""
 	}
-	if g.faults.slots && g.one(2) {
-		s.Slots = g.slots()
+	if g.faults.slots && g.one(2) && (o == nil || o.Timeout == 0 || s.Hang) {
+		s.Slots = g.slots() // one that has a time-out and must not hang would time out in the line
 	}
 	s.Pause = g.faults.pause && !s.Pend && g.one(40)
 	if g.faults.big && g.one(60) {
