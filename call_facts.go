@@ -23,10 +23,11 @@ type CallFacts struct {
 // factsOf gives the facts of a job.
 func factsOf(d *declaration, job *api.Job) (CallFacts, error) {
 	args, err := collect(nil, d, job)
-	return CallFacts{
-		Task: d.name, Version: d.version, Run: job.Run, TaskRun: job.ID, Flow: job.Flow, Tags: job.Tags,
-		args: args, flowArgs: job.FlowArgs,
-	}, err
+	facts := CallFacts{Task: d.name, Version: d.version, Run: job.Run, TaskRun: job.ID, Tags: job.Tags, args: args}
+	if c := job.Caller; c != nil {
+		facts.Flow, facts.flowArgs = c.TaskRun, c.Args
+	}
+	return facts, err
 }
 
 // Args is how many arguments the call has.

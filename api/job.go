@@ -33,10 +33,9 @@ type Job struct {
 	Timeout, HeartbeatTimeout time.Duration
 	Tags                      []string
 	Upstream                  []Upstream
-	// Flow is the task run of the flow that made the call, and FlowArgs what that
-	// was given; only of tasks that are cached, and "" outside a flow.
-	Flow     string
-	FlowArgs Args
+	// Caller is the flow that made the call; only of tasks that are cached, and nil
+	// outside a flow.
+	Caller *Caller
 	// Looked says that the cache was asked, and that the body is to run; Named that
 	// Name is not to be asked for.
 	Looked, Named bool
@@ -55,6 +54,12 @@ func (j *Job) IdempotencyKey() string {
 		return j.Idempotency
 	}
 	return j.ID
+}
+
+// Caller is a flow as its calls see it.
+type Caller struct {
+	TaskRun string // its id
+	Args    Args   // what it was given
 }
 
 // Answer is what became of a job.

@@ -25,8 +25,8 @@ func TestJobsAndAnswersSurviveJSON(t *testing.T) {
 		api.Job{
 			Run: "r", Task: "t", Name: "n", ID: "r/1", Attempt: 2, Generation: 3, Index: -1, Input: null, Spread: 2,
 			Bound: api.Args{json.RawMessage(`1`), null}, State: null, TaskID: "x", Keyed: null, Timeout: time.Second,
-			HeartbeatTimeout: time.Minute, Tags: []string{"a"}, Upstream: []api.Upstream{{State: api.Completed}}, Flow: "f",
-			FlowArgs: api.Args{null}, Looked: true, Named: true, Idempotency: "i", Schedule: &api.ScheduleTime{},
+			HeartbeatTimeout: time.Minute, Tags: []string{"a"}, Upstream: []api.Upstream{{State: api.Completed}},
+			Caller: &api.Caller{TaskRun: "f", Args: api.Args{null}}, Looked: true, Named: true, Idempotency: "i", Schedule: &api.ScheduleTime{},
 		},
 		api.Answer{
 			Result: null, Failure: &api.Failure{Type: "e", Message: "m", Code: api.ErrTimeout.Code}, NoRetry: true,

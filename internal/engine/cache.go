@@ -74,7 +74,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		t.ended(api.Answer{NoRetry: true, Failure: systemFailure(err)}, pipeline.Value{})
 		return false
 	case use.Key == "":
-		t.cacheKey, t.cell.Cache = "", nil
+		t.cached.key, t.cell.Cache = "", nil
 		return true
 	case refused != nil:
 		t.ended(api.Answer{Failure: systemFailure(refused)}, pipeline.Value{})
@@ -83,7 +83,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		use.From = hit.entry.TaskRun
 		t.cell.Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
 	}
-	t.cacheKey = use.Key
+	t.cached.key = use.Key
 	t.cell.Cache, _ = json.Marshal(use) //nolint:errchkjson // strings always encode
 	if hit != nil {
 		t.ended(api.Answer{}, hit.value)
@@ -127,12 +127,12 @@ func (s *cacheState) ask(t *task) flight.Verdict {
 // claim gives what t asks with. Called with mu held.
 func (s *cacheState) claim(t *task) *flight.Claim {
 	c := s.claims[t]
-	if c != nil && c.Key != t.cacheKey { // it lost its turn, and has another key now
+	if c != nil && c.Key != t.cached.key { // it lost its turn, and has another key now
 		s.table.Leave(c, false)
 		c = nil
 	}
 	if c == nil {
-		c = &flight.Claim{ID: t.first.ID, Key: t.cacheKey, Owner: t.run.id, Task: t}
+		c = &flight.Claim{ID: t.first.ID, Key: t.cached.key, Owner: t.run.id, Task: t}
 		s.claims[t] = c
 	}
 	return c
@@ -163,7 +163,7 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 		e.leaveSlots(t)
 		e.leaveTurn(t, false)
 		return false
-	case t.cacheKey != "" && t.call.Alone && !e.cache.begin(t): // its run was paused meanwhile
+	case t.cached.key != "" && t.call.Alone && !e.cache.begin(t): // its run was paused meanwhile
 		r.mu.Lock()
 		back := t.phase == claimed && job == t.job && t.unclaim()
 		r.mu.Unlock()
@@ -241,9 +241,9 @@ func (t *task) freeTurn(c *change) {
 	if !t.call.Alone || t.phase == waiting {
 		return
 	}
-	e, value, live := t.run.e, t.large, t.kept
-	t.large, t.kept = pipeline.Value{}, false
-	key := t.cacheKey
+	e, x := t.run.e, t.cached
+	key, value, live := x.key, x.large, x.kept
+	x.large, x.kept = pipeline.Value{}, false
 	c.first(func() {
 		if value.Blob == 0 {
 			e.leaveTurn(t, live)
@@ -268,7 +268,7 @@ func (e *Engine) beside(do func()) {
 // holdTurn gives t, which waits for an answer from outside since before a crash,
 // the turn it had.
 func (e *Engine) holdTurn(t *task) {
-	if t.holdKey(); !t.call.Alone || t.cacheKey == "" {
+	if t.holdKey(); !t.call.Alone || t.cached.key == "" {
 		return
 	}
 	e.cache.mu.Lock()
@@ -279,8 +279,8 @@ func (e *Engine) holdTurn(t *task) {
 // holdKey reads the key that the row of t says it had.
 func (t *task) holdKey() {
 	var use api.CacheUse
-	if t.cell.Cache != nil && json.Unmarshal(t.cell.Cache, &use) == nil {
-		t.cacheKey = use.Key
+	if t.cached != nil && t.cell.Cache != nil && json.Unmarshal(t.cell.Cache, &use) == nil {
+		t.cached.key = use.Key
 	}
 }
 
@@ -324,11 +324,12 @@ func (t *task) flowFacts() {
 	for f := t.frame; f != nil; f = f.Parent {
 		if cl, ok := f.Origin.(*call); ok {
 			above := cl.fl.t.job
-			t.job.Flow, t.job.FlowArgs = above.ID, nil
+			c := &api.Caller{TaskRun: above.ID}
 			if above.Input != nil {
-				t.job.FlowArgs = append(t.job.FlowArgs, above.Input)
+				c.Args = append(c.Args, above.Input)
 			}
-			t.job.FlowArgs = append(t.job.FlowArgs, above.Bound...)
+			c.Args = append(c.Args, above.Bound...)
+			t.job.Caller = c
 			return
 		}
 	}
@@ -337,20 +338,20 @@ func (t *task) flowFacts() {
 // keepResult writes what a task completed with into the cache, as part of change c.
 // What is large is written beside, once the change is durable.
 func (t *task) keepResult(c *change, value pipeline.Value) {
-	if t.cacheKey == "" || t.cell.Name == lifecycle.Cached {
+	if t.cached == nil || t.cached.key == "" || t.cell.Name == lifecycle.Cached {
 		return
 	}
 	if t.call.NoResult {
 		value = pipeline.Value{}
 	}
 	e := t.run.e
-	switch key := t.cacheKey; {
+	switch key := t.cached.key; {
 	case t.call.Options.CacheExpiration < 0: // nobody would ever take it
 	case value.Blob == 0:
 		c.Records = append(c.Records, e.entryWrites(t, key, payload(value))...)
-		t.kept = true
+		t.cached.kept = true
 	case t.call.Alone: // when it gives back its turn
-		t.large = value
+		t.cached.large = value
 	default:
 		c.then(func() { e.beside(func() { e.keepLarge(t, key, value) }) })
 	}

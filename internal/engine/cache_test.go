@@ -34,7 +34,9 @@ func TestCacheLookUps(t *testing.T) {
 	s := &readStore{Store: memory.Open()}
 	e, err := New(t.Context(), Config{
 		Store: s, Manual: true, Now: func() time.Time { return time.Unix(1e9, 0) },
-		Registry: func(name string) *pipeline.Signature { return &pipeline.Signature{Name: name, Result: "none", Cached: true} },
+		Registry: func(name string) *pipeline.Signature {
+			return &pipeline.Signature{Name: name, Result: "none", Cached: true}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -173,7 +173,7 @@ func (rec *recovery) opened(g *group, first, last int64, live map[int]*store.Tas
 func (rec *recovery) childRow(g *group, i int, row *store.TaskRow) (alive bool, err error) {
 	single := g.frame.Group.Child(i).Single()
 	if row.State == api.Pending && (single || row.ID == g.base+g.frame.Group.Offset(i)) {
-		rec.r.rows[row.ID] = standOf(row)
+		rec.r.rows[row.ID] = again(row)
 		if single {
 			return false, nil // it starts anew
 		}

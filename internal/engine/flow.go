@@ -263,8 +263,9 @@ func (cl *call) skip(c *change, fc *api.FlowCall) {
 		Task: fc.Task, TaskRun: cl.taskRun(), Type: "*api.Error", Code: api.ErrNotReady.Code, Message: fc.NotReady,
 	}
 	now := r.e.micros()
+	call := cl.cell()
 	cell := store.TaskCell{
-		Failure: encodeFailure(failure), Ended: now, Call: cl.cell(), Name: notReady,
+		Failure: encodeFailure(failure), Ended: now, Call: &call, Name: notReady,
 		Upstream: encodeUpstream(cl.seq, fc.Upstream),
 	}
 	w := c.AddTask()
@@ -295,7 +296,8 @@ func (cl *call) row(state store.FrameState, cell store.FrameCell) store.FrameRow
 func (cl *call) endsHere(cell *store.TaskCell) {
 	cl.fl.order++
 	cl.order, cl.stored = cl.fl.order, true
-	cell.Call = cl.cell()
+	call := cl.cell()
+	cell.Call = &call
 }
 
 // callEnd is the end of a call, to be told once it is durable.

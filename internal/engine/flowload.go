@@ -68,10 +68,10 @@ func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 	r := fl.t.run
 	err := r.e.store.Tasks(ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
 		var cell store.TaskCell
-		if err := cell.Decode(row.Cell); err != nil || row.Run != r.id || fl.before(&cell.Call) {
+		if err := cell.Decode(row.Cell); err != nil || row.Run != r.id || cell.Call == nil || fl.before(cell.Call) {
 			return err
 		}
-		cl := fl.loaded(&cell.Call, row.ID, b)
+		cl := fl.loaded(cell.Call, row.ID, b)
 		cl.single, cl.one, cl.state = true, true, row.State
 		if row.State == api.Cancelled && cell.Failure != nil {
 			cl.state = api.Failed // by a limit of 0; that is a failure to whoever called

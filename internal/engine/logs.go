@@ -15,6 +15,13 @@ import (
 // logFlush is how many lines of an attempt wait for the sweep at most.
 const logFlush = 1000
 
+// lines are those of an attempt.
+type lines struct {
+	list    []store.LogWrite // that wait for a commit
+	count   int              // that were kept
+	dropped int              // and not, since they were over the bound
+}
+
 // Log keeps a line with the run. See worker.Source.
 func (e *Engine) Log(job *api.Job, line api.LogLine) {
 	t := job.Key.(*task)
@@ -24,13 +31,18 @@ func (e *Engine) Log(job *api.Job, line api.LogLine) {
 	if t.phase == over {
 		return
 	}
-	if t.logged == api.MaxLogLines {
-		t.dropped++
+	l := t.lines
+	if l == nil {
+		l = new(lines)
+		t.lines = l
+	}
+	if l.count == api.MaxLogLines {
+		l.dropped++
 		return
 	}
-	t.logged++
-	t.logs = append(t.logs, store.LogWrite{LogLine: line})
-	switch len(t.logs) {
+	l.count++
+	l.list = append(l.list, store.LogWrite{LogLine: line})
+	switch len(l.list) {
 	case 1:
 		e.sweep.mu.Lock()
 		e.sweep.chatty = append(e.sweep.chatty, t)
@@ -56,33 +68,39 @@ func bounded(text string) string {
 
 // pushLogs commits the lines that wait, in a change of their own.
 func (t *task) pushLogs() {
-	if len(t.logs) == 0 || t.phase == over {
+	if t.phase == over {
 		return
 	}
-	c := t.run.newChange()
-	t.moveLogs(c)
-	t.run.e.queue.push(c)
+	if l := t.lines; len(l.list) > 0 {
+		c := t.run.newChange()
+		l.move(c)
+		t.run.e.queue.push(c)
+	}
 }
 
 // flushLogs moves the lines that wait into change c, at the end of an attempt.
 func (t *task) flushLogs(c *change) {
-	if t.dropped > 0 {
-		t.logs = append(t.logs, store.LogWrite{LogLine: api.LogLine{
-			TaskRun: t.job.ID, Task: t.job.Task, Attempt: int(t.attempt), Time: t.run.e.now(),
-			Level: "WARN", Text: "dropped " + itoa(int64(t.dropped)) + " lines",
-		}})
-	}
-	t.moveLogs(c)
-	t.logged, t.dropped = 0, 0
-}
-
-func (t *task) moveLogs(c *change) {
-	if len(t.logs) == 0 {
+	l := t.lines
+	if l == nil {
 		return
 	}
-	c.Logs = append(c.Logs, t.logs...)
-	t.logs = nil
-	c.then(t.run.lines.ring)
+	if l.dropped > 0 {
+		l.list = append(l.list, store.LogWrite{LogLine: api.LogLine{
+			TaskRun: t.job.ID, Task: t.job.Task, Attempt: int(t.attempt), Time: t.run.e.now(),
+			Level: "WARN", Text: "dropped " + itoa(int64(l.dropped)) + " lines",
+		}})
+	}
+	l.move(c)
+	l.count, l.dropped = 0, 0
+}
+
+func (l *lines) move(c *change) {
+	if len(l.list) == 0 {
+		return
+	}
+	c.Logs = append(c.Logs, l.list...)
+	l.list = nil
+	c.then(c.run.lines.ring)
 }
 
 // bell wakes all who wait for something to happen once more.

@@ -30,7 +30,7 @@ func (rec *recovery) findTask(f *pipeline.Frame, at int, step *pipeline.Step) (p
 	case err != nil || row == nil:
 		return pipeline.Nothing, pipeline.End{}, err
 	case row.State == api.Pending:
-		rec.r.rows[key] = standOf(row)
+		rec.r.rows[key] = again(row)
 		return pipeline.Nothing, pipeline.End{}, nil
 	case !row.State.Final():
 		rec.todo = append(rec.todo, func(c *change) error {

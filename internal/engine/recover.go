@@ -79,7 +79,7 @@ func (e *Engine) rebuild(ctx context.Context, row *store.RunRow) (*run, error) {
 	}
 	r := e.newRun(row.ID, row.UID, row.Name)
 	r.state, r.gen, r.epoch, r.base, r.created = row.State, row.Gen, row.Epoch, row.Base, row.Created
-	r.groups, r.rows, r.reopened = make(map[int64]*group), make(map[int64]stand), make(map[int64]bool)
+	r.groups, r.rows, r.reopened = make(map[int64]*group), make(map[int64]reopened), make(map[int64]bool)
 	if r.made, err = madeFrom(row.Cell); err != nil {
 		return nil, err
 	}
@@ -111,12 +111,14 @@ type recovery struct {
 	err     error
 }
 
-// standOf is what a row says; of a damaged one, which is noticed elsewhere, the
-// part that is no cell.
-func standOf(row *store.TaskRow) stand {
-	s := stand{attempt: row.Attempt, gen: row.Gen}
+func standOf(row *store.TaskRow) stand { return stand{row.Attempt, row.Gen} }
+
+// again is what a row says that starts anew; of a damaged one, which is noticed
+// elsewhere, the part that is no cell.
+func again(row *store.TaskRow) reopened {
+	s := reopened{stand: standOf(row)}
 	var cell store.TaskCell
-	if row.State == api.Pending && cell.Decode(row.Cell) == nil {
+	if cell.Decode(row.Cell) == nil {
 		s.anew, s.start, s.history = cell.Anew, cell.Start, clone(cell.History)
 	}
 	return s
@@ -220,7 +222,7 @@ func (rec *recovery) countTasks(blocks []store.Block) error {
 			case api.Skipped:
 				n.Skipped++
 			case api.Pending: // reopened by a retry of the run
-				rec.r.rows[row.ID] = standOf(row)
+				rec.r.rows[row.ID] = again(row)
 			}
 			return nil
 		})

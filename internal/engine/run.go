@@ -37,8 +37,8 @@ type run struct {
 	root     *pipeline.Frame
 	live     taskList // started, or about to, and not durably ended
 	groups   map[int64]*group
-	rows     map[int64]stand // task rows of an earlier attempt that start anew
-	reopened map[int64]bool  // chain frames that a retry of the run made a row for
+	rows     map[int64]reopened // task rows of an earlier attempt that start anew
+	reopened map[int64]bool     // chain frames that a retry of the run made a row for
 	counts   counts
 	finish   *pipeline.Effect    // the run's end, held back while it is paused
 	wide     bool                // its changes go into the queue for wide runs
@@ -50,11 +50,15 @@ type run struct {
 }
 
 // stand is the attempt and generation that a row has.
-type stand struct {
-	attempt, gen int32
-	anew, start  int64 // see store.TaskCell
-	history      []byte
-	child        *heldChild
+type stand struct{ attempt, gen int32 }
+
+// reopened is what the row of a task that starts anew says.
+type reopened struct {
+	stand
+
+	anew, start int64 // see store.TaskCell
+	history     []byte
+	child       *heldChild
 }
 
 // heldChild is a child of a group that has records of an earlier generation, and

@@ -71,16 +71,16 @@ func (t *task) ofChild(g *group) bool {
 // one whose children all wait so, not all are made. Called with run.mu.
 func (t *task) standAside() {
 	if g := t.among(); g != nil {
-		t.aside = g
+		t.aside = true
 		t.run.e.dispatch.aside(g, 1)
 	}
 }
 
 // stepForward undoes standAside. Called with run.mu.
 func (t *task) stepForward() {
-	if g := t.aside; g != nil {
-		t.aside = nil
-		t.run.e.dispatch.aside(g, -1)
+	if t.aside {
+		t.aside = false
+		t.run.e.dispatch.aside(t.among(), -1)
 	}
 }
 

@@ -43,9 +43,8 @@ type task struct {
 	attempt  int32
 	was      stand   // what the row says
 	up       [4]byte // room for cell.Upstream of a step
-	kept     bool    // what it completed with goes into the cache by the change itself
 	acquires bool    // its body has asked for slots of global limits
-	aside    *group  // that it counts for while it waits for its first attempt
+	aside    bool    // counted for its group while it waits for its first attempt
 
 	// Guarded by dispatcher.mu.
 	held bool // counted as standing aside
@@ -56,14 +55,8 @@ type task struct {
 	deadline  *timer
 	heartbeat *timer
 	cell      store.TaskCell // what its row says, but for result and outcome
-	logs      []store.LogWrite
-	logged    int // lines of the attempt that were kept
-	dropped   int // and not, since they were over the bound
-
-	// Of a cached task: its key, "" for none; and what it completed with, to go into
-	// the cache beside the change if it is large.
-	cacheKey string
-	large    pipeline.Value
+	lines     *lines         // nil if it has written none
+	cached    *cachedTask    // nil if it is not
 
 	flow *flow // what it has called, if it is a flow
 	of   *call // of a flow, whose row this task's is; nil for all else
@@ -71,6 +64,13 @@ type task struct {
 	// See taskList.
 	seq              int64
 	prev, next, peer *task
+}
+
+// cachedTask is what a cached task has beside.
+type cachedTask struct {
+	key   string         // "" for none
+	kept  bool           // what it completed with goes into the cache by the change itself
+	large pipeline.Value // or beside the change
 }
 
 // slotKey gives key and number of the task step at place of frame f, making its
@@ -111,6 +111,9 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		Tags:             eff.Task.Options.Tags,
 		Schedule:         r.made.time(),
 	}
+	if t.call.Cached {
+		t.cached = new(cachedTask)
+	}
 	if len(t.first.Tags) > 0 {
 		t.cell.Tags, _ = json.Marshal(t.first.Tags) //nolint:errchkjson // strings always encode
 	}
@@ -126,7 +129,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 	}
 	if was, ok := r.rows[key]; ok {
 		delete(r.rows, key)
-		t.row, t.was, t.cell.Anew, t.cell.Start, t.cell.History = true, was, was.anew, was.start, was.history
+		t.row, t.was, t.cell.Anew, t.cell.Start, t.cell.History = true, was.stand, was.anew, was.start, was.history
 	}
 	if c.upstream != nil {
 		t.dependsOn(c.upstream)
@@ -211,5 +214,6 @@ func (t *task) adopt(cl *call) {
 	}
 	t.of = cl
 	t.first.Idempotency = cl.fl.t.first.IdempotencyKey() + "/" + cl.key
-	t.cell.Call = cl.cell()
+	call := cl.cell()
+	t.cell.Call = &call
 }

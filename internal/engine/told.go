@@ -34,7 +34,7 @@ func shownName(seq int64, row *store.TaskRow, cell *store.TaskCell) string {
 	switch {
 	case cell.Shown != "":
 		return cell.Shown
-	case cell.Call.Key != "":
+	case cell.Call != nil:
 		return cell.Call.Key
 	}
 	return lifecycle.RunName(row.Task, seq)

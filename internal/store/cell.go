@@ -32,7 +32,7 @@ type TaskCell struct {
 	History  []byte // see AppendHistory
 	Name     string // of the state, where it does not follow from the rest of the row
 	Tags     []byte // JSON of []string, nil for none
-	Call     Call   // of a task that a flow called
+	Call     *Call  // of a task that a flow called; nil for all others
 	Anew     int64  // of a flow: calls of generations before this one don't count
 	Cache    []byte // JSON of api.CacheUse, nil for none
 	Shown    string // the task run's name, where that is not the default
@@ -50,7 +50,7 @@ type Call struct {
 }
 
 func (c *Call) append(b []byte) []byte {
-	if c.Key == "" {
+	if c == nil || c.Key == "" {
 		return b
 	}
 	b = appendBytes(b, tagKey, []byte(c.Key))
@@ -238,7 +238,10 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Shown = string(v)
 		case tagUpstream:
 			c.Upstream = v
-		default:
+		case tagKey, tagInputs, tagOne, tagOrder, tagRound:
+			if c.Call == nil {
+				c.Call = new(Call)
+			}
 			c.Call.field(tag, n, v)
 		}
 	})
