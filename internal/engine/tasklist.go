@@ -6,12 +6,12 @@ import (
 )
 
 // taskList is the live tasks of a run, linked so that adding and removing cost
-// no memory. While they are few, one is found by walking them; those of a wide
-// run hang on buckets by their numbers as well.
+// no memory. While they are few, one is found by walking them; once somebody has
+// looked for one of many, they hang on buckets by their numbers as well.
 type taskList struct {
 	first   *task
 	n       int
-	buckets []*task // a power of two of them; nil while the tasks are few
+	buckets []*task // a power of two of them; nil until they are needed
 }
 
 // walked is how many tasks are walked to find one.
@@ -27,15 +27,18 @@ func (l *taskList) add(t *task) {
 		l.first.prev = t
 	}
 	l.first = t
-	if l.n++; l.n > walked && l.n > len(l.buckets) {
+	l.n++
+	switch {
+	case l.buckets == nil:
+	case l.n > len(l.buckets):
 		l.grow()
-	} else if l.buckets != nil {
+	default:
 		l.hang(t)
 	}
 }
 
 func (l *taskList) grow() {
-	l.buckets = make([]*task, max(4*walked, 2*len(l.buckets)))
+	l.buckets = make([]*task, 2<<bits.Len(uint(l.n)))
 	for t := range l.all() {
 		l.hang(t)
 	}
@@ -78,6 +81,9 @@ func (l *taskList) remove(t *task) {
 
 // find gives the task with a number, nil if it is not live.
 func (l *taskList) find(seq int64) *task {
+	if l.buckets == nil && l.n > walked {
+		l.grow()
+	}
 	if l.buckets == nil {
 		for t := range l.all() {
 			if t.seq == seq {

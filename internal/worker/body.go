@@ -28,7 +28,6 @@ type Body struct {
 	inner  context.Context //nolint:containedctx // a body is a context
 	cancel context.CancelCauseFunc
 	answer api.Answer // what the body leaves behind, but for its result
-	parts  []api.Part
 	temp   string
 	ended  bool
 

@@ -106,7 +106,7 @@ func (b *Body) close() api.Answer {
 	b.mu.Lock()
 	b.ended = true
 	answer, temp := b.answer, b.temp
-	answer.Started, answer.Ended, answer.Parts = b.started, b.registry.Now(), b.parts
+	answer.Started, answer.Ended = b.started, b.registry.Now()
 	cancel, printer := b.cancel, b.printer
 	b.mu.Unlock()
 	if printer != nil {

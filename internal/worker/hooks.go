@@ -135,7 +135,7 @@ func (b *Body) Part(t *Task, combined bool, call func() error) (err error) {
 		part.Ended = b.registry.Now()
 		if !combined {
 			b.mu.Lock()
-			b.parts = append(b.parts, part)
+			b.answer.Parts = append(b.answer.Parts, part)
 			b.mu.Unlock()
 		}
 	}()
