@@ -74,7 +74,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		t.ended(api.Answer{NoRetry: true, Failure: systemFailure(err)}, pipeline.Value{})
 		return false
 	case use.Key == "":
-		t.cached.key, t.cell.Cache = "", nil
+		t.cached.key, t.cell.Put().Cache = "", nil
 		return true
 	case refused != nil:
 		t.ended(api.Answer{Failure: systemFailure(refused)}, pipeline.Value{})
@@ -84,7 +84,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		t.cell.Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
 	}
 	t.cached.key = use.Key
-	t.cell.Cache, _ = json.Marshal(use) //nolint:errchkjson // strings always encode
+	t.cell.Put().Cache, _ = json.Marshal(use) //nolint:errchkjson // strings always encode
 	if hit != nil {
 		t.ended(api.Answer{}, hit.value)
 		return false
@@ -279,7 +279,7 @@ func (e *Engine) holdTurn(t *task) {
 // holdKey reads the key that the row of t says it had.
 func (t *task) holdKey() {
 	var use api.CacheUse
-	if t.cached != nil && t.cell.Cache != nil && json.Unmarshal(t.cell.Cache, &use) == nil {
+	if t.cached != nil && json.Unmarshal(t.cell.Seldom().Cache, &use) == nil {
 		t.cached.key = use.Key
 	}
 }

@@ -43,7 +43,7 @@ func (e *Engine) entryWrites(t *task, key string, value store.Payload) []store.R
 		Key: key, Task: t.call.Name, TaskRun: t.first.ID, Created: at(now), Size: int64(len(value.Data)) + value.Blob.Size,
 	}, value: value}
 	var use api.CacheUse
-	if json.Unmarshal(t.cell.Cache, &use) == nil {
+	if json.Unmarshal(t.cell.Seldom().Cache, &use) == nil {
 		entry.Parts = use.Parts
 	}
 	var writes []store.RecordWrite

@@ -74,13 +74,13 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 		c.Keyed = append(c.Keyed, store.KeyedWrite{TaskID: t.job.TaskID, Value: a.Keyed})
 	}
 	if len(a.Parts) > 0 {
-		t.cell.Parts, _ = json.Marshal(a.Parts) //nolint:errchkjson // times and words always encode
+		t.cell.Put().Parts, _ = json.Marshal(a.Parts) //nolint:errchkjson // times and words always encode
 	}
 	if a.Pending && t.cause == nil { // what the body left counts once it is answered
 		t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = a.State, a.SetState, a.Merge, a.Pause
 	}
 	switch {
-	case a.Pending && t.cause == nil && t.cell.Answer == nil:
+	case a.Pending && t.cause == nil && t.cell.Seldom().Answer == nil:
 		t.park(c)
 	case a.Pending && t.cause == nil:
 		t.answered(c)
@@ -129,7 +129,8 @@ func (t *task) retry(c *change, failure *api.Failure, refused bool) bool {
 	t.note(api.Failed, now.UnixMicro(), failure.Message)
 	t.attempt++
 	t.phase = scheduled
-	t.cell.Due, t.cell.Token, t.cell.Answer, t.cell.Waiting = due.UnixMicro(), nil, nil, false
+	t.cell.Due, t.cell.Waiting = due.UnixMicro(), false
+	t.cell.Unasked()
 	t.cell.Ended = 0 // it had, if it is its pipeline that failed
 	t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = nil, false, false, false
 	t.cell.Failure, t.cell.Result = encodeFailure(failure), store.Payload{}
@@ -213,7 +214,8 @@ func (t *task) remember(state api.State) {
 // record writes the row of the ended task.
 func (t *task) record(c *change, state api.State, end *pipeline.End, effects []pipeline.Effect) {
 	cell := &t.cell
-	cell.Due, cell.Waiting, cell.Answer, cell.Token, cell.Failure = 0, false, nil, nil, nil
+	cell.Due, cell.Waiting, cell.Failure = 0, false, nil
+	cell.Unasked()
 	cell.Ended = t.run.e.micros()
 	switch end.Status {
 	case pipeline.Failed:

@@ -355,7 +355,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 		return err
 	}
 	if a := rec.r.answers[t.key]; a != nil {
-		t.cell.Answer = a
+		t.cell.Put().Answer = a
 	}
 	switch {
 	case row.State == api.Scheduled:
@@ -367,7 +367,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 			}
 			return nil
 		})
-	case cell.Waiting && t.cell.Answer != nil: // it came while nobody was there
+	case cell.Waiting && t.cell.Seldom().Answer != nil: // it came while nobody was there
 		t.phase = waiting
 		rec.todo = append(rec.todo, func(c *change) error {
 			t.answered(c)

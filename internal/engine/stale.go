@@ -42,7 +42,7 @@ func (e *Engine) answerStale(ctx context.Context, r *run, parts []string, answer
 		r.mu.Unlock()
 		return err
 	}
-	cell.Answer = answer
+	cell.Put().Answer = answer
 	c := r.newChange()
 	w := c.AddTask()
 	w.TaskRow, w.Op, w.WasAttempt, w.WasGen = *row, store.UpdateTask, row.Attempt, row.Gen
@@ -62,15 +62,16 @@ var errRevived = errors.New("engine: brought back")
 
 // staleToken reports why the token's task can't be answered. Called with r.mu.
 func (r *run) staleToken(key int64, parts []string, row *store.TaskRow, cell *store.TaskCell) error {
+	x := cell.Seldom()
 	switch {
 	case r.known[key]:
 		return errRevived
 	case r.rec == nil, row == nil || row.Run != r.id || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
 		parts[2] != hexInt(int64(r.gen)), row.Gen != r.gen, parts[3] != hexInt(int64(row.Attempt)):
 		return errLate
-	case cell.Token == nil || parts[4] != hex.EncodeToString(cell.Token):
+	case x.Token == nil || parts[4] != hex.EncodeToString(x.Token):
 		return api.Errorf(api.ErrNotFound, "", "no such token")
-	case cell.Answer != nil, r.answers[key] != nil:
+	case x.Answer != nil, r.answers[key] != nil:
 		return api.Errorf(api.ErrConflict, "", "this token was answered before")
 	}
 	return nil

@@ -115,7 +115,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		t.cached = new(cachedTask)
 	}
 	if len(t.first.Tags) > 0 {
-		t.cell.Tags, _ = json.Marshal(t.first.Tags) //nolint:errchkjson // strings always encode
+		t.cell.Put().Tags, _ = json.Marshal(t.first.Tags) //nolint:errchkjson // strings always encode
 	}
 	if name := eff.Task.Options.Name; name != "" {
 		t.named(name)

@@ -235,19 +235,20 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 		}
 		out.Failure = f
 	}
-	if cell.Parts != nil {
-		if err := json.Unmarshal(cell.Parts, &out.Parts); err != nil {
+	x := cell.Seldom()
+	if x.Parts != nil {
+		if err := json.Unmarshal(x.Parts, &out.Parts); err != nil {
 			return out, err
 		}
 	}
-	if cell.Tags != nil {
-		if err := json.Unmarshal(cell.Tags, &out.Tags); err != nil {
+	if x.Tags != nil {
+		if err := json.Unmarshal(x.Tags, &out.Tags); err != nil {
 			return out, err
 		}
 	}
-	if cell.Cache != nil {
+	if x.Cache != nil {
 		out.Cache = new(api.CacheUse)
-		if err := json.Unmarshal(cell.Cache, out.Cache); err != nil {
+		if err := json.Unmarshal(x.Cache, out.Cache); err != nil {
 			return out, err
 		}
 	}

@@ -36,11 +36,11 @@ func (e *Engine) Token(ctx context.Context, job *api.Job) (string, error) {
 	}
 	done := make(chan error, 1)
 	c := r.newChange()
-	if t.cell.Token == nil {
-		t.cell.Token = binary.BigEndian.AppendUint64(nil, e.random())
+	if t.cell.Seldom().Token == nil {
+		t.cell.Put().Token = binary.BigEndian.AppendUint64(nil, e.random())
 		t.recordRunning(c)
 	}
-	token := strings.Join([]string{r.text, hexInt(t.key), hexInt(int64(r.gen)), hexInt(int64(t.attempt)), hex.EncodeToString(t.cell.Token)}, ".")
+	token := strings.Join([]string{r.text, hexInt(t.key), hexInt(int64(r.gen)), hexInt(int64(t.attempt)), hex.EncodeToString(t.cell.Seldom().Token)}, ".")
 	c.told = func(err error) { done <- err }
 	e.queue.push(c)
 	r.mu.Unlock()
@@ -79,7 +79,7 @@ func (t *task) timeLeft() time.Duration {
 // answered ends the task with the answer that its row holds.
 func (t *task) answered(c *change) {
 	var x external
-	if err := json.Unmarshal(t.cell.Answer, &x); err != nil {
+	if err := json.Unmarshal(t.cell.Seldom().Answer, &x); err != nil {
 		x.Failure = systemFailure(err)
 	}
 	a := api.Answer{
@@ -146,7 +146,7 @@ func (e *Engine) answerHere(ctx context.Context, r *run, token string, x externa
 		return err
 	}
 	c := r.newChange()
-	t.cell.Answer = answer
+	t.cell.Put().Answer = answer
 	if t.phase == waiting {
 		t.stopTimers()
 		t.answered(c)
@@ -177,13 +177,13 @@ func (r *run) tokenTask(parts []string) *task {
 
 // checkToken reports why a token can't be answered. Called with run.mu.
 func (t *task) checkToken(token string) error {
-	parts := strings.Split(token, ".")
+	parts, x := strings.Split(token, "."), t.cell.Seldom()
 	switch {
 	case t.phase != claimed && t.phase != waiting && t.phase != ready, parts[2] != hexInt(int64(t.run.gen)), parts[3] != hexInt(int64(t.attempt)):
 		return errLate
-	case t.cell.Token == nil || parts[4] != hex.EncodeToString(t.cell.Token):
+	case x.Token == nil || parts[4] != hex.EncodeToString(x.Token):
 		return api.Errorf(api.ErrNotFound, "", "no such token")
-	case t.cell.Answer != nil:
+	case x.Answer != nil:
 		return api.Errorf(api.ErrConflict, "", "this token was answered before")
 	case t.cause != nil || !t.shielded():
 		return api.Errorf(api.ErrConflict, "", "the task of this token is being cancelled")

@@ -213,7 +213,7 @@ func (w *world) answerToken() bool {
 func (w *world) open4(t *token) bool {
 	row, cell := w.row(t.job.key)
 	return row != nil && !row.State.Final() && int(row.Attempt) == t.job.job.Attempt && int(row.Gen) == t.job.job.Generation &&
-		row.State == api.Running && cell.Token != nil && cell.Answer == nil && tokenText(t.run, row, cell) == t.text && !t.run.last.State.Final()
+		row.State == api.Running && cell.Seldom().Token != nil && cell.Seldom().Answer == nil && tokenText(t.run, row, cell) == t.text && !t.run.last.State.Final()
 }
 
 // answerAgain answers tokens that were answered, or whose attempt is over: that
@@ -246,7 +246,7 @@ func (w *world) findTokens() {
 
 func (w *world) findToken(h *held) {
 	row, cell := w.row(h.key)
-	if row == nil || cell.Token == nil || row.State.Final() {
+	if row == nil || cell.Seldom().Token == nil || row.State.Final() {
 		return
 	}
 	text := tokenText(h.run, row, cell)
@@ -260,7 +260,7 @@ func tokenText(r *simRun, row *store.TaskRow, cell *store.TaskCell) string {
 	if row.Gen > 0 {
 		gen = strconv.FormatInt(int64(row.Gen), 16)
 	}
-	return fmt.Sprintf("%s.%s.%s.%s.%s", r.id, strconv.FormatInt(row.ID, 16), gen, strconv.FormatInt(int64(row.Attempt), 16), hex.EncodeToString(cell.Token))
+	return fmt.Sprintf("%s.%s.%s.%s.%s", r.id, strconv.FormatInt(row.ID, 16), gen, strconv.FormatInt(int64(row.Attempt), 16), hex.EncodeToString(cell.Seldom().Token))
 }
 
 // numberOf reads a run's number out of its id, as docs say it is built.

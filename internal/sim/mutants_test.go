@@ -149,7 +149,7 @@ var mutants = []mutant{
 	}}},
 	{"second token answer accepted", "", []edit{{
 		"internal/engine/token.go",
-		"case t.cell.Answer != nil:", "case t.cell.Answer != nil && t.attempt > 9:",
+		"case x.Answer != nil:", "case x.Answer != nil && t.attempt > 9:",
 	}}},
 	{"recovery starts children twice", "", []edit{{
 		"internal/engine/children.go",

@@ -21,22 +21,51 @@ type TaskCell struct {
 	Tail     bool   // Child took the place of the chain that the task stood in
 	Pause    bool   // the run pauses after the task
 	Waiting  bool   // the body returned Pending
-	Token    []byte // nonce of the token that was given out
-	Answer   []byte // JSON of an external answer that came before Pending
 	Due      int64  // when the next attempt may start
 	Start    int64  // when the first one may, 0: at once
 	Started  int64  // start of the first attempt
 	Begun    int64  // start of the latest attempt
 	Ended    int64
-	Parts    []byte // JSON of []api.Part
 	History  []byte // see AppendHistory
 	Name     string // of the state, where it does not follow from the rest of the row
-	Tags     []byte // JSON of []string, nil for none
 	Call     *Call  // of a task that a flow called; nil for all others
 	Anew     int64  // of a flow: calls of generations before this one don't count
-	Cache    []byte // JSON of api.CacheUse, nil for none
 	Shown    string // the task run's name, where that is not the default
 	Upstream []byte // see AppendUpstream
+
+	seldom *Seldom // nil: nothing
+}
+
+// Seldom is what few cells have; a task in memory has room for a pointer to it.
+type Seldom struct {
+	Token  []byte // nonce of the token that was given out
+	Answer []byte // JSON of an external answer that came before Pending
+	Parts  []byte // JSON of []api.Part
+	Tags   []byte // JSON of []string, nil for none
+	Cache  []byte // JSON of api.CacheUse, nil for none
+}
+
+// Seldom gives what few cells have, to be read.
+func (c *TaskCell) Seldom() (s Seldom) {
+	if c.seldom != nil {
+		s = *c.seldom
+	}
+	return s
+}
+
+// Put gives the same, to be changed.
+func (c *TaskCell) Put() *Seldom {
+	if c.seldom == nil {
+		c.seldom = new(Seldom)
+	}
+	return c.seldom
+}
+
+// Unasked forgets the token and its answer.
+func (c *TaskCell) Unasked() {
+	if c.seldom != nil {
+		c.seldom.Token, c.seldom.Answer = nil, nil
+	}
 }
 
 // Call says which call of a flow a row stands for.
@@ -169,14 +198,16 @@ func (c *TaskCell) Append(b []byte) []byte {
 	b = appendInt(b, tagNext, c.Next)
 	b = appendInt(b, tagDue, c.Due)
 	b = appendInt(b, tagStart, c.Start)
-	b = appendBytes(b, tagToken, c.Token)
-	b = appendBytes(b, tagAnswer, c.Answer)
-	b = appendBytes(b, tagParts, c.Parts)
 	if c.Name != "" {
 		b = appendBytes(b, tagName, []byte(c.Name))
 	}
-	b = appendBytes(b, tagTags, c.Tags)
-	b = appendBytes(b, tagCache, c.Cache)
+	if x := c.seldom; x != nil {
+		b = appendBytes(b, tagToken, x.Token)
+		b = appendBytes(b, tagAnswer, x.Answer)
+		b = appendBytes(b, tagParts, x.Parts)
+		b = appendBytes(b, tagTags, x.Tags)
+		b = appendBytes(b, tagCache, x.Cache)
+	}
 	b = appendInt(c.Call.append(b), tagAnew, c.Anew)
 	if c.Shown != "" {
 		b = appendBytes(b, tagShown, []byte(c.Shown))
@@ -219,17 +250,17 @@ func (c *TaskCell) Decode(b []byte) error {
 		case tagStart:
 			c.Start = n
 		case tagToken:
-			c.Token = v
+			c.Put().Token = v
 		case tagAnswer:
-			c.Answer = v
+			c.Put().Answer = v
 		case tagParts:
-			c.Parts = v
+			c.Put().Parts = v
 		case tagName:
 			c.Name = string(v)
 		case tagTags:
-			c.Tags = v
+			c.Put().Tags = v
 		case tagCache:
-			c.Cache = v
+			c.Put().Cache = v
 		case tagHistory:
 			c.History = v
 		case tagAnew:
