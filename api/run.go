@@ -114,6 +114,7 @@ type TaskRunFilter struct {
 	Run    string // a run's id; "" for all runs
 	States []State
 	Tags   []string // all of them
+	AnyOf  []string // tags, at least one of them; nil for any
 	Task   string   // exact; "" for any
 	Limit  int      // 0: no limit
 }

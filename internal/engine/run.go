@@ -30,9 +30,11 @@ type run struct {
 
 	mu       sync.Mutex
 	state    api.State
+	wide     bool // its changes go into the queue for wide runs
+	broken   bool // no longer in step with the store
 	gen      int32
 	epoch    int32
-	acts     int   // of control, counted
+	acts     int32 // of control, counted
 	seq      int64 // number of the next block
 	root     *pipeline.Frame
 	live     taskList // started, or about to, and not durably ended
@@ -41,12 +43,10 @@ type run struct {
 	reopened map[int64]bool     // chain frames that a retry of the run made a row for
 	counts   counts
 	finish   *pipeline.Effect    // the run's end, held back while it is paused
-	wide     bool                // its changes go into the queue for wide runs
 	answers  map[int64][]byte    // from outside, to tasks that were not brought back yet
 	pending  map[int64]*awaiting // calls of flows that are not made yet, by number
 	known    map[int64]bool      // tasks that were in memory since the run was recovered
 	rec      *recovery           // for flows that were recovered; nil if there are none
-	broken   bool                // no longer in step with the store
 }
 
 // stand is the attempt and generation that a row has.

@@ -47,6 +47,9 @@ func chosen(f *api.TaskRunFilter, t *api.TaskRun) bool {
 			return false
 		}
 	}
+	if len(f.AnyOf) > 0 && !slices.ContainsFunc(f.AnyOf, func(tag string) bool { return slices.Contains(t.Tags, tag) }) {
+		return false
+	}
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) && (f.Task == "" || f.Task == t.Task)
 }
 

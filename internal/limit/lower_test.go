@@ -16,6 +16,24 @@ func asked(t *testing.T, table *limit.Table, want limit.Verdict, tags ...string)
 	return c
 }
 
+// Tb: who has a slot and asks again does not wait for itself.
+func TestHolderAsksAgain(t *testing.T) {
+	table := limit.New()
+	table.Set("a", 1)
+	holder := asked(t, table, limit.Granted, "a")
+	next := asked(t, table, limit.Waits, "a")
+	if got := table.Ask(holder); got != limit.Granted {
+		t.Errorf("the holder asks again at a full limit and is told %d, want %d", got, limit.Granted)
+	}
+	if n := len(table.Holders("a")); n != 1 {
+		t.Errorf("%d hold a slot, want one", n)
+	}
+	table.Leave(holder)
+	if got := table.Ask(next); got != limit.Granted || len(table.Holders("a")) != 1 {
+		t.Errorf("the next one is told %d, want %d", got, limit.Granted)
+	}
+}
+
 // Two have slots and have not begun when the limit is lowered to 1: the older one
 // keeps its slot, the other one waits again, before those who came later.
 func TestLowerTakesSlotsThatAreNotUsedYet(t *testing.T) {
