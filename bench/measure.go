@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -22,7 +23,7 @@ type workload struct {
 	do      func(ctx context.Context, m *meter) error
 }
 
-func (w *workload) id() string { return w.name + "/" + w.store + "/" + compact(w.n) }
+func (w *workload) id() string { return w.name + "/" + w.store + "/" + strconv.Itoa(w.n) }
 
 // sample is what one run of a workload gave.
 type sample struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +50,7 @@ func workloads(quick bool, runs int) []*workload {
 	add("sqlite", "W5-submits", 10_000, flowSubmits, "")
 	ten := add("sqlite", "W6-parallelism", 10_000, bounded(inc, runnel.MaxParallelism(10)), "")
 	add("sqlite", "W6-tag", 10_000, bounded(limited), ten)
+	add("sqlite", "W6-handover", 300, handOver, "")
 	add("sqlite", "W7-each", 100_000, hits(func(n int) runnel.Pipeline[int] {
 		return numbers.Send(n).ContinueWith(runnel.Each(kept)).ContinueWith(sum)
 	}), "")
@@ -61,8 +61,6 @@ func workloads(quick bool, runs int) []*workload {
 	all[len(all)-1].runs = min(runs, 3) // a minute each
 	return all
 }
-
-func compact(n int) string { return strconv.Itoa(n) }
 
 // The tasks: next to nothing, so that what is measured is the engine.
 var (
@@ -112,7 +110,7 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 	if m.w.store == "sqlite" {
 		dsn = "sqlite:" + m.file()
 	}
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, turned, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
 	if err != nil {
 		return err
 	}
@@ -159,7 +157,7 @@ func timed(m *meter, f func() error) error {
 func bulk(ctx context.Context, m *meter) error {
 	return withEngine(ctx, m, func(eng *runnel.Engine) error {
 		return timed(m, func() error {
-			runs, err := eng.SubmitAll(ctx, single(m.w.n))
+			runs, err := eng.SubmitAll(ctx, single(inc, m.w.n))
 			if err != nil {
 				return err
 			}
@@ -174,10 +172,10 @@ func bulk(ctx context.Context, m *meter) error {
 	})
 }
 
-func single(n int) iter.Seq[runnel.Runnable[int]] {
+func single(task runnel.Task1[int, int], n int) iter.Seq[runnel.Runnable[int]] {
 	return func(yield func(runnel.Runnable[int]) bool) {
 		for i := range n {
-			if !yield(inc.Send(i)) {
+			if !yield(task.Send(i)) {
 				return
 			}
 		}
