@@ -22,7 +22,8 @@ const (
 )
 
 // A process with a flow is killed with SIGKILL, time and again. The flow goes on
-// each time, with no call repeated that a later one has seen the result of.
+// each time, with no call repeated that a later one has seen the result of; and
+// the slot of its calls' tag, the only one, is neither lost nor doubled.
 func TestFlowKilled(t *testing.T) {
 	if dir := os.Getenv(flowKillVariable); dir != "" {
 		flowToKill(t, dir)
@@ -32,7 +33,7 @@ func TestFlowKilled(t *testing.T) {
 	kills := 0
 	for kill := range flowKills + 1 {
 		out, killed := runToKill(t, dir, (kill+1)*flowKillCalls/(flowKills+1), kill == flowKills)
-		if kill == flowKills && !strings.Contains(out, "result 45150") {
+		if kill == flowKills && !strings.Contains(out, "result 45150, 0 slots of 1 taken, 0 wait") {
 			t.Fatalf("the flow does not come to its end: %s", out)
 		}
 		if killed {
@@ -121,7 +122,7 @@ func flowToKill(t *testing.T, dir string) {
 		}
 		_, err := fmt.Fprintln(os.Stdout, ".")
 		return sum + n, err
-	})
+	}, runnel.Tags("kill"))
 	flow := runnel.NewFlow0("flow", func(f runnel.Flow) (sum int, err error) {
 		for n := range flowKillCalls {
 			if sum, err = step.Call(f, sum, n+1); err != nil {
@@ -140,10 +141,13 @@ func flowToKill(t *testing.T, dir string) {
 		do(t, err)
 	}
 	if run == nil {
+		do(t, eng.Limits().Create(t.Context(), "kill", 1))
 		run, err = eng.Submit(t.Context(), flow.Send())
 		do(t, err)
 	}
 	sum, err := run.Wait(t.Context())
 	do(t, err)
-	fmt.Fprintln(os.Stdout, "result", sum)
+	l, err := eng.Limits().Read(t.Context(), "kill")
+	do(t, err)
+	fmt.Fprintf(os.Stdout, "result %d, %d slots of %d taken, %d wait\n", sum, l.Active, l.Limit, l.Waiting)
 }
