@@ -422,7 +422,16 @@ func TestFlowMisused(t *testing.T) {
 		var none *runnel.Future[int]
 		_, nothing := none.Result(f)
 		_, options := s.add.Send(1, 2).FinallyDo(s.add.Send(1, 1)).Call(f, runnel.Retries(1))
-		for what, err := range map[string]error{"bound": bound, "missing": missing, "nothing": nothing, "options": options} {
+		// A call has its future only once it has its arguments, so none can depend on
+		// itself, nor two on each other: there is nothing yet to depend on.
+		var own, after *runnel.Future[int]
+		own = s.add.Bind(own, runnel.Value(1)).Submit(f)
+		after = s.add.Submit(f, 1, 2, runnel.WaitFor(after))
+		_, itself := own.Result(f)
+		_, waits := after.Result(f)
+		for what, err := range map[string]error{
+			"bound": bound, "missing": missing, "nothing": nothing, "options": options, "given itself": itself, "after itself": waits,
+		} {
 			if !errors.Is(err, runnel.ErrInvalid) {
 				return "", fmt.Errorf("%s: %w", what, err)
 			}
