@@ -112,7 +112,6 @@ func TestWideIsFlatInMemory(t *testing.T) {
 			if heaps[1] > heaps[0]+allowed {
 				t.Errorf("the heap grew from %d to %d KiB from call %d to %d", heaps[0]>>10, heaps[1]>>10, n/10, n)
 			}
-
 		})
 	}
 }

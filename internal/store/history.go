@@ -54,7 +54,7 @@ func History(b []byte, yield func(l *Line)) error {
 			return errCell
 		}
 		l.Attempt, l.At, b = int32(attempt), at, b[w:]
-		ok := false
+		var ok bool
 		if l.Message, b, ok = cutText(b); !ok {
 			return errCell
 		}
