@@ -170,13 +170,17 @@ func (e *Engine) SubmitAll[R any](ctx context.Context, pipelines iter.Seq[Runnab
 	return runs, err
 }
 
-func submitted(opts []SubmitOption) (s submission) {
+func submitted(opts []SubmitOption) submission {
+	if len(opts) == 0 {
+		return submission{} // nothing on the heap
+	}
+	s := new(submission)
 	for _, o := range opts {
 		if o != nil {
-			o.submit(&s)
+			o.submit(s)
 		}
 	}
-	return s
+	return *s
 }
 
 // outside refuses options that only calls of flows can have.

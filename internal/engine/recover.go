@@ -51,7 +51,7 @@ func (e *Engine) recoverRun(ctx context.Context, row *store.RunRow) error {
 	defer r.mu.Unlock()
 	if rec.flows { // they come to their calls later
 		rec.ctx = context.WithoutCancel(ctx)
-		r.rec, r.known = rec, make(map[int64]bool)
+		r.rec, rec.known = rec, make(map[int64]bool)
 	}
 	c := r.newChange()
 	if err := rec.build(c); err != nil {
@@ -108,6 +108,10 @@ type recovery struct {
 	found   []*group // open groups that were brought back
 	ending  []*group // closed by their last child, not yet gone on from
 	flows   bool     // some of the blocks are for calls of flows
+	// For flows, which come to their calls later: tasks that were in memory since, and
+	// answers from outside to those that were not brought back yet.
+	known   map[int64]bool
+	answers map[int64][]byte
 	err     error
 }
 
@@ -354,7 +358,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	if err := t.restore(cell); err != nil {
 		return err
 	}
-	if a := rec.r.answers[t.key]; a != nil {
+	if a := rec.answers[t.key]; a != nil {
 		t.cell.Put().Answer = a
 	}
 	switch {

@@ -43,9 +43,7 @@ type run struct {
 	reopened map[int64]bool     // chain frames that a retry of the run made a row for
 	counts   counts
 	finish   *pipeline.Effect    // the run's end, held back while it is paused
-	answers  map[int64][]byte    // from outside, to tasks that were not brought back yet
 	pending  map[int64]*awaiting // calls of flows that are not made yet, by number
-	known    map[int64]bool      // tasks that were in memory since the run was recovered
 	rec      *recovery           // for flows that were recovered; nil if there are none
 }
 

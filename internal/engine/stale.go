@@ -47,10 +47,10 @@ func (e *Engine) answerStale(ctx context.Context, r *run, parts []string, answer
 	w := c.AddTask()
 	w.TaskRow, w.Op, w.WasAttempt, w.WasGen = *row, store.UpdateTask, row.Attempt, row.Gen
 	w.Cell = cell.Append(nil)
-	if r.answers == nil {
-		r.answers = make(map[int64][]byte)
+	if r.rec.answers == nil {
+		r.rec.answers = make(map[int64][]byte)
 	}
-	r.answers[key] = answer
+	r.rec.answers[key] = answer
 	c.told = func(err error) { done <- err }
 	e.queue.push(c)
 	r.mu.Unlock()
@@ -64,14 +64,14 @@ var errRevived = errors.New("engine: brought back")
 func (r *run) staleToken(key int64, parts []string, row *store.TaskRow, cell *store.TaskCell) error {
 	x := cell.Seldom()
 	switch {
-	case r.known[key]:
+	case r.rec != nil && r.rec.known[key]:
 		return errRevived
 	case r.rec == nil, row == nil || row.Run != r.id || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
 		parts[2] != hexInt(int64(r.gen)), row.Gen != r.gen, parts[3] != hexInt(int64(row.Attempt)):
 		return errLate
 	case x.Token == nil || parts[4] != hex.EncodeToString(x.Token):
 		return api.Errorf(api.ErrNotFound, "", "no such token")
-	case x.Answer != nil, r.answers[key] != nil:
+	case x.Answer != nil, r.rec.answers[key] != nil:
 		return api.Errorf(api.ErrConflict, "", "this token was answered before")
 	}
 	return nil

@@ -125,7 +125,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		t.adopt(cl)
 	}
 	if r.rec != nil {
-		r.known[key] = true
+		r.rec.known[key] = true
 	}
 	if was, ok := r.rows[key]; ok {
 		delete(r.rows, key)

@@ -89,7 +89,7 @@ func (r *run) storedWaits(out *api.TaskRun, key int64) api.Waiting {
 	switch {
 	case was.child != nil && !was.child.begun:
 		return r.e.dispatch.child(was.child.group, was.child.index, r.state == api.Paused)
-	case reopened, r.rec != nil && !r.known[key]:
+	case reopened, r.rec != nil && !r.rec.known[key]:
 		return api.Waiting{Kind: api.WaitsForOthers}
 	case out.Waiting != nil:
 		return *out.Waiting
