@@ -365,7 +365,7 @@ var mutants = []mutant{
 	}}},
 	{"call that waits for its time counted for its group for ever", rootTests, []edit{{
 		"internal/engine/start.go",
-		"t.run.e.dispatch.aside(g, -1)", "_ = g",
+		"t.run.e.dispatch.aside(t.among(), -1)", "_ = t.among()",
 	}}},
 }
 
