@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,11 @@ type borrowing struct {
 
 	mu   sync.Mutex
 	have map[loanKey]*borrowed
+	of   map[int64]int // how many are each lender's
+	// lenders have told of jobs, and will hear when there are places: whether some
+	// of these can't be done there.
+	lenders map[int64]bool
+	hungry  atomic.Bool // there are lenders
 }
 
 type loanKey struct{ from, number int64 }
@@ -28,6 +34,8 @@ type borrowed struct {
 	e   *Engine
 	key loanKey
 	job *api.Job
+	// only says that the lender does not serve the job's queue.
+	only bool
 
 	mu     sync.Mutex
 	cancel func(cause error)
@@ -40,11 +48,13 @@ const beatEvery = 500 * time.Millisecond
 
 func (e *Engine) initBorrowing() {
 	b := &e.borrowing
-	b.have = make(map[loanKey]*borrowed)
+	b.have, b.of, b.lenders = make(map[loanKey]*borrowed), make(map[int64]int), make(map[int64]bool)
 	n := e.peers.node
 	n.Handle(jobsHave, func(q *cluster.Request) {
-		if free := e.free(); free > 0 {
-			_ = n.Tell(q.From, jobsWant, free) // a number can be encoded
+		var only bool
+		if q.Decode(&only) == nil {
+			b.asked(q.From, only)
+			e.wantJobs()
 		}
 	})
 	n.Handle(jobsLend, func(q *cluster.Request) {
@@ -69,6 +79,53 @@ func (e *Engine) initBorrowing() {
 	})
 }
 
+func (b *borrowing) asked(lender int64, only bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lenders[lender] = only
+	b.hungry.Store(true)
+}
+
+// wantJobs tells those who have jobs how many would have a place here.
+func (e *Engine) wantJobs() {
+	b := &e.borrowing
+	if !b.hungry.Load() {
+		return
+	}
+	b.mu.Lock()
+	lenders := maps.Clone(b.lenders)
+	b.mu.Unlock()
+	for session, only := range lenders {
+		n := e.placesFor(session, only)
+		if n == 0 {
+			continue
+		}
+		b.mu.Lock()
+		delete(b.lenders, session)
+		b.hungry.Store(len(b.lenders) > 0)
+		b.mu.Unlock()
+		_ = e.peers.node.Tell(session, jobsWant, max(1, n/len(lenders))) // a number can be encoded
+	}
+}
+
+// placesFor says how many jobs of a lender would have a place here. While there is
+// something to do here that goes first, but for one at a time of what the lender
+// can't do.
+func (e *Engine) placesFor(lender int64, only bool) int {
+	n := e.free()
+	switch {
+	case n <= 0:
+		return 0
+	case !e.dispatch.has():
+		return n
+	case !only:
+		return 0
+	}
+	e.borrowing.mu.Lock()
+	defer e.borrowing.mu.Unlock()
+	return max(0, 1-e.borrowing.of[lender])
+}
+
 // free is how many bodies more could run here.
 func (e *Engine) free() int {
 	if e.isClosed() {
@@ -86,9 +143,9 @@ func (e *Engine) borrow(from int64, list []lentJob) {
 	var taken []*borrowed
 	b.mu.Lock()
 	for i := range list {
-		x := &borrowed{e: e, key: loanKey{from, list[i].Number}, job: list[i].Job}
+		x := &borrowed{e: e, key: loanKey{from, list[i].Number}, job: list[i].Job, only: list[i].Only}
 		x.job.Key = x
-		b.have[x.key] = x
+		b.add(x)
 		taken = append(taken, x)
 	}
 	b.mu.Unlock()
@@ -110,6 +167,20 @@ func (e *Engine) giveBack(list []*borrowed) {
 	}
 }
 
+// add takes note of a job, with mu held.
+func (b *borrowing) add(x *borrowed) {
+	b.have[x.key] = x
+	b.of[x.key.from]++
+}
+
+// remove forgets one, with mu held.
+func (b *borrowing) remove(x *borrowed) {
+	delete(b.have, x.key)
+	if b.of[x.key.from]--; b.of[x.key.from] == 0 {
+		delete(b.of, x.key.from)
+	}
+}
+
 // drop forgets a job, and reports whether it was there.
 func (b *borrowing) drop(x *borrowed) bool {
 	b.mu.Lock()
@@ -117,7 +188,7 @@ func (b *borrowing) drop(x *borrowed) bool {
 	if b.have[x.key] != x {
 		return false
 	}
-	delete(b.have, x.key)
+	b.remove(x)
 	return true
 }
 
@@ -129,10 +200,14 @@ func (e *Engine) forgetLenders(gone []int64) {
 	var list []*borrowed
 	for key, x := range b.have {
 		if slices.Contains(gone, key.from) {
-			delete(b.have, key)
+			b.remove(x)
 			list = append(list, x)
 		}
 	}
+	for _, session := range gone {
+		delete(b.lenders, session)
+	}
+	b.hungry.Store(len(b.lenders) > 0)
 	b.mu.Unlock()
 	for _, x := range list {
 		x.end(ErrLost)
@@ -216,7 +291,7 @@ func (x *borrowed) Finish(_ *api.Job, answer api.Answer) {
 	if answer.Interrupted || answer.Failure != nil && x.e.stopping.Load() {
 		x.tell(jobsBack, []int64{x.key.number})
 	} else {
-		x.tell(jobsDone, doneJob{x.key.number, answer, x.e.free()})
+		x.tell(jobsDone, doneJob{x.key.number, answer, x.e.placesFor(x.key.from, x.only)})
 	}
 	x.e.borrowedEnded()
 }
@@ -228,6 +303,7 @@ func (e *Engine) borrowedEnded() {
 		e.idle.Broadcast()
 		e.mu.Unlock()
 	}
+	e.wantJobs()
 }
 
 // Heartbeat says that the body makes progress.

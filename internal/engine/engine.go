@@ -109,7 +109,6 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e.queue.init()
 	e.commits.init()
 	e.commits.unbounded = e.manual
-	e.dispatch.init(cfg.Queues)
 	e.timers.init()
 	e.closers.init()
 	e.retention.init(cfg.Retention, e.now())
@@ -126,6 +125,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Beat == 0 {
 		cfg.Beat = 2500 * time.Millisecond
 	}
+	e.dispatch.init(cfg.Queues, e.served())
 	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
 	defer func() {
 		if err != nil && e.peers.node != nil {

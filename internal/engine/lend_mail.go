@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/cluster"
@@ -31,6 +32,7 @@ const (
 type lentJob struct {
 	Number int64    `json:"n"`
 	Job    *api.Job `json:"job"`
+	Only   bool     `json:"only,omitempty"` // nobody serves its queue at the lender
 }
 
 type doneJob struct {
@@ -57,7 +59,8 @@ type aboutJob struct {
 
 func (e *Engine) initLending(places int) {
 	l := &e.lending
-	l.places, l.out, l.want, l.wake = places, make(map[int64]*loan), make(map[int64]int), make(chan struct{}, 1)
+	l.places, l.out, l.wake = places, make(map[int64]*loan), make(chan struct{}, 1)
+	l.want, l.told = make(map[int64]int), make(map[int64]time.Time)
 	e.dispatch.busy = e.lendSoon
 	n := e.peers.node
 	n.Handle(jobsWant, func(q *cluster.Request) {
@@ -129,16 +132,19 @@ func (e *Engine) asks(f func(context.Context, *api.Job, *aboutJob) (any, error))
 // offer is what a process offers the others.
 type offer struct {
 	Places int      `json:"places"`
-	Queues []string `json:"queues,omitempty"` // nil: all
+	Queues []string `json:"queues"` // nil: all
 	Tasks  []string `json:"tasks"`
+
+	session int64
 }
 
-func readOffer(data []byte) (o offer, ok bool) {
-	return o, json.Unmarshal(data, &o) == nil
+func readOffer(data []byte) (o *offer, ok bool) {
+	o = new(offer)
+	return o, json.Unmarshal(data, o) == nil
 }
 
 func (o *offer) serves(queue string) bool {
-	return o.Queues == nil || slices.Contains(o.Queues, pipeline.QueueOf(queue))
+	return o.Queues == nil || slices.Contains(o.Queues, pipeline.Lane{Queue: queue}.Name())
 }
 
 func (o *offer) knows(task string) bool {

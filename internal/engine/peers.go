@@ -30,6 +30,7 @@ type peers struct {
 	mu      sync.Mutex
 	unknown map[int64]bool // live runs that need tasks which are not registered here
 	wake    chan struct{}  // there may be orphans
+	offers  []*offer       // of the others that have places; never changed
 	changed bell           // rung when sessions came or went
 	refused int            // answers and other changes that came too late
 }
@@ -59,6 +60,34 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	e.initBorrowing()
 }
 
+// served tells of the queues that other processes serve, nil if there can be none.
+func (e *Engine) served() func(queue string) bool {
+	if _, shared := e.store.(store.Shared); !shared {
+		return nil
+	}
+	return func(queue string) bool {
+		return slices.ContainsFunc(e.peers.workers(), func(o *offer) bool { return o.serves(queue) })
+	}
+}
+
+// workers gives what the other processes offer that have places.
+func (p *peers) workers() []*offer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offers
+}
+
+// offersOf reads what processes offer, but for one's own.
+func offersOf(live []store.Member, self int64) (list []*offer) {
+	for _, m := range live {
+		if o, ok := readOffer(m.Offer); ok && m.Session != self && o.Places > 0 {
+			o.session = m.Session
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
 // Lost is closed when the others gave up this engine's session; nil if it has
 // its store alone. Nothing that it does counts from then on.
 func (e *Engine) Lost() <-chan struct{} {
@@ -73,8 +102,13 @@ func (e *Engine) peersChanged(c cluster.Change) {
 	for _, session := range c.Gone {
 		e.log.Info("a process has gone", "session", session)
 	}
+	offers := offersOf(c.Live, e.peers.node.Self())
+	e.peers.mu.Lock()
+	e.peers.offers = offers
+	e.peers.mu.Unlock()
 	e.forgetBorrowers(c.Gone)
 	e.forgetLenders(c.Gone)
+	e.lendSoon()
 	e.keeperChanged(c)
 	if c.Given > 0 || len(c.Gone) > 0 {
 		e.wakeAdopt()

@@ -101,10 +101,10 @@ type peer struct {
 	work  sync.WaitGroup
 }
 
-func join(t *testing.T, s *memory.Store, name string, registry pipeline.Registry) *peer {
+func join(t *testing.T, s *memory.Store, name string, registry pipeline.Registry, queues ...string) *peer {
 	t.Helper()
 	p := &peer{t: t, store: &frozen{Shared: s.Join(name, peerLease, time.Now)}}
-	seat, err := engine.Sit(t.Context(), engine.Config{Store: p.store, Registry: registry, Logger: slog.New(slog.DiscardHandler), Places: 4, Tasks: peerTasks})
+	seat, err := engine.Sit(t.Context(), engine.Config{Store: p.store, Registry: registry, Logger: slog.New(slog.DiscardHandler), Places: 4, Tasks: peerTasks, Queues: queues})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,11 +165,11 @@ var mutants = []mutant{
 	}}},
 	{"task runs whose queue nobody serves", "", []edit{{
 		"internal/engine/lane.go",
-		"if key.all || d.serves(key.Queue) {", "if key.all || d.serves(key.Queue) || key.Priority > 0 {",
+		"case d.serves(queue):", "case d.serves(queue) || priority > 0:",
 	}}},
 	{"worker awaited though nobody serves the queue", "", []edit{{
 		"internal/engine/why.go",
-		"case !e.dispatch.serves(t.call.Lane.Queue):", "case false:",
+		"case !e.dispatch.served(t.call.Lane.Queue):", "case false:",
 	}}},
 	{"child of several queues runs where its group stands", engineTests, []edit{{
 		"internal/engine/claim.go",
