@@ -19,7 +19,10 @@ type borrowing struct {
 
 	mu   sync.Mutex
 	have map[loanKey]*borrowed
-	of   map[int64]int // how many are each lender's
+	// of is how many places those of a lender take, taken those of all. Flows take
+	// none.
+	of    map[int64]int
+	taken int
 	// lenders have told of jobs, and will hear when there are places: whether some
 	// of these can't be done there.
 	lenders map[int64]bool
@@ -36,11 +39,13 @@ type borrowed struct {
 	job *api.Job
 	// only says that the lender does not serve the job's queue.
 	only bool
+	flow *lentFlow // nil: it is not one
 
 	mu     sync.Mutex
 	cancel func(cause error)
-	cause  error     // why it was told to end
-	beat   time.Time // when the lender last heard of progress
+	cause  error         // why it was told to end
+	over   chan struct{} // closed when it was
+	beat   time.Time     // when the lender last heard of progress
 }
 
 // heartbeats of a job are sent on this often at most.
@@ -65,6 +70,7 @@ func (e *Engine) initBorrowing() {
 		}
 		e.borrow(q.From, list)
 	})
+	n.Handle(jobsFlowEnd, e.toldOfFlow)
 	n.Handle(jobsCancel, func(q *cluster.Request) {
 		var in cancelledJob
 		if q.Decode(&in) != nil {
@@ -132,9 +138,9 @@ func (e *Engine) free() int {
 		return 0
 	}
 	e.borrowing.mu.Lock()
-	have := len(e.borrowing.have)
+	taken := e.borrowing.taken
 	e.borrowing.mu.Unlock()
-	return e.lending.places - have - int(e.claimed.Load()-e.lending.flowing.Load())
+	return e.lending.places - taken - int(e.claimed.Load()-e.lending.flowing.Load())
 }
 
 // borrow takes jobs, or gives them back if this engine ends.
@@ -143,7 +149,11 @@ func (e *Engine) borrow(from int64, list []lentJob) {
 	var taken []*borrowed
 	b.mu.Lock()
 	for i := range list {
-		x := &borrowed{e: e, key: loanKey{from, list[i].Number}, job: list[i].Job, only: list[i].Only}
+		in := &list[i]
+		x := &borrowed{e: e, key: loanKey{from, in.Number}, job: in.Job, only: in.Only, over: make(chan struct{})}
+		if in.Flow {
+			x.flow = &lentFlow{notes: in.Notes, asked: make(map[int64]func(*toldFlow))}
+		}
 		x.job.Key = x
 		b.add(x)
 		taken = append(taken, x)
@@ -170,12 +180,19 @@ func (e *Engine) giveBack(list []*borrowed) {
 // add takes note of a job, with mu held.
 func (b *borrowing) add(x *borrowed) {
 	b.have[x.key] = x
-	b.of[x.key.from]++
+	if x.flow == nil {
+		b.taken++
+		b.of[x.key.from]++
+	}
 }
 
 // remove forgets one, with mu held.
 func (b *borrowing) remove(x *borrowed) {
 	delete(b.have, x.key)
+	if x.flow != nil {
+		return
+	}
+	b.taken--
 	if b.of[x.key.from]--; b.of[x.key.from] == 0 {
 		delete(b.of, x.key.from)
 	}
@@ -214,13 +231,15 @@ func (e *Engine) forgetLenders(gone []int64) {
 	}
 }
 
-// endBorrowed ends all bodies of borrowed jobs.
-func (e *Engine) endBorrowed(cause error) {
+// endBorrowed ends the bodies of borrowed jobs that which chooses.
+func (e *Engine) endBorrowed(which func(*borrowed) bool, cause error) {
 	b := &e.borrowing
 	b.mu.Lock()
 	list := make([]*borrowed, 0, len(b.have))
 	for _, x := range b.have {
-		list = append(list, x)
+		if which(x) {
+			list = append(list, x)
+		}
 	}
 	b.mu.Unlock()
 	for _, x := range list {
@@ -236,6 +255,7 @@ func (x *borrowed) end(cause error) {
 		return
 	}
 	x.cause = cause
+	close(x.over)
 	if x.cancel != nil {
 		x.cancel(cause)
 	}
@@ -270,7 +290,9 @@ func (x *borrowed) Begin(_ *api.Job, cancel func(cause error)) {
 func (x *borrowed) Cached(_ *api.Job, use api.CacheUse) (run bool) {
 	err := x.ask(x.e.closers.ctx, jobsCached, aboutJob{Use: use}, &run)
 	if err != nil || !run {
-		x.e.borrowing.drop(x)
+		if x.e.borrowing.drop(x) {
+			x.tell(jobsWant, x.e.placesFor(x.key.from, x.only))
+		}
 		x.e.borrowedEnded()
 	}
 	return err == nil && run

@@ -109,8 +109,8 @@ func (r *round) turnTo(serves func(queue string) bool) bool {
 // ends.
 const misfits = 16
 
-// claimFor claims a task for a borrower, nil if there is none for it. A flow stays
-// here: it mostly waits.
+// claimFor claims a task for a borrower, nil if there is none for it. A flow that can
+// be here stays: it mostly waits.
 func (e *Engine) claimFor(o *offer, help bool) *task {
 	for odd := 0; odd < misfits; {
 		it, ok := e.dispatch.popFor(o.serves, help)
@@ -120,7 +120,7 @@ func (e *Engine) claimFor(o *offer, help bool) *task {
 		t := e.taken(it)
 		switch {
 		case t == nil:
-		case t.call.Flow, !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
+		case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
 			e.dispatch.push(t.run, t)
 			odd++
 		case e.claims(t):

@@ -197,6 +197,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.dispatch.close()
 	e.giveBack(e.dispatch.unlay())
 	e.closeFlows()
+	e.endBorrowed(func(x *borrowed) bool { return x.flow != nil }, api.ErrClosed)
 	e.closeSlots(false)
 	e.mu.Lock()
 	for e.inHand() > 0 && ctx.Err() == nil && !e.manual {
@@ -206,7 +207,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Unlock()
 	stop()
 	e.cancelBodies()
-	e.endBorrowed(api.ErrClosed)
+	e.endBorrowed(func(*borrowed) bool { return true }, api.ErrClosed)
 	e.closeSlots(true)
 	e.closeLevels(ctx)
 	if e.peers.node != nil {

@@ -64,7 +64,7 @@ func (d *dispatcher) lane(r *run, key laneKey) *lane {
 	if l == nil {
 		l = &lane{of: &r.lanes, key: key}
 		if key.all {
-			l.round = inOrder(&d.rounds, round{priority: key.Priority})
+			l.round = roundIn(&d.rounds, round{priority: key.Priority})
 		} else {
 			l.round = d.roundOf(key.Queue, key.Priority)
 		}
@@ -81,16 +81,16 @@ func (d *dispatcher) lane(r *run, key laneKey) *lane {
 func (d *dispatcher) roundOf(queue string, priority int) *round {
 	switch {
 	case d.serves(queue):
-		return inOrder(&d.rounds, round{priority: priority})
+		return roundIn(&d.rounds, round{priority: priority})
 	case d.reaches(queue):
-		return inOrder(&d.away, round{priority: priority, away: true, queue: queue})
+		return roundIn(&d.away, round{priority: priority, away: true, queue: queue})
 	}
 	return nil
 }
 
-// inOrder gives a round, made if need be. There are no more than priorities, and
+// roundIn gives a round, made if need be. There are no more than priorities, and
 // queues of others, in use. Called with dispatcher.mu.
-func inOrder(rounds *[]*round, like round) *round {
+func roundIn(rounds *[]*round, like round) *round {
 	i, found := slices.BinarySearchFunc(*rounds, like, func(r *round, like round) int {
 		return cmp.Or(cmp.Compare(like.priority, r.priority), cmp.Compare(r.queue, like.queue))
 	})

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type lending struct {
 	mu   sync.Mutex
 	last int64
 	out  map[int64]*loan
+	away int                 // of them, flows: they take no place
 	want map[int64]int       // how many jobs a session would take
 	told map[int64]time.Time // when a session was last told that there is more to do
 	wake chan struct{}
@@ -42,8 +44,10 @@ type lending struct {
 type loan struct {
 	job   *api.Job
 	to    int64
+	flow  bool
 	sent  bool
-	cause error // why it is to end, if that came first
+	cause error   // why it is to end, if that came first
+	asks  inOrder // of a flow
 }
 
 // haveEvery is how often it is looked whether there is something to lend, beside
@@ -67,8 +71,16 @@ func (l *lending) take(to, number int64) *api.Job {
 	if x == nil || x.to != to {
 		return nil
 	}
-	delete(l.out, number)
+	l.remove(number, x)
 	return x.job
+}
+
+// remove ends a loan, with mu held.
+func (l *lending) remove(number int64, x *loan) {
+	delete(l.out, number)
+	if x.flow {
+		l.away--
+	}
 }
 
 // wanted notes that a session would take jobs.
@@ -116,6 +128,9 @@ func (e *Engine) takeBack(job *api.Job) {
 		t.stopTimers()
 		t.endSlots()
 		t.cancel = nil
+		if t.flow != nil {
+			t.flow.forgetWaits()
+		}
 		again = t.unclaim()
 	}
 	r.mu.Unlock()
@@ -135,7 +150,7 @@ func (e *Engine) forgetBorrowers(gone []int64) {
 	l.mu.Lock()
 	for number, x := range l.out {
 		if slices.Contains(gone, x.to) {
-			delete(l.out, number)
+			l.remove(number, x)
 			jobs = append(jobs, x.job)
 		}
 	}
@@ -231,7 +246,7 @@ func (e *Engine) brisk() bool {
 // crowded reports whether all places are taken.
 func (e *Engine) crowded() bool {
 	e.lending.mu.Lock()
-	out := len(e.lending.out)
+	out := len(e.lending.out) - e.lending.away
 	e.lending.mu.Unlock()
 	return e.claimed.Load()-e.lending.flowing.Load()-int64(out) >= int64(e.lending.places)
 }
@@ -256,17 +271,22 @@ func (e *Engine) tellOfJobs(session int64, only bool) {
 	}
 }
 
-// lend lends a session up to n jobs that it can do, and says how many.
-func (e *Engine) lend(to *offer, n int, help bool) int {
+// lendMost is how many jobs are lent at a time: flows take no place.
+const lendMost = 256
+
+// lend lends a session up to n jobs that it can do, and flows, and says how many
+// places those take.
+func (e *Engine) lend(to *offer, n int, help bool) (places int) {
 	var jobs []lentJob
-	for len(jobs) < n {
+	for places < n && len(jobs) < lendMost {
 		t := e.claimFor(to, help)
 		if t == nil {
 			break
 		}
-		x := e.lending.give(to.session, t.job)
-		x.Only = !e.dispatch.serves(t.call.Lane.Queue)
-		jobs = append(jobs, x)
+		x := e.lentJob(to.session, t)
+		if jobs = append(jobs, x); !x.Flow {
+			places++
+		}
 		e.Begin(x.Job, func(cause error) { e.recall(to.session, x.Number, cause) })
 	}
 	if len(jobs) == 0 {
@@ -284,15 +304,30 @@ func (e *Engine) lend(to *offer, n int, help bool) int {
 			e.recall(to.session, x.Number, cause)
 		}
 	}
-	return len(jobs)
+	if len(jobs) == lendMost {
+		e.lendSoon()
+	}
+	return places
 }
 
-func (l *lending) give(to int64, job *api.Job) lentJob {
+// lentJob notes that a session has the job of t.
+func (e *Engine) lentJob(to int64, t *task) lentJob {
+	x := lentJob{Job: t.job, Flow: t.call.Flow, Only: !e.dispatch.serves(t.call.Lane.Queue)}
+	if x.Flow {
+		t.run.mu.Lock()
+		x.Notes = maps.Clone(t.flow.notes)
+		t.run.mu.Unlock()
+	}
+	l := &e.lending
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	l.out[l.last] = &loan{job: job, to: to}
-	return lentJob{Number: l.last, Job: job}
+	x.Number = l.last
+	l.out[x.Number] = &loan{job: x.Job, to: to, flow: x.Flow}
+	if x.Flow {
+		l.away++
+	}
+	return x
 }
 
 // sent notes that the borrower has been told of a job, and gives why it is to end

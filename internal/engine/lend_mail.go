@@ -26,13 +26,21 @@ const (
 	jobsToken   = "jobs.token"
 	jobsAcquire = "jobs.acquire"
 	jobsRelease = "jobs.release"
+	jobsFlow    = "jobs.flow"
+	jobsFlowEnd = "jobs.flow.end"
 )
+
+// errNotLent answers who asks about a job that was taken back.
+var errNotLent = api.Errorf(api.ErrConflict, "", "the job is not this process's any more")
 
 // lentJob is a job on its way to a borrower, which knows it by its number.
 type lentJob struct {
 	Number int64    `json:"n"`
 	Job    *api.Job `json:"job"`
 	Only   bool     `json:"only,omitempty"` // nobody serves its queue at the lender
+	// Of a flow: what earlier bodies of it observed.
+	Flow  bool                       `json:"flow,omitempty"`
+	Notes map[string]json.RawMessage `json:"notes,omitempty"`
 }
 
 type doneJob struct {
@@ -86,17 +94,22 @@ func (e *Engine) initLending(places int) {
 			}
 		}
 	})
+	n.Handle(jobsFlow, e.askedByFlow)
 	n.Handle(jobsLog, e.about(func(job *api.Job, in *aboutJob) { e.Log(job, in.Line) }))
 	n.Handle(jobsName, e.about(func(job *api.Job, in *aboutJob) { e.Name(job, in.Name) }))
 	n.Handle(jobsBeat, e.about(func(job *api.Job, _ *aboutJob) { _ = e.Heartbeat(job) })) // it hears of a cancellation anyway
 	n.Handle(jobsRelease, e.about(func(job *api.Job, in *aboutJob) { e.Release(job, in.Grant) }))
-	n.Handle(jobsCached, e.asks(func(_ context.Context, job *api.Job, in *aboutJob) (any, error) {
-		return e.Cached(job, in.Use), nil
+	n.Handle(jobsCached, e.asks(func(_ context.Context, from int64, job *api.Job, in *aboutJob) (any, error) {
+		run := e.Cached(job, in.Use)
+		if !run { // the job is over, or comes again
+			e.lending.take(from, in.Number)
+		}
+		return run, nil
 	}))
-	n.Handle(jobsToken, e.asks(func(ctx context.Context, job *api.Job, _ *aboutJob) (any, error) {
+	n.Handle(jobsToken, e.asks(func(ctx context.Context, _ int64, job *api.Job, _ *aboutJob) (any, error) {
 		return e.Token(ctx, job)
 	}))
-	n.Handle(jobsAcquire, e.asks(func(ctx context.Context, job *api.Job, in *aboutJob) (any, error) {
+	n.Handle(jobsAcquire, e.asks(func(ctx context.Context, _ int64, job *api.Job, in *aboutJob) (any, error) {
 		return e.Acquire(ctx, job, in.Request)
 	}))
 }
@@ -115,7 +128,7 @@ func (e *Engine) about(f func(*api.Job, *aboutJob)) cluster.Handler {
 	}
 }
 
-func (e *Engine) asks(f func(context.Context, *api.Job, *aboutJob) (any, error)) cluster.Handler {
+func (e *Engine) asks(f func(ctx context.Context, from int64, job *api.Job, in *aboutJob) (any, error)) cluster.Handler {
 	return e.peers.node.Blocking(func(ctx context.Context, q *cluster.Request) (any, error) {
 		var in aboutJob
 		if err := q.Decode(&in); err != nil {
@@ -123,9 +136,9 @@ func (e *Engine) asks(f func(context.Context, *api.Job, *aboutJob) (any, error))
 		}
 		job := e.lending.job(q.From, in.Number)
 		if job == nil {
-			return nil, api.Errorf(api.ErrConflict, "", "the job is not this process's any more")
+			return nil, errNotLent
 		}
-		return f(ctx, job, &in)
+		return f(ctx, q.From, job, &in)
 	})
 }
 

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -131,6 +132,39 @@ func TestLentJobAsks(t *testing.T) {
 		a.waits(h, "4")
 		if err := a.Engine().Complete(t.Context(), token, []byte("4")); !errors.Is(err, api.ErrConflict) {
 			t.Errorf("a second answer: %v, want ErrConflict", err)
+		}
+	})
+}
+
+// A lent job that is over before its body begins, since the cache said so, is lent no
+// more: the lender knows how many of its places are taken.
+func TestLentJobThatNeverBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := join(t, s, "a", kept), join(t, s, "b", kept)
+		<-time.After(3 * time.Second)
+		for range 3 {
+			a.hold.Store(true)
+			b.hold.Store(true)
+			a.begun.Store(0)
+			b.begun.Store(0)
+			h := a.submit(`[{"value":[0,1,2,3]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
+			<-time.After(time.Second)
+			over := a.submit(`[{"task":"kept","args":[2]}]`)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if out, err := a.Wait(ctx, over); err != nil || out.State != api.Failed {
+				t.Fatalf("a turn that is refused: %s, %v", out.State, err)
+			}
+			more := a.submit(`[{"value":[0,1,2,3]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
+			<-time.After(time.Second)
+			if a.begun.Load() != 4 || b.begun.Load() != 4 {
+				t.Errorf("%d and %d bodies have begun, want 4 and 4", a.begun.Load(), b.begun.Load())
+			}
+			a.hold.Store(false)
+			b.hold.Store(false)
+			a.waits(h, "12")
+			a.waits(more, "12")
 		}
 	})
 }

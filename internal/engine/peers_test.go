@@ -99,6 +99,7 @@ type peer struct {
 	takes atomic.Int64 // how long a body of dbl takes
 	quit  context.CancelFunc
 	work  sync.WaitGroup
+	flows flows
 }
 
 func join(t *testing.T, s *memory.Store, name string, registry pipeline.Registry, queues ...string) *peer {
@@ -123,6 +124,10 @@ func (p *peer) worker(ctx context.Context) {
 		job, from, err := p.Claim(ctx)
 		if err != nil {
 			return
+		}
+		if job.Task == "flow" {
+			p.work.Go(func() { p.flow(ctx, from, job) })
+			continue
 		}
 		if job.Task == "kept" && !job.Looked && !from.Cached(job, api.CacheUse{Key: "kept " + string(job.Bound[0])}) {
 			continue
@@ -248,7 +253,7 @@ func askSignature(task string) *pipeline.Signature {
 	return signature(task)
 }
 
-var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "list", "mend", "sum"}
+var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "flow", "kept", "list", "mend", "sum"}
 
 const wide = `[{"task":"list","args":[20]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`
 

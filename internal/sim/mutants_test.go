@@ -123,8 +123,24 @@ var mutants = []mutant{
 		"internal/engine/flow.go",
 		"\tcl.fl.order++\n\tcl.order, cl.stored", "\tcl.order, cl.stored",
 	}}},
-	{"flow ends before its calls", "", []edit{{
+	{"lent flow's calls made again when its process goes", engineTests, []edit{{
 		"internal/engine/flow.go",
+		"if round := t.round(); fl.round != round {", "if round := t.round(); round > 0 {",
+	}}},
+	{"lent flow keeps its process from closing", engineTests, []edit{{
+		"internal/engine/engine.go",
+		"return x.flow != nil }", "return x == nil }",
+	}}},
+	{"flow lent that could be where its run is", engineTests, []edit{{
+		"internal/engine/dispatch_lend.go",
+		"case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), ", "case ",
+	}}},
+	{"job lent that is over", engineTests, []edit{{
+		"internal/engine/lend_mail.go",
+		"\t\t\te.lending.take(from, in.Number)\n", "",
+	}}},
+	{"flow ends before its calls", "", []edit{{
+		"internal/engine/flowend.go",
 		"if fl == nil || fl.open == 0 {", "if fl == nil || fl.open < 3 {",
 	}}},
 	{"failed call of a flow's earlier attempt replayed", "", []edit{{
