@@ -247,3 +247,22 @@ func TestOffersAreTold(t *testing.T) {
 		}
 	})
 }
+
+// What is said right before the end is sent.
+func TestLastWords(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			list := begin(t, 2, plain)
+			heard := 0
+			list[1].Handle("last", func(*cluster.Request) { heard++ })
+			if err := list[0].Tell(list[1].Self(), "last", nil); err != nil {
+				t.Fatal(err)
+			}
+			list[0].Close()
+			synctest.Wait()
+			if heard != 1 {
+				t.Errorf("heard %d times", heard)
+			}
+		})
+	}
+}

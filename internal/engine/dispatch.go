@@ -58,6 +58,9 @@ func (d *dispatcher) init(queues []string, elsewhere func(queue string) bool) {
 // serves reports whether a queue is served here.
 func (d *dispatcher) serves(queue string) bool { return d.queues == nil || d.queues[queue] }
 
+// idles reports whether no queue is served here.
+func (d *dispatcher) idles() bool { return d.queues != nil && len(d.queues) == 0 }
+
 // reaches reports whether somebody may come for the tasks of a queue: here, or a
 // process that joins.
 func (d *dispatcher) reaches(queue string) bool { return d.elsewhere != nil || d.serves(queue) }

@@ -167,7 +167,8 @@ func (e *Engine) findRuns(ctx context.Context) error {
 	if err := e.loadSlots(ctx); err != nil { // no other changes them from now on
 		return err
 	}
-	if err := e.adopt(ctx); err != nil {
+	e.peers.look = true
+	if err := e.adoptStep(ctx, false); err != nil {
 		return err
 	}
 	if !e.manual {
