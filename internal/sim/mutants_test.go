@@ -139,6 +139,10 @@ var mutants = []mutant{
 		"internal/engine/lend_mail.go",
 		"\t\t\te.lending.take(from, in.Number)\n", "",
 	}}},
+	{"run of who only submits is not handed over", engineTests, []edit{{
+		"internal/engine/handover.go",
+		"\tc.NewRun.Loose = true\n", "",
+	}}},
 	{"flow ends before its calls", "", []edit{{
 		"internal/engine/flowend.go",
 		"if fl == nil || fl.open == 0 {", "if fl == nil || fl.open < 3 {",
