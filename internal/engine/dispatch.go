@@ -25,6 +25,7 @@ type dispatcher struct {
 	// elsewhere reports whether other processes serve a queue; nil: there are none.
 	elsewhere func(queue string) bool
 	busy      func() // told that there is more than workers here can do; may be nil
+	quiet     bool   // it is not news
 	given     int    // how many were given to workers here
 	// borrowed are jobs of other processes, which wait for a worker here.
 	borrowed []*borrowed
@@ -262,7 +263,13 @@ func (d *dispatcher) someone() {
 	switch {
 	case d.idle > 0:
 		d.wake.Signal()
-	case d.busy != nil:
+	default:
+		d.tellBusy()
+	}
+}
+
+func (d *dispatcher) tellBusy() {
+	if d.busy != nil && !d.quiet {
 		d.busy()
 	}
 }

@@ -58,6 +58,16 @@ func (d *dispatcher) unlay() []*borrowed {
 	return list
 }
 
+// putBack puts back what a borrower can't do. Who lends is not told of it again: it
+// comes by before long.
+func (d *dispatcher) putBack(t *task) {
+	d.mu.Lock()
+	d.quiet = true
+	d.put(t.run, []*task{t})
+	d.quiet = false
+	d.mu.Unlock()
+}
+
 // popFor is pop for a borrower that serves some queues: what nobody can do here,
 // and everything if help is wanted. Whether what comes is of its queues is looked
 // at again by who gets it.
@@ -121,7 +131,7 @@ func (e *Engine) claimFor(o *offer, help bool) *task {
 		switch {
 		case t == nil:
 		case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
-			e.dispatch.push(t.run, t)
+			e.dispatch.putBack(t)
 			odd++
 		case e.claims(t):
 			return t

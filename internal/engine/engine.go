@@ -167,7 +167,7 @@ func (e *Engine) findRuns(ctx context.Context) error {
 	if err := e.loadSlots(ctx); err != nil { // no other changes them from now on
 		return err
 	}
-	e.peers.look = true
+	e.wakeAdopt()
 	if err := e.adoptStep(ctx, false); err != nil {
 		return err
 	}

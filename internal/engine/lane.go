@@ -128,12 +128,11 @@ func (d *dispatcher) list(l *lane) {
 		l.listed = true
 		l.round.lanes = append(l.round.lanes, l)
 	}
-	switch {
-	case !l.round.away:
-		d.someone()
-	case d.busy != nil:
-		d.busy()
+	if l.round.away {
+		d.tellBusy()
+		return
 	}
+	d.someone()
 }
 
 func (d *dispatcher) listAll(r *run) {

@@ -28,13 +28,13 @@ type lending struct {
 	places  int          // bodies that may run here at a time
 	flowing atomic.Int64 // flows in progress, which take no place
 
-	mu   sync.Mutex
-	last int64
-	out  map[int64]*loan
-	away int                 // of them, flows: they take no place
-	want map[int64]int       // how many jobs a session would take
-	told map[int64]time.Time // when a session was last told that there is more to do
-	wake chan struct{}
+	mu    sync.Mutex
+	last  int64
+	out   map[int64]*loan
+	flows int                 // how many of them are flows, which take no place
+	want  map[int64]int       // how many jobs a session would take
+	told  map[int64]time.Time // when a session was last told that there is more to do
+	wake  chan struct{}
 
 	paced time.Time // since when jobs given to workers here are counted
 	given int
@@ -54,11 +54,12 @@ type loan struct {
 // whenever there may be.
 const haveEvery = 100 * time.Millisecond
 
-func (l *lending) job(to, number int64) *api.Job {
+// loan gives a loan that a session has, nil if it has it not.
+func (l *lending) loan(to, number int64) *loan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if x := l.out[number]; x != nil && x.to == to {
-		return x.job
+		return x
 	}
 	return nil
 }
@@ -79,7 +80,7 @@ func (l *lending) take(to, number int64) *api.Job {
 func (l *lending) remove(number int64, x *loan) {
 	delete(l.out, number)
 	if x.flow {
-		l.away--
+		l.flows--
 	}
 }
 
@@ -128,9 +129,6 @@ func (e *Engine) takeBack(job *api.Job) {
 		t.stopTimers()
 		t.endSlots()
 		t.cancel = nil
-		if t.flow != nil {
-			t.flow.forgetWaits()
-		}
 		again = t.unclaim()
 	}
 	r.mu.Unlock()
@@ -246,7 +244,7 @@ func (e *Engine) brisk() bool {
 // crowded reports whether all places are taken.
 func (e *Engine) crowded() bool {
 	e.lending.mu.Lock()
-	out := len(e.lending.out) - e.lending.away
+	out := len(e.lending.out) - e.lending.flows
 	e.lending.mu.Unlock()
 	return e.claimed.Load()-e.lending.flowing.Load()-int64(out) >= int64(e.lending.places)
 }
@@ -325,7 +323,7 @@ func (e *Engine) lentJob(to int64, t *task) lentJob {
 	x.Number = l.last
 	l.out[x.Number] = &loan{job: x.Job, to: to, flow: x.Flow}
 	if x.Flow {
-		l.away++
+		l.flows++
 	}
 	return x
 }

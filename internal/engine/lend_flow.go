@@ -89,16 +89,6 @@ func (q *inOrder) drain() {
 	}
 }
 
-// loan gives a loan that a session has.
-func (l *lending) loan(to, number int64) *loan {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if x := l.out[number]; x != nil && x.to == to {
-		return x
-	}
-	return nil
-}
-
 // askedByFlow does what the body of a lent flow asks for.
 func (e *Engine) askedByFlow(q *cluster.Request) {
 	var in askFlow

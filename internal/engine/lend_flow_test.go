@@ -316,3 +316,24 @@ func TestLentFlowsTakeNoPlace(t *testing.T) {
 		a.waits(h, "0")
 	})
 }
+
+// A flow stays where its run is if it can be there, however much there is to do.
+func TestFlowStaysWhereItCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := join(t, s, "a", flowing), join(t, s, "b", flowing)
+		<-time.After(3 * time.Second)
+		a.hold.Store(true)
+		bodies := a.submit(`[{"value":[0,1,2,3]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
+		<-time.After(time.Second)
+		h := a.submit(`[{"task":"flow","args":[{"n":1}]}]`)
+		more := a.submit(`[{"task":"dbl","args":[4]}]`)
+		a.waits(more, "8")
+		if n, _ := b.flows.counts(); n != 0 || b.begun.Load() != 1 {
+			t.Errorf("%d flows and %d bodies were lent, want 0 and 1", n, b.begun.Load())
+		}
+		a.hold.Store(false)
+		a.waits(h, "0")
+		a.waits(bodies, "12")
+	})
+}

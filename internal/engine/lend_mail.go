@@ -122,8 +122,8 @@ func (e *Engine) about(f func(*api.Job, *aboutJob)) cluster.Handler {
 		if q.Decode(&in) != nil {
 			return
 		}
-		if job := e.lending.job(q.From, in.Number); job != nil {
-			f(job, &in)
+		if x := e.lending.loan(q.From, in.Number); x != nil {
+			f(x.job, &in)
 		}
 	}
 }
@@ -134,11 +134,11 @@ func (e *Engine) asks(f func(ctx context.Context, from int64, job *api.Job, in *
 		if err := q.Decode(&in); err != nil {
 			return nil, err
 		}
-		job := e.lending.job(q.From, in.Number)
-		if job == nil {
+		x := e.lending.loan(q.From, in.Number)
+		if x == nil {
 			return nil, errNotLent
 		}
-		return f(ctx, q.From, job, &in)
+		return f(ctx, q.From, x.job, &in)
 	})
 }
 
