@@ -329,6 +329,7 @@ func TestFlowStaysWhereItCanBe(t *testing.T) {
 		h := a.submit(`[{"task":"flow","args":[{"n":1}]}]`)
 		more := a.submit(`[{"task":"dbl","args":[4]}]`)
 		a.waits(more, "8")
+		<-time.After(time.Second)
 		if n, _ := b.flows.counts(); n != 0 || b.begun.Load() != 1 {
 			t.Errorf("%d flows and %d bodies were lent, want 0 and 1", n, b.begun.Load())
 		}
