@@ -30,7 +30,8 @@ func (r *Future[R]) future() (*flow.Future, error) {
 }
 
 // ID gives the id of the call's task run. It is "" as long as the call waits
-// for others, and for a pipeline's call.
+// for others, and for a pipeline's call; in a flow that runs in another process than
+// the one that has its run, until the call has ended.
 func (r *Future[R]) ID() string {
 	if inner, err := r.future(); err == nil {
 		return inner.ID()

@@ -37,7 +37,8 @@ func Priority(n int) CallOption {
 
 // Queues names the queues whose tasks the engine runs. Those of other queues stay
 // where they are, for an engine that is opened with them. Without names it runs
-// none: pipelines can be submitted and looked at. "default" is the queue of tasks
+// none: pipelines can be submitted and looked at. Where processes share a store
+// another one takes them over, and this one may be closed. "default" is the queue of tasks
 // without one. Default: all queues.
 func Queues(names ...string) OpenOption {
 	return openOption(func(cfg *opening) error {

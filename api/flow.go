@@ -33,6 +33,7 @@ type FlowWait struct {
 
 // FlowEnd is how a call of a flow ended.
 type FlowEnd struct {
+	TaskRun string // the call's; "" for a pipeline's
 	State   State
 	Result  json.RawMessage
 	Failure *Failure

@@ -30,6 +30,7 @@ const (
 type outbox struct {
 	mu    sync.Mutex
 	to    map[int64][]message
+	back  []store.Letter // that were taken and not sent
 	ready chan struct{}
 }
 
@@ -49,6 +50,7 @@ func (n *Node) post(to int64, m message) {
 func (o *outbox) take() (letters []store.Letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	letters, o.back = o.back, nil
 	for _, to := range slices.Sorted(maps.Keys(o.to)) {
 		for list := o.to[to]; len(list) > 0; {
 			size, k := 0, 0
@@ -65,6 +67,13 @@ func (o *outbox) take() (letters []store.Letter) {
 	}
 	clear(o.to)
 	return letters
+}
+
+// putBack leaves letters for who sends the last ones.
+func (o *outbox) putBack(letters []store.Letter) {
+	o.mu.Lock()
+	o.back = letters
+	o.mu.Unlock()
 }
 
 func (n *Node) sendLoop() {
@@ -85,7 +94,11 @@ func (n *Node) SendStep() bool {
 	if len(letters) == 0 {
 		return false
 	}
-	for delay := 10 * time.Millisecond; n.ctx.Err() == nil; delay = min(2*delay, time.Second) {
+	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
+		if n.ctx.Err() != nil {
+			n.out.putBack(letters)
+			return true
+		}
 		err := n.store.Send(n.ctx, letters)
 		switch {
 		case err == nil:
@@ -99,7 +112,6 @@ func (n *Node) SendStep() bool {
 		n.cfg.Logger.Warn("messages wait to be sent", "error", err)
 		n.pause(delay)
 	}
-	return true
 }
 
 // inbox is what was said to this process.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,8 +27,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Offer gives what this process offers the others.
 	Offer func() []byte
-	// Changed is told of sessions that came and went, and who is the keeper. It
-	// is called after each beat that found something new, one at a time.
+	// Changed is told of sessions that came, went or offer something else, and who
+	// is the keeper. It is called after each beat that found something new, one at a
+	// time.
 	Changed func(Change)
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
@@ -192,7 +194,7 @@ func (n *Node) changed(live []store.Member, keeper int64, given int) {
 			c.Gone = append(c.Gone, m.Session)
 		}
 	}
-	fresh := keeper != n.keeper || given > 0 || len(c.Gone) > 0 || len(live) != len(n.live)
+	fresh := keeper != n.keeper || given > 0 || len(c.Gone) > 0 || !slices.EqualFunc(live, n.live, same)
 	n.live, n.keeper = live, keeper
 	n.mu.Unlock()
 	if len(c.Gone) > 0 {
@@ -203,6 +205,9 @@ func (n *Node) changed(live []store.Member, keeper int64, given int) {
 		n.cfg.Changed(c)
 	}
 }
+
+// same reports whether a session offers what it did.
+func same(a, b store.Member) bool { return a.Session == b.Session && bytes.Equal(a.Offer, b.Offer) }
 
 func lives(live []store.Member, session int64) bool {
 	return slices.ContainsFunc(live, func(m store.Member) bool { return m.Session == session })

@@ -245,3 +245,56 @@ func TestKeeperLetsGo(t *testing.T) {
 		}
 	})
 }
+
+// What a session offers is told anew when it changes: that of one which has just
+// joined comes after it.
+func TestOffersAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		offers := []*atomic.Value{new(atomic.Value), new(atomic.Value)}
+		var told []string
+		for i := range 2 {
+			offers[i].Store("")
+			session := s.Join("p", lease, time.Now)
+			n := cluster.New(cluster.Config{
+				Store: session, Every: lease / 4, Logger: slog.New(slog.DiscardHandler),
+				Offer: func() []byte { return []byte(offers[i].Load().(string)) },
+				Changed: func(c cluster.Change) {
+					if i == 1 {
+						told = append(told, string(c.Live[0].Offer))
+					}
+				},
+			})
+			if err := n.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(n.Close)
+		}
+		for _, offer := range []string{"a", "a", "b"} {
+			offers[0].Store(offer)
+			<-time.After(lease)
+		}
+		if want := []string{"", "a", "b"}; !slices.Equal(told, want) {
+			t.Errorf("told of %q, want %q", told, want)
+		}
+	})
+}
+
+// What is said right before the end is sent.
+func TestLastWords(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			list := begin(t, 2, plain)
+			heard := 0
+			list[1].Handle("last", func(*cluster.Request) { heard++ })
+			if err := list[0].Tell(list[1].Self(), "last", nil); err != nil {
+				t.Fatal(err)
+			}
+			list[0].Close()
+			synctest.Wait()
+			if heard != 1 {
+				t.Errorf("heard %d times", heard)
+			}
+		})
+	}
+}

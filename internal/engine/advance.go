@@ -165,9 +165,9 @@ func (e *Engine) enqueue(r *run, tasks []*task) {
 }
 
 // takesTurns reports whether t has to wait for others with its task id. One whose
-// queue nobody serves here would be in their way.
+// queue nobody will serve would be in their way.
 func (e *Engine) takesTurns(t *task) bool {
-	return t.job.TaskID != "" && e.dispatch.serves(t.call.Lane.Queue)
+	return t.job.TaskID != "" && e.dispatch.reaches(t.call.Lane.Queue)
 }
 
 // tally counts a task's end. Called with r.mu.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,14 @@ type borrowing struct {
 
 	mu   sync.Mutex
 	have map[loanKey]*borrowed
+	// of is how many places those of a lender take, taken those of all. Flows take
+	// none.
+	of    map[int64]int
+	taken int
+	// lenders have told of jobs, and will hear when there are places: whether some
+	// of these can't be done there.
+	lenders map[int64]bool
+	hungry  atomic.Bool // there are lenders
 }
 
 type loanKey struct{ from, number int64 }
@@ -28,11 +37,15 @@ type borrowed struct {
 	e   *Engine
 	key loanKey
 	job *api.Job
+	// only says that the lender does not serve the job's queue.
+	only bool
+	flow *lentFlow // nil: it is not one
 
 	mu     sync.Mutex
 	cancel func(cause error)
-	cause  error     // why it was told to end
-	beat   time.Time // when the lender last heard of progress
+	cause  error         // why it was told to end
+	over   chan struct{} // closed when it was
+	beat   time.Time     // when the lender last heard of progress
 }
 
 // heartbeats of a job are sent on this often at most.
@@ -40,11 +53,13 @@ const beatEvery = 500 * time.Millisecond
 
 func (e *Engine) initBorrowing() {
 	b := &e.borrowing
-	b.have = make(map[loanKey]*borrowed)
+	b.have, b.of, b.lenders = make(map[loanKey]*borrowed), make(map[int64]int), make(map[int64]bool)
 	n := e.peers.node
 	n.Handle(jobsHave, func(q *cluster.Request) {
-		if free := e.free(); free > 0 {
-			_ = n.Tell(q.From, jobsWant, free) // a number can be encoded
+		var only bool
+		if q.Decode(&only) == nil {
+			b.asked(q.From, only)
+			e.wantJobs()
 		}
 	})
 	n.Handle(jobsLend, func(q *cluster.Request) {
@@ -55,6 +70,7 @@ func (e *Engine) initBorrowing() {
 		}
 		e.borrow(q.From, list)
 	})
+	n.Handle(jobsFlowEnd, e.toldOfFlow)
 	n.Handle(jobsCancel, func(q *cluster.Request) {
 		var in cancelledJob
 		if q.Decode(&in) != nil {
@@ -69,15 +85,62 @@ func (e *Engine) initBorrowing() {
 	})
 }
 
+func (b *borrowing) asked(lender int64, only bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lenders[lender] = only
+	b.hungry.Store(true)
+}
+
+// wantJobs tells those who have jobs how many would have a place here.
+func (e *Engine) wantJobs() {
+	b := &e.borrowing
+	if !b.hungry.Load() {
+		return
+	}
+	b.mu.Lock()
+	lenders := maps.Clone(b.lenders)
+	b.mu.Unlock()
+	for session, only := range lenders {
+		n := e.placesFor(session, only)
+		if n == 0 {
+			continue
+		}
+		b.mu.Lock()
+		delete(b.lenders, session)
+		b.hungry.Store(len(b.lenders) > 0)
+		b.mu.Unlock()
+		_ = e.peers.node.Tell(session, jobsWant, max(1, n/len(lenders))) // a number can be encoded
+	}
+}
+
+// placesFor says how many jobs of a lender would have a place here. While there is
+// something to do here that goes first, but for one at a time of what the lender
+// can't do.
+func (e *Engine) placesFor(lender int64, only bool) int {
+	n := e.free()
+	switch {
+	case n <= 0:
+		return 0
+	case !e.dispatch.has():
+		return n
+	case !only:
+		return 0
+	}
+	e.borrowing.mu.Lock()
+	defer e.borrowing.mu.Unlock()
+	return max(0, 1-e.borrowing.of[lender])
+}
+
 // free is how many bodies more could run here.
 func (e *Engine) free() int {
 	if e.isClosed() {
 		return 0
 	}
 	e.borrowing.mu.Lock()
-	have := len(e.borrowing.have)
+	taken := e.borrowing.taken
 	e.borrowing.mu.Unlock()
-	return e.lending.places - have - int(e.claimed.Load()-e.lending.flowing.Load())
+	return e.lending.places - taken - int(e.claimed.Load()-e.lending.flowing.Load())
 }
 
 // borrow takes jobs, or gives them back if this engine ends.
@@ -86,9 +149,13 @@ func (e *Engine) borrow(from int64, list []lentJob) {
 	var taken []*borrowed
 	b.mu.Lock()
 	for i := range list {
-		x := &borrowed{e: e, key: loanKey{from, list[i].Number}, job: list[i].Job}
+		in := &list[i]
+		x := &borrowed{e: e, key: loanKey{from, in.Number}, job: in.Job, only: in.Only, over: make(chan struct{})}
+		if in.Flow {
+			x.flow = &lentFlow{notes: in.Notes, asked: make(map[int64]func(*toldFlow))}
+		}
 		x.job.Key = x
-		b.have[x.key] = x
+		b.add(x)
 		taken = append(taken, x)
 	}
 	b.mu.Unlock()
@@ -110,6 +177,27 @@ func (e *Engine) giveBack(list []*borrowed) {
 	}
 }
 
+// add takes note of a job, with mu held.
+func (b *borrowing) add(x *borrowed) {
+	b.have[x.key] = x
+	if x.flow == nil {
+		b.taken++
+		b.of[x.key.from]++
+	}
+}
+
+// remove forgets one, with mu held.
+func (b *borrowing) remove(x *borrowed) {
+	delete(b.have, x.key)
+	if x.flow != nil {
+		return
+	}
+	b.taken--
+	if b.of[x.key.from]--; b.of[x.key.from] == 0 {
+		delete(b.of, x.key.from)
+	}
+}
+
 // drop forgets a job, and reports whether it was there.
 func (b *borrowing) drop(x *borrowed) bool {
 	b.mu.Lock()
@@ -117,7 +205,7 @@ func (b *borrowing) drop(x *borrowed) bool {
 	if b.have[x.key] != x {
 		return false
 	}
-	delete(b.have, x.key)
+	b.remove(x)
 	return true
 }
 
@@ -129,23 +217,29 @@ func (e *Engine) forgetLenders(gone []int64) {
 	var list []*borrowed
 	for key, x := range b.have {
 		if slices.Contains(gone, key.from) {
-			delete(b.have, key)
+			b.remove(x)
 			list = append(list, x)
 		}
 	}
+	for _, session := range gone {
+		delete(b.lenders, session)
+	}
+	b.hungry.Store(len(b.lenders) > 0)
 	b.mu.Unlock()
 	for _, x := range list {
 		x.end(ErrLost)
 	}
 }
 
-// endBorrowed ends all bodies of borrowed jobs.
-func (e *Engine) endBorrowed(cause error) {
+// endBorrowed ends the bodies of borrowed jobs that which chooses.
+func (e *Engine) endBorrowed(which func(*borrowed) bool, cause error) {
 	b := &e.borrowing
 	b.mu.Lock()
 	list := make([]*borrowed, 0, len(b.have))
 	for _, x := range b.have {
-		list = append(list, x)
+		if which(x) {
+			list = append(list, x)
+		}
 	}
 	b.mu.Unlock()
 	for _, x := range list {
@@ -161,6 +255,7 @@ func (x *borrowed) end(cause error) {
 		return
 	}
 	x.cause = cause
+	close(x.over)
 	if x.cancel != nil {
 		x.cancel(cause)
 	}
@@ -195,7 +290,9 @@ func (x *borrowed) Begin(_ *api.Job, cancel func(cause error)) {
 func (x *borrowed) Cached(_ *api.Job, use api.CacheUse) (run bool) {
 	err := x.ask(x.e.closers.ctx, jobsCached, aboutJob{Use: use}, &run)
 	if err != nil || !run {
-		x.e.borrowing.drop(x)
+		if x.e.borrowing.drop(x) {
+			x.tell(jobsWant, x.e.placesFor(x.key.from, x.only))
+		}
 		x.e.borrowedEnded()
 	}
 	return err == nil && run
@@ -216,7 +313,7 @@ func (x *borrowed) Finish(_ *api.Job, answer api.Answer) {
 	if answer.Interrupted || answer.Failure != nil && x.e.stopping.Load() {
 		x.tell(jobsBack, []int64{x.key.number})
 	} else {
-		x.tell(jobsDone, doneJob{x.key.number, answer, x.e.free()})
+		x.tell(jobsDone, doneJob{x.key.number, answer, x.e.placesFor(x.key.from, x.only)})
 	}
 	x.e.borrowedEnded()
 }
@@ -228,6 +325,7 @@ func (e *Engine) borrowedEnded() {
 		e.idle.Broadcast()
 		e.mu.Unlock()
 	}
+	e.wantJobs()
 }
 
 // Heartbeat says that the body makes progress.

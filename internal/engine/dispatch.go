@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/runnel-dev/runnel/api"
@@ -16,11 +17,16 @@ type dispatcher struct {
 	wake   *sync.Cond
 	idle   int             // claims that wait
 	queues map[string]bool // that are served; nil: all
-	home   *round          // of the lane that each run has; nil: its queue is not served
+	home   *round          // of the lane that each run has; nil: nobody serves its queue
 	rounds []*round        // the highest priority first
+	away   []*round        // of a queue each that is not served here, if the store is shared
+	turns  int64           // how often something of these was taken
 	closed bool
-	busy   func() // told that there is more than workers; may be nil
-	given  int    // how many were given to workers here
+	// elsewhere reports whether other processes serve a queue; nil: there are none.
+	elsewhere func(queue string) bool
+	busy      func() // told that there is more than workers here can do; may be nil
+	quiet     bool   // it is not news
+	given     int    // how many were given to workers here
 	// borrowed are jobs of other processes, which wait for a worker here.
 	borrowed []*borrowed
 }
@@ -38,7 +44,8 @@ type item struct {
 }
 
 // init says which queues are served: nil for all.
-func (d *dispatcher) init(queues []string) {
+func (d *dispatcher) init(queues []string, elsewhere func(queue string) bool) {
+	d.elsewhere = elsewhere
 	d.wake = sync.NewCond(&d.mu)
 	if queues != nil {
 		d.queues = make(map[string]bool, len(queues))
@@ -46,16 +53,26 @@ func (d *dispatcher) init(queues []string) {
 			d.queues[pipeline.QueueOf(q)] = true
 		}
 	}
-	if d.serves("") {
-		d.home = d.round(0)
-	}
+	d.home = d.roundOf("", 0)
 }
 
 // serves reports whether a queue is served here.
 func (d *dispatcher) serves(queue string) bool { return d.queues == nil || d.queues[queue] }
 
-// push makes tasks of run r claimable, or sets them aside if nobody serves their
-// queue.
+// idles reports whether no queue is served here.
+func (d *dispatcher) idles() bool { return d.queues != nil && len(d.queues) == 0 }
+
+// reaches reports whether somebody may come for the tasks of a queue: here, or a
+// process that joins.
+func (d *dispatcher) reaches(queue string) bool { return d.elsewhere != nil || d.serves(queue) }
+
+// served reports whether a queue is served, by whomever, at the moment.
+func (d *dispatcher) served(queue string) bool {
+	return d.serves(queue) || d.elsewhere != nil && d.elsewhere(queue)
+}
+
+// push makes tasks of run r claimable. They stand aside if nobody serves their
+// queue here.
 func (d *dispatcher) push(r *run, tasks ...*task) {
 	d.mu.Lock()
 	d.put(r, tasks)
@@ -70,12 +87,12 @@ func (d *dispatcher) put(r *run, tasks []*task) {
 			n++
 		}
 		l := d.lane(r, laneKey{Lane: at})
-		if l.round == nil {
+		if l.unvisited() {
 			l.strand(tasks[:n])
 		} else {
 			l.ready = append(l.ready, tasks[:n]...)
-			d.list(l)
 		}
+		d.list(l)
 		tasks = tasks[n:]
 	}
 }
@@ -85,7 +102,7 @@ func (d *dispatcher) add(g *group) {
 	d.mu.Lock()
 	g.lane = d.lane(g.run, g.laneKey())
 	if g.lane.key.all && d.queues != nil {
-		g.passOver(d.serves)
+		g.passOver(d.reaches)
 	}
 	d.enlist(g)
 	d.weigh(g)
@@ -130,7 +147,7 @@ func (d *dispatcher) drop(g *group) int {
 	defer d.mu.Unlock()
 	n := g.unstarted()
 	g.next, g.later = g.count, nil
-	if l := g.lane; l != nil && l.round == nil && g.enlisted { // nobody comes by to see it
+	if l := g.lane; l != nil && l.unvisited() && g.enlisted { // nobody may come by to see it
 		g.enlisted = false
 		l.dropped()
 	}
@@ -246,7 +263,13 @@ func (d *dispatcher) someone() {
 	switch {
 	case d.idle > 0:
 		d.wake.Signal()
-	case d.busy != nil:
+	default:
+		d.tellBusy()
+	}
+}
+
+func (d *dispatcher) tellBusy() {
+	if d.busy != nil && !d.quiet {
 		d.busy()
 	}
 }
@@ -261,21 +284,21 @@ func (d *dispatcher) pop() (item, bool) {
 	for _, r := range d.rounds {
 		if it, ok := r.pop(); ok {
 			d.given++
-			if it.task != nil && it.task.held {
-				it.task.held = false
-				d.unhold(it.task.run)
-			}
+			d.out(it)
 			return it, true
 		}
 	}
 	return item{}, false
 }
 
-func (d *dispatcher) more() bool {
-	for _, r := range d.rounds {
-		if r.head < len(r.lanes) {
-			return true
-		}
+// out notes that somebody has what stood aside.
+func (d *dispatcher) out(it item) {
+	if it.task != nil && it.task.held {
+		it.task.held = false
+		d.unhold(it.task.run)
 	}
-	return false
+}
+
+func (d *dispatcher) more() bool {
+	return slices.ContainsFunc(d.rounds, (*round).any)
 }

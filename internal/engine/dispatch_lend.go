@@ -1,10 +1,32 @@
 package engine
 
-// has reports whether there may be something to start.
+// has reports whether there may be something to start that workers here can do.
 func (d *dispatcher) has() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return !d.closed && d.more()
+}
+
+// hasAway reports whether there may be something to start that nobody can do here,
+// of queues that somebody serves.
+func (d *dispatcher) hasAway(serves func(queue string) bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.closed && d.awayFor(serves) != nil
+}
+
+// awayFor gives the round to take from next for who serves some queues: of the
+// highest priority, the one that was not taken from for longest.
+func (d *dispatcher) awayFor(serves func(queue string) bool) (next *round) {
+	for _, r := range d.away {
+		if next != nil && r.priority < next.priority {
+			break
+		}
+		if r.any() && serves(r.queue) && (next == nil || r.turn < next.turn) {
+			next = r
+		}
+	}
+	return next
 }
 
 // count is how many were given to workers here so far.
@@ -36,12 +58,34 @@ func (d *dispatcher) unlay() []*borrowed {
 	return list
 }
 
-// popFor is pop for a borrower that serves some queues. Whether what comes is of
-// these is looked at again by who gets it.
-func (d *dispatcher) popFor(serves func(queue string) bool) (item, bool) {
+// putBack puts back what a borrower can't do. Who lends is not told of it again: it
+// comes by before long.
+func (d *dispatcher) putBack(t *task) {
+	d.mu.Lock()
+	d.quiet = true
+	d.put(t.run, []*task{t})
+	d.quiet = false
+	d.mu.Unlock()
+}
+
+// popFor is pop for a borrower that serves some queues: what nobody can do here,
+// and everything if help is wanted. Whether what comes is of its queues is looked
+// at again by who gets it.
+func (d *dispatcher) popFor(serves func(queue string) bool, help bool) (item, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
+		return item{}, false
+	}
+	for r := d.awayFor(serves); r != nil; r = d.awayFor(serves) {
+		d.turns++
+		r.turn = d.turns
+		if it, ok := r.pop(); ok {
+			d.out(it)
+			return it, true
+		}
+	}
+	if !help {
 		return item{}, false
 	}
 	for _, r := range d.rounds {
@@ -49,10 +93,7 @@ func (d *dispatcher) popFor(serves func(queue string) bool) (item, bool) {
 			continue
 		}
 		if it, ok := r.pop(); ok {
-			if it.task != nil && it.task.held {
-				it.task.held = false
-				d.unhold(it.task.run)
-			}
+			d.out(it)
 			return it, true
 		}
 	}
@@ -78,19 +119,19 @@ func (r *round) turnTo(serves func(queue string) bool) bool {
 // ends.
 const misfits = 16
 
-// claimFor claims a task for a borrower, nil if there is none for it. A flow stays
-// here: it mostly waits.
-func (e *Engine) claimFor(o *offer) *task {
+// claimFor claims a task for a borrower, nil if there is none for it. A flow that can
+// be here stays: it mostly waits.
+func (e *Engine) claimFor(o *offer, help bool) *task {
 	for odd := 0; odd < misfits; {
-		it, ok := e.dispatch.popFor(o.serves)
+		it, ok := e.dispatch.popFor(o.serves, help)
 		if !ok {
 			return nil
 		}
 		t := e.taken(it)
 		switch {
 		case t == nil:
-		case t.call.Flow, !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
-			e.dispatch.push(t.run, t)
+		case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
+			e.dispatch.putBack(t)
 			odd++
 		case e.claims(t):
 			return t

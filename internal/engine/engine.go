@@ -109,7 +109,6 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e.queue.init()
 	e.commits.init()
 	e.commits.unbounded = e.manual
-	e.dispatch.init(cfg.Queues)
 	e.timers.init()
 	e.closers.init()
 	e.retention.init(cfg.Retention, e.now())
@@ -126,6 +125,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Beat == 0 {
 		cfg.Beat = 2500 * time.Millisecond
 	}
+	e.dispatch.init(cfg.Queues, e.served())
 	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
 	defer func() {
 		if err != nil && e.peers.node != nil {
@@ -167,7 +167,8 @@ func (e *Engine) findRuns(ctx context.Context) error {
 	if err := e.loadSlots(ctx); err != nil { // no other changes them from now on
 		return err
 	}
-	if err := e.adopt(ctx); err != nil {
+	e.wakeAdopt()
+	if err := e.adoptStep(ctx, false); err != nil {
 		return err
 	}
 	if !e.manual {
@@ -200,6 +201,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.dispatch.close()
 	e.giveBack(e.dispatch.unlay())
 	e.closeFlows()
+	e.endBorrowed(func(x *borrowed) bool { return x.flow != nil }, api.ErrClosed)
 	e.closeSlots(false)
 	e.mu.Lock()
 	for e.inHand() > 0 && ctx.Err() == nil && !e.manual {
@@ -209,7 +211,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Unlock()
 	stop()
 	e.cancelBodies()
-	e.endBorrowed(api.ErrClosed)
+	e.endBorrowed(func(*borrowed) bool { return true }, api.ErrClosed)
 	e.closeSlots(true)
 	e.closeLevels(ctx)
 	if e.peers.node != nil {

@@ -40,6 +40,7 @@ func (e *Engine) returned(t *task) {
 		e.idle.Broadcast()
 		e.mu.Unlock()
 	}
+	e.wantJobs()
 }
 
 // override replaces the answer of a body that was told to end by why it was.

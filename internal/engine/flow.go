@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
 
 	"github.com/runnel-dev/runnel/api"
@@ -18,6 +17,7 @@ import (
 // idempotency key is made of the call's key, not of the row's.
 type flow struct {
 	t     *task
+	round int64           // of the attempt
 	frame *pipeline.Frame // above the chains that this attempt calls
 	// Those in progress, and of those that have ended the ones that an earlier
 	// attempt made: what this one has been told it does not ask for again.
@@ -52,9 +52,9 @@ type call struct {
 	single bool            // one task: its row is the call's
 	one    bool            // one task
 	inputs string
-	round  int64               // generation and attempt of the flow that made it
-	told   []func(api.FlowEnd) // who waits for the end
-	state  api.State           // once it has ended, durably
+	round  int64           // generation and attempt of the flow that made it
+	told   []func(flowEnd) // who waits for the end
+	state  api.State       // once it has ended, durably
 	order  int64
 	out    pipeline.Outcome // until it is told
 	stale  bool             // a row says that it is in progress, but it was not brought back yet
@@ -79,8 +79,15 @@ func (t *task) openFlow() error {
 		return err
 	}
 	t.flow = fl
-	t.flow.frame = pipeline.FlowFrame(t.frame, t.place)
-	t.flow.frame.ID = t.key
+	if round := t.round(); fl.round != round {
+		fl.round, fl.frame = round, pipeline.FlowFrame(t.frame, t.place)
+		fl.frame.ID = t.key
+		return nil
+	}
+	// The body was elsewhere, and is gone. What it called goes on.
+	for _, cl := range fl.calls {
+		cl.told = nil
+	}
 	return nil
 }
 
@@ -117,6 +124,10 @@ func (fl *flow) key(c *change) (key, seq int64, err error) {
 // before FlowCall returns, and not if that fails. It gives the call's task run
 // id, "" for a pipeline's.
 func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)) (string, error) {
+	return e.flowCall(job, fc, func(end flowEnd) { told(end.FlowEnd) })
+}
+
+func (e *Engine) flowCall(job *api.Job, fc *api.FlowCall, told func(flowEnd)) (string, error) {
 	plan, inputs, err := e.compileCall(fc)
 	if err != nil {
 		return "", err
@@ -152,7 +163,7 @@ func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)
 		return cl.taskRun(), fl.revive(cl, plan.Root)
 	case cl != nil && !cl.final() && cl.frame.Parent != fl.frame:
 		// An attempt before this one made it, and it is being cancelled.
-		cl.told = append(cl.told, func(api.FlowEnd) { e.callAgain(job, fc, told) })
+		cl.told = append(cl.told, func(flowEnd) { e.callAgain(job, fc, told) })
 		return cl.taskRun(), nil
 	case cl != nil && !cl.final():
 		cl.told = append(cl.told, told)
@@ -160,7 +171,7 @@ func (e *Engine) FlowCall(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)
 	}
 	cl = &call{
 		fl: fl, key: fc.Key, inputs: inputs, round: t.round(),
-		told: []func(api.FlowEnd){told},
+		told: []func(flowEnd){told},
 	}
 	fl.calls[fc.Key] = cl
 	fl.open++
@@ -190,9 +201,9 @@ func (e *Engine) compileCall(fc *api.FlowCall) (*pipeline.Plan, string, error) {
 	return plan, inputs, err
 }
 
-func (e *Engine) callAgain(job *api.Job, fc *api.FlowCall, told func(api.FlowEnd)) {
-	if _, err := e.FlowCall(job, fc, told); err != nil {
-		told(api.FlowEnd{Err: err})
+func (e *Engine) callAgain(job *api.Job, fc *api.FlowCall, told func(flowEnd)) {
+	if _, err := e.flowCall(job, fc, told); err != nil {
+		told(flowEnd{FlowEnd: api.FlowEnd{Err: err}})
 	}
 }
 
@@ -298,96 +309,4 @@ func (cl *call) endsHere(cell *store.TaskCell) {
 	cl.order, cl.stored = cl.fl.order, true
 	call := cl.cell()
 	cell.Call = &call
-}
-
-// callEnd is the end of a call, to be told once it is durable.
-type callEnd struct {
-	call  *call
-	state api.State
-}
-
-// answer records how a chain ended that a flow called. Called with r.mu.
-func (r *run) answer(c *change, eff *pipeline.Effect) {
-	cl := eff.Frame.Origin.(*call)
-	state := api.Completed
-	switch eff.Outcome.Status {
-	case pipeline.Failed:
-		state = api.Failed
-	case pipeline.Cancelled:
-		state = api.Cancelled
-	case pipeline.Done:
-	}
-	cl.out = eff.Outcome
-	if !cl.stored {
-		cl.fl.order++
-		cl.order = cl.fl.order
-		cell := store.FrameCell{Result: payload(eff.Outcome.Value), Cancelled: state == api.Cancelled}
-		if state == api.Failed {
-			cell.Failure = encodeFailure(eff.Outcome.Failure)
-		}
-		w := store.FrameWrite{FrameRow: cl.row(store.FrameDone, cell)}
-		if !cl.single {
-			w.Op = store.UpdateFrame
-		}
-		c.Frames = append(c.Frames, w)
-	}
-	c.ends = append(c.ends, callEnd{cl, state})
-}
-
-// ended tells who waits for a call that its end is durable.
-func (e *Engine) ended(end callEnd) {
-	cl := end.call
-	r := cl.fl.t.run
-	r.mu.Lock()
-	told, out := cl.told, cl.out
-	cl.told, cl.out, cl.frame, cl.state = nil, pipeline.Outcome{}, nil, end.state
-	fl := cl.fl
-	if fl.calls[cl.key] == cl {
-		delete(fl.calls, cl.key)
-	}
-	fl.open--
-	if h := fl.held; h != nil && fl.open == 0 {
-		fl.held = nil
-		fl.t.ended(h.answer, h.result)
-	}
-	r.mu.Unlock()
-	if len(told) == 0 {
-		return
-	}
-	flowEnd := api.FlowEnd{State: end.state, Order: cl.order, Failure: out.Failure}
-	e.result(&flowEnd, payload(out.Value))
-	for _, tell := range told {
-		tell(flowEnd)
-	}
-}
-
-// result puts a call's result into its end.
-func (e *Engine) result(end *api.FlowEnd, p store.Payload) {
-	if p.Blob.ID == 0 {
-		end.Result = p.Data
-		return
-	}
-	end.Load = func(ctx context.Context) (json.RawMessage, error) { return e.load(ctx, p) }
-}
-
-// holds keeps the answer of a flow's body back while calls of it are in progress,
-// and cancels these. Called with r.mu.
-func (t *task) holds(a api.Answer, result pipeline.Value) bool {
-	fl := t.flow
-	if fl == nil || fl.open == 0 {
-		return false
-	}
-	if fl.held != nil {
-		return true
-	}
-	fl.held = &heldAnswer{a, result}
-	fl.frame.Cancelled = true
-	r := t.run
-	c := r.newChange()
-	tell := r.cancelLive(c)
-	r.e.queue.push(c)
-	for _, t := range tell {
-		t.tell(api.ErrCancelled)
-	}
-	return true
 }

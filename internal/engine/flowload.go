@@ -168,10 +168,10 @@ func (rec *recovery) frameBase(id int64) (base int64, err error) {
 }
 
 // recorded reads how a call ended.
-func (e *Engine) recorded(cl *call) api.FlowEnd {
+func (e *Engine) recorded(cl *call) flowEnd {
 	r := cl.fl.t.run
 	ctx := (&change{}).ctx()
-	end := api.FlowEnd{State: cl.state, Order: cl.order}
+	end := cl.end()
 	found := false
 	failure := func(data []byte) error {
 		if data == nil {

@@ -35,7 +35,7 @@ type laneKey struct {
 type lane struct {
 	of     *lanes
 	key    laneKey
-	round  *round // nil: nobody serves the queue
+	round  *round // nil: nobody serves the queue, and nobody can join who will
 	ready  []*task
 	groups []*group // with children to start
 	turn   bool     // of the groups, when there are tasks too
@@ -48,6 +48,9 @@ type lane struct {
 // round is the lanes with work of one priority.
 type round struct {
 	priority int
+	away     bool // of one queue, which is not served here
+	queue    string
+	turn     int64 // when somebody had the last of it, if away
 	lanes    []*lane
 	head     int
 }
@@ -60,8 +63,10 @@ func (d *dispatcher) lane(r *run, key laneKey) *lane {
 	l := r.lanes.others[key]
 	if l == nil {
 		l = &lane{of: &r.lanes, key: key}
-		if key.all || d.serves(key.Queue) {
-			l.round = d.round(key.Priority)
+		if key.all {
+			l.round = roundIn(&d.rounds, round{priority: key.Priority})
+		} else {
+			l.round = d.roundOf(key.Queue, key.Priority)
 		}
 		if r.lanes.others == nil {
 			r.lanes.others = make(map[laneKey]*lane)
@@ -71,14 +76,28 @@ func (d *dispatcher) lane(r *run, key laneKey) *lane {
 	return l
 }
 
-// round gives the round of a priority, made if need be. There are no more than
-// priorities in use. Called with mu held.
-func (d *dispatcher) round(priority int) *round {
-	i, found := slices.BinarySearchFunc(d.rounds, priority, func(r *round, p int) int { return cmp.Compare(p, r.priority) })
-	if !found {
-		d.rounds = slices.Insert(d.rounds, i, &round{priority: priority})
+// roundOf gives the round of a queue's lanes, nil if nobody will ever come for
+// them.
+func (d *dispatcher) roundOf(queue string, priority int) *round {
+	switch {
+	case d.serves(queue):
+		return roundIn(&d.rounds, round{priority: priority})
+	case d.reaches(queue):
+		return roundIn(&d.away, round{priority: priority, away: true, queue: queue})
 	}
-	return d.rounds[i]
+	return nil
+}
+
+// roundIn gives a round, made if need be. There are no more than priorities, and
+// queues of others, in use. Called with dispatcher.mu.
+func roundIn(rounds *[]*round, like round) *round {
+	i, found := slices.BinarySearchFunc(*rounds, like, func(r *round, like round) int {
+		return cmp.Or(cmp.Compare(like.priority, r.priority), cmp.Compare(r.queue, like.queue))
+	})
+	if !found {
+		*rounds = slices.Insert(*rounds, i, &like)
+	}
+	return (*rounds)[i]
 }
 
 // laneKey is where the children of g are made. Those that go on after a recovery
@@ -94,6 +113,9 @@ func (g *group) laneKey() laneKey {
 // takes reports whether t belongs into the lane.
 func (l *lane) takes(t *task) bool { return !l.key.all && l.key.Lane == t.call.Lane }
 
+// unvisited reports whether nobody may come by for what is in the lane.
+func (l *lane) unvisited() bool { return l.round == nil || l.round.away }
+
 // open reports whether children of groups may start.
 func (l *lane) open() bool { return len(l.groups) > 0 && l.of.waiting < waitingCap }
 
@@ -106,6 +128,10 @@ func (d *dispatcher) list(l *lane) {
 		l.listed = true
 		l.round.lanes = append(l.round.lanes, l)
 	}
+	if l.round.away {
+		d.tellBusy()
+		return
+	}
 	d.someone()
 }
 
@@ -116,7 +142,7 @@ func (d *dispatcher) listAll(r *run) {
 	}
 }
 
-// strand keeps tasks that nobody comes for.
+// strand keeps tasks that nobody may come for.
 func (l *lane) strand(tasks []*task) {
 	for _, t := range tasks {
 		if t.gone {
@@ -144,6 +170,9 @@ func (l *lane) dropped() {
 		l.groups, l.gone = slices.DeleteFunc(l.groups, func(g *group) bool { return !g.enlisted }), 0
 	}
 }
+
+// any reports whether there may be something in it.
+func (r *round) any() bool { return r.head < len(r.lanes) }
 
 // pop takes from the lane at the head and puts it at the end of the round.
 func (r *round) pop() (item, bool) {

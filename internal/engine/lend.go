@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -9,13 +10,14 @@ import (
 	"github.com/runnel-dev/runnel/api"
 )
 
-// An engine that has more to do than its workers can take lends jobs to other
-// processes. The run stays here: a process that has borrowed a job is a worker
+// An engine that has more to do than its workers can take, or has something of
+// queues that they don't serve, lends jobs to other processes. The run stays here: a process that has borrowed a job is a worker
 // like any other, only further away. So what it answers counts once, if it is the
 // one that has the job; and when it goes, the job is given to somebody else.
 //
 //	lender                                    borrower
-//	  all places taken, and more to do
+//	  all places taken and more to do,
+//	  or something nobody does here
 //	  ── jobs.have ─────────────────────────►   has places free
 //	  ◄───────────────────────── jobs.want ──
 //	  ── jobs.lend ─────────────────────────►   runs the bodies
@@ -26,12 +28,13 @@ type lending struct {
 	places  int          // bodies that may run here at a time
 	flowing atomic.Int64 // flows in progress, which take no place
 
-	mu   sync.Mutex
-	last int64
-	out  map[int64]*loan
-	want map[int64]int // how many jobs a session would take
-	told time.Time     // when the others were last told that there is more to do
-	wake chan struct{}
+	mu    sync.Mutex
+	last  int64
+	out   map[int64]*loan
+	flows int                 // how many of them are flows, which take no place
+	want  map[int64]int       // how many jobs a session would take
+	told  map[int64]time.Time // when a session was last told that there is more to do
+	wake  chan struct{}
 
 	paced time.Time // since when jobs given to workers here are counted
 	given int
@@ -41,18 +44,22 @@ type lending struct {
 type loan struct {
 	job   *api.Job
 	to    int64
+	flow  bool
 	sent  bool
-	cause error // why it is to end, if that came first
+	cause error   // why it is to end, if that came first
+	asks  inOrder // of a flow
 }
 
-// haveEvery is how often the others are told that there is more to do than places.
+// haveEvery is how often it is looked whether there is something to lend, beside
+// whenever there may be.
 const haveEvery = 100 * time.Millisecond
 
-func (l *lending) job(to, number int64) *api.Job {
+// loan gives a loan that a session has, nil if it has it not.
+func (l *lending) loan(to, number int64) *loan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if x := l.out[number]; x != nil && x.to == to {
-		return x.job
+		return x
 	}
 	return nil
 }
@@ -65,8 +72,16 @@ func (l *lending) take(to, number int64) *api.Job {
 	if x == nil || x.to != to {
 		return nil
 	}
-	delete(l.out, number)
+	l.remove(number, x)
 	return x.job
+}
+
+// remove ends a loan, with mu held.
+func (l *lending) remove(number int64, x *loan) {
+	delete(l.out, number)
+	if x.flow {
+		l.flows--
+	}
 }
 
 // wanted notes that a session would take jobs.
@@ -133,12 +148,13 @@ func (e *Engine) forgetBorrowers(gone []int64) {
 	l.mu.Lock()
 	for number, x := range l.out {
 		if slices.Contains(gone, x.to) {
-			delete(l.out, number)
+			l.remove(number, x)
 			jobs = append(jobs, x.job)
 		}
 	}
 	for _, session := range gone {
 		delete(l.want, session)
+		delete(l.told, session)
 	}
 	l.mu.Unlock()
 	for _, job := range jobs {
@@ -164,27 +180,47 @@ func (e *Engine) lendLoop() {
 }
 
 // LendStep lends jobs to those who want some, and tells others that there are;
-// false if there is nothing to lend.
-func (e *Engine) LendStep() bool {
-	if !e.dispatch.has() {
-		return false
-	}
-	if !e.crowded() || e.brisk() { // perhaps not yet
-		return true
-	}
-	for _, m := range e.peers.node.Live() {
-		e.lending.mu.Lock()
-		n := e.lending.want[m.Session]
-		delete(e.lending.want, m.Session)
-		e.lending.mu.Unlock()
-		if o, ok := readOffer(m.Offer); ok && n > 0 {
-			e.lend(m.Session, &o, n)
+// false if nobody could have one, as far as is known.
+func (e *Engine) LendStep() (again bool) {
+	again = e.dispatch.has()
+	help := again && e.crowded() && !e.brisk() // or perhaps not yet
+	workers := e.peers.workers()
+	for _, o := range workers {
+		if !help && !e.dispatch.hasAway(o.serves) {
+			continue
+		}
+		if n := e.lending.wants(o.session); n > 0 {
+			e.lending.left(o.session, n-e.lend(o, n, help))
 		}
 	}
-	if e.crowded() && e.dispatch.has() {
-		e.tellOfJobs()
+	help = help && e.crowded() && e.dispatch.has()
+	for _, o := range workers {
+		if only := e.dispatch.hasAway(o.serves); only || help {
+			again = true
+			e.tellOfJobs(o.session, only)
+		}
 	}
-	return true
+	return again
+}
+
+// wants takes note that a session is about to get as many jobs as it wants, and
+// gives how many.
+func (l *lending) wants(session int64) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.want[session]
+	delete(l.want, session)
+	return n
+}
+
+// left says how many more a session wants still, unless it has said so itself
+// meanwhile.
+func (l *lending) left(session int64, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, said := l.want[session]; !said && n > 0 {
+		l.want[session] = n
+	}
 }
 
 // worthLending is how long a body takes, on average, of which others are given
@@ -208,65 +244,88 @@ func (e *Engine) brisk() bool {
 // crowded reports whether all places are taken.
 func (e *Engine) crowded() bool {
 	e.lending.mu.Lock()
-	out := len(e.lending.out)
+	out := len(e.lending.out) - e.lending.flows
 	e.lending.mu.Unlock()
 	return e.claimed.Load()-e.lending.flowing.Load()-int64(out) >= int64(e.lending.places)
 }
 
-// tellOfJobs tells the others that there is more to do than places here.
-func (e *Engine) tellOfJobs() {
-	l := &e.lending
+// tellAgain is how often another process is told that there is more to do here,
+// if it wants nothing: it may not have heard.
+const tellAgain = 5 * time.Second
+
+// tellOfJobs tells another process that there is more to do than places here; only
+// says that there is something nobody can do here. If it has no place it says so
+// when it has.
+func (e *Engine) tellOfJobs(session int64, only bool) {
+	l, now := &e.lending, e.now()
 	l.mu.Lock()
-	fresh := e.now().Sub(l.told) < haveEvery
+	fresh := now.Sub(l.told[session]) < tellAgain || l.want[session] > 0
 	if !fresh {
-		l.told = e.now()
+		l.told[session] = now
 	}
 	l.mu.Unlock()
-	if fresh {
-		return
-	}
-	for _, m := range e.peers.node.Live() {
-		if o, ok := readOffer(m.Offer); ok && m.Session != e.peers.node.Self() && o.Places > 0 {
-			_ = e.peers.node.Tell(m.Session, jobsHave, nil) // nil can be encoded
-		}
+	if !fresh {
+		_ = e.peers.node.Tell(session, jobsHave, only) // it can be encoded
 	}
 }
 
-// lend lends a session up to n jobs that it can do.
-func (e *Engine) lend(to int64, o *offer, n int) {
+// lendMost is how many jobs are lent at a time: flows take no place.
+const lendMost = 256
+
+// lend lends a session up to n jobs that it can do, and flows, and says how many
+// places those take.
+func (e *Engine) lend(to *offer, n int, help bool) (places int) {
 	var jobs []lentJob
-	for len(jobs) < n {
-		t := e.claimFor(o)
+	for places < n && len(jobs) < lendMost {
+		t := e.claimFor(to, help)
 		if t == nil {
 			break
 		}
-		x := e.lending.give(to, t.job)
-		jobs = append(jobs, x)
-		e.Begin(x.Job, func(cause error) { e.recall(to, x.Number, cause) })
+		x := e.lentJob(to.session, t)
+		if jobs = append(jobs, x); !x.Flow {
+			places++
+		}
+		e.Begin(x.Job, func(cause error) { e.recall(to.session, x.Number, cause) })
 	}
 	if len(jobs) == 0 {
-		return
+		return 0
 	}
-	if err := e.peers.node.Tell(to, jobsLend, jobs); err != nil {
+	if err := e.peers.node.Tell(to.session, jobsLend, jobs); err != nil {
 		e.log.Error("jobs can't be lent", "error", err)
 		for i := range jobs {
-			e.takeBack(e.lending.take(to, jobs[i].Number))
+			e.takeBack(e.lending.take(to.session, jobs[i].Number))
 		}
-		return
+		return n // not the same again at once
 	}
 	for _, x := range jobs {
 		if cause := e.lending.sent(x.Number); cause != nil {
-			e.recall(to, x.Number, cause)
+			e.recall(to.session, x.Number, cause)
 		}
 	}
+	if len(jobs) == lendMost {
+		e.lendSoon()
+	}
+	return places
 }
 
-func (l *lending) give(to int64, job *api.Job) lentJob {
+// lentJob notes that a session has the job of t.
+func (e *Engine) lentJob(to int64, t *task) lentJob {
+	x := lentJob{Job: t.job, Flow: t.call.Flow, Only: !e.dispatch.serves(t.call.Lane.Queue)}
+	if x.Flow {
+		t.run.mu.Lock()
+		x.Notes = maps.Clone(t.flow.notes)
+		t.run.mu.Unlock()
+	}
+	l := &e.lending
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	l.out[l.last] = &loan{job: job, to: to}
-	return lentJob{l.last, job}
+	x.Number = l.last
+	l.out[x.Number] = &loan{job: x.Job, to: to, flow: x.Flow}
+	if x.Flow {
+		l.flows++
+	}
+	return x
 }
 
 // sent notes that the borrower has been told of a job, and gives why it is to end

@@ -26,12 +26,21 @@ const (
 	jobsToken   = "jobs.token"
 	jobsAcquire = "jobs.acquire"
 	jobsRelease = "jobs.release"
+	jobsFlow    = "jobs.flow"
+	jobsFlowEnd = "jobs.flow.end"
 )
+
+// errNotLent answers who asks about a job that was taken back.
+var errNotLent = api.Errorf(api.ErrConflict, "", "the job is not this process's any more")
 
 // lentJob is a job on its way to a borrower, which knows it by its number.
 type lentJob struct {
 	Number int64    `json:"n"`
 	Job    *api.Job `json:"job"`
+	Only   bool     `json:"only,omitempty"` // nobody serves its queue at the lender
+	// Of a flow: what earlier bodies of it observed.
+	Flow  bool                       `json:"flow,omitempty"`
+	Notes map[string]json.RawMessage `json:"notes,omitempty"`
 }
 
 type doneJob struct {
@@ -58,7 +67,8 @@ type aboutJob struct {
 
 func (e *Engine) initLending(places int) {
 	l := &e.lending
-	l.places, l.out, l.want, l.wake = places, make(map[int64]*loan), make(map[int64]int), make(chan struct{}, 1)
+	l.places, l.out, l.wake = places, make(map[int64]*loan), make(chan struct{}, 1)
+	l.want, l.told = make(map[int64]int), make(map[int64]time.Time)
 	e.dispatch.busy = e.lendSoon
 	n := e.peers.node
 	n.Handle(jobsWant, func(q *cluster.Request) {
@@ -84,17 +94,22 @@ func (e *Engine) initLending(places int) {
 			}
 		}
 	})
+	n.Handle(jobsFlow, e.askedByFlow)
 	n.Handle(jobsLog, e.about(func(job *api.Job, in *aboutJob) { e.Log(job, in.Line) }))
 	n.Handle(jobsName, e.about(func(job *api.Job, in *aboutJob) { e.Name(job, in.Name) }))
 	n.Handle(jobsBeat, e.about(func(job *api.Job, _ *aboutJob) { _ = e.Heartbeat(job) })) // it hears of a cancellation anyway
 	n.Handle(jobsRelease, e.about(func(job *api.Job, in *aboutJob) { e.Release(job, in.Grant) }))
-	n.Handle(jobsCached, e.asks(func(_ context.Context, job *api.Job, in *aboutJob) (any, error) {
-		return e.Cached(job, in.Use), nil
+	n.Handle(jobsCached, e.asks(func(_ context.Context, from int64, job *api.Job, in *aboutJob) (any, error) {
+		run := e.Cached(job, in.Use)
+		if !run { // the job is over, or comes again
+			e.lending.take(from, in.Number)
+		}
+		return run, nil
 	}))
-	n.Handle(jobsToken, e.asks(func(ctx context.Context, job *api.Job, _ *aboutJob) (any, error) {
+	n.Handle(jobsToken, e.asks(func(ctx context.Context, _ int64, job *api.Job, _ *aboutJob) (any, error) {
 		return e.Token(ctx, job)
 	}))
-	n.Handle(jobsAcquire, e.asks(func(ctx context.Context, job *api.Job, in *aboutJob) (any, error) {
+	n.Handle(jobsAcquire, e.asks(func(ctx context.Context, _ int64, job *api.Job, in *aboutJob) (any, error) {
 		return e.Acquire(ctx, job, in.Request)
 	}))
 }
@@ -107,41 +122,44 @@ func (e *Engine) about(f func(*api.Job, *aboutJob)) cluster.Handler {
 		if q.Decode(&in) != nil {
 			return
 		}
-		if job := e.lending.job(q.From, in.Number); job != nil {
-			f(job, &in)
+		if x := e.lending.loan(q.From, in.Number); x != nil {
+			f(x.job, &in)
 		}
 	}
 }
 
-func (e *Engine) asks(f func(context.Context, *api.Job, *aboutJob) (any, error)) cluster.Handler {
+func (e *Engine) asks(f func(ctx context.Context, from int64, job *api.Job, in *aboutJob) (any, error)) cluster.Handler {
 	return e.peers.node.Blocking(func(ctx context.Context, q *cluster.Request) (any, error) {
 		var in aboutJob
 		if err := q.Decode(&in); err != nil {
 			return nil, err
 		}
-		job := e.lending.job(q.From, in.Number)
-		if job == nil {
-			return nil, api.Errorf(api.ErrConflict, "", "the job is not this process's any more")
+		x := e.lending.loan(q.From, in.Number)
+		if x == nil {
+			return nil, errNotLent
 		}
-		return f(ctx, job, &in)
+		return f(ctx, q.From, x.job, &in)
 	})
 }
 
 // offer is what a process offers the others.
 type offer struct {
 	Places int      `json:"places"`
-	Queues []string `json:"queues,omitempty"` // nil: all
+	Queues []string `json:"queues"` // nil: all
 	Tasks  []string `json:"tasks"`
 	// Keep is for how long this process wants runs to be kept that have ended; 0: for ever.
 	Keep time.Duration `json:"keep,omitempty"`
+
+	session int64
 }
 
-func readOffer(data []byte) (o offer, ok bool) {
-	return o, json.Unmarshal(data, &o) == nil
+func readOffer(data []byte) (o *offer, ok bool) {
+	o = new(offer)
+	return o, json.Unmarshal(data, o) == nil
 }
 
 func (o *offer) serves(queue string) bool {
-	return o.Queues == nil || slices.Contains(o.Queues, pipeline.QueueOf(queue))
+	return o.Queues == nil || slices.Contains(o.Queues, pipeline.Lane{Queue: queue}.Name())
 }
 
 func (o *offer) knows(task string) bool {

@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,6 +136,39 @@ func TestLentJobAsks(t *testing.T) {
 	})
 }
 
+// A lent job that is over before its body begins, since the cache said so, is lent no
+// more: the lender knows how many of its places are taken.
+func TestLentJobThatNeverBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := join(t, s, "a", kept), join(t, s, "b", kept)
+		<-time.After(3 * time.Second)
+		for range 3 {
+			a.hold.Store(true)
+			b.hold.Store(true)
+			a.begun.Store(0)
+			b.begun.Store(0)
+			h := a.submit(`[{"value":[0,1,2,3]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
+			<-time.After(time.Second)
+			over := a.submit(`[{"task":"kept","args":[2]}]`)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if out, err := a.Wait(ctx, over); err != nil || out.State != api.Failed {
+				t.Fatalf("a turn that is refused: %s, %v", out.State, err)
+			}
+			more := a.submit(`[{"value":[0,1,2,3]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
+			<-time.After(time.Second)
+			if a.begun.Load() != 4 || b.begun.Load() != 4 {
+				t.Errorf("%d and %d bodies have begun, want 4 and 4", a.begun.Load(), b.begun.Load())
+			}
+			a.hold.Store(false)
+			b.hold.Store(false)
+			a.waits(h, "12")
+			a.waits(more, "12")
+		}
+	})
+}
+
 // Bodies that are over before a letter has come are not lent; others are done by
 // all.
 func TestBriefBodiesAreNotLent(t *testing.T) {
@@ -157,4 +192,99 @@ func TestBriefBodiesAreNotLent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is of a queue that only another process serves is done there, and says so
+// while there is none.
+func TestQueuesThatOthersServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a := join(t, s, "a", signature, queues("default"))
+		mixed := a.submit(`[{"children":[{"steps":[{"task":"add","args":[1,2]}]},{"steps":[{"task":"add","args":[3,4],"options":{"queue":"gpu"}}]}]},{"task":"sum"}]`)
+		gpus := a.submit(`[{"value":[1,2,3]},{"each":{"steps":[{"task":"dbl","options":{"queue":"gpu"}}]}},{"task":"sum","options":{"queue":"gpu","priority":3}}]`)
+		<-time.After(time.Second)
+		for _, h := range []*engine.Handle{mixed, gpus} {
+			if why, err := a.Engine().Why(t.Context(), h.ID()); err != nil || why.Counts[api.WaitsForQueue] == 0 {
+				t.Errorf("while nobody serves the queue: %+v, %v", why, err)
+			}
+		}
+		b := join(t, s, "b", signature, queues("gpu"))
+		a.waits(mixed, "10")
+		a.waits(gpus, "12")
+		if n := b.begun.Load(); n != 5 {
+			t.Errorf("%d bodies ran where the queue is served, want 5", n)
+		}
+		// One that is busy takes more when it has a place.
+		b.hold.Store(true)
+		h := a.submit(`[{"value":[1,2,3,4,5,6,7,8,9]},{"each":{"steps":[{"task":"dbl","options":{"queue":"gpu"}}]}},{"task":"sum"}]`)
+		<-time.After(20 * time.Second)
+		if n := b.begun.Load() - 5; n != 4 {
+			t.Errorf("%d bodies have begun, want one for each of 4 places", n)
+		}
+		b.hold.Store(false)
+		began := time.Now()
+		a.waits(h, "90")
+		if d := time.Since(began); d > 2*time.Second {
+			t.Errorf("it took %s from when there were places", d)
+		}
+	})
+}
+
+// Work of a queue that nobody serves at its engine has its share of a process that
+// has enough to do of its own.
+func TestOnlyPlaceIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := join(t, s, "a", signature, queues("default")), join(t, s, "b", signature, queues("gpu"))
+		<-time.After(3 * time.Second)
+		b.takes.Store(int64(time.Second))
+		const gpu = `[{"task":"list","args":[%d],"options":{"queue":"gpu"}},{"each":{"steps":[{"task":"dbl","options":{"queue":"gpu"}}]}}]`
+		own := b.submit(fmt.Sprintf(gpu, 1000))
+		<-time.After(10 * time.Second)
+		lent := a.submit(fmt.Sprintf(gpu, 20))
+		<-time.After(50 * time.Second)
+		if out, err := a.Engine().Status(t.Context(), lent.ID()); err != nil || out.State != api.Completed {
+			t.Errorf("20 bodies elsewhere after 50 s of which each takes one: %+v, %v", out, err)
+		}
+		// 60 s of 4 places, less what was lent.
+		out, err := b.Engine().Status(t.Context(), own.ID())
+		if n := out.Tasks["dbl"].Completed; err != nil || n < 190 {
+			t.Errorf("%d bodies of its own, %v, want at least 190", n, err)
+		}
+	})
+}
+
+// Who serves the default queue says so by its name, and who serves none gets
+// nothing.
+func TestOfferOfQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := join(t, s, "a", signature, queues("gpu")), join(t, s, "b", signature, queues("default"))
+		none := join(t, s, "none", signature, queues())
+		h := a.submit(wide)
+		a.waits(h, "380")
+		a.waits(none.submit(wide), "380")
+		if a.begun.Load()+none.begun.Load() != 0 || b.begun.Load() != 44 {
+			t.Errorf("%d, %d and %d bodies, want 0, 0 and 44", a.begun.Load(), none.begun.Load(), b.begun.Load())
+		}
+	})
+}
+
+// The tasks of a wide group that wait for a queue of others are bounded.
+func TestTasksForOthersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a := join(t, s, "a", signature, queues("default"))
+		a.takes.Store(int64(time.Millisecond))
+		h := a.submit(`[{"task":"list","args":[3000]},{"each":{"steps":[{"task":"dbl"},{"task":"dbl","options":{"queue":"gpu"}}]}},{"task":"sum"}]`)
+		<-time.After(10 * time.Second)
+		if n := a.begun.Load(); n < 1000 || n > 1100 {
+			t.Errorf("%d children have begun, want 1024 and a few", n)
+		}
+		join(t, s, "b", signature, queues("gpu"))
+		a.waits(h, "17994000")
+		if n := a.begun.Load(); n != 3002 {
+			t.Errorf("%d bodies ran where the default queue is served, want 3002", n)
+		}
+	})
 }

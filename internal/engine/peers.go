@@ -30,6 +30,10 @@ type peers struct {
 	mu      sync.Mutex
 	unknown map[int64]bool // live runs that need tasks which are not registered here
 	wake    chan struct{}  // there may be orphans
+	look    bool           // that are not known yet
+	handed  []int64        // runs that were handed over to this process
+	heirs   map[int64]bool // sessions that runs were handed over to
+	offers  []*offer       // of the others that have places; never changed
 	changed bell           // rung when sessions came or went
 	refused int            // answers and other changes that came too late
 }
@@ -40,12 +44,15 @@ const orphanSweep = time.Minute
 
 func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []string) {
 	p := &e.peers
-	p.unknown = make(map[int64]bool)
+	p.unknown, p.heirs = make(map[int64]bool), make(map[int64]bool)
 	shared, ok := e.store.(store.Shared)
 	if !ok {
 		return
 	}
 	slices.Sort(tasks)
+	if e.dispatch.idles() {
+		places = 0
+	}
 	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks, Keep: e.retention.keep}) //nolint:errchkjson // words and a number
 	e.limits.sharing.init()
 	p.shared, p.offer, p.wake = shared, own, make(chan struct{}, 1)
@@ -58,6 +65,35 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	e.initDuties()
 	e.initLending(places)
 	e.initBorrowing()
+	p.node.Handle(runsHanded, e.runHanded)
+}
+
+// served tells of the queues that other processes serve, nil if there can be none.
+func (e *Engine) served() func(queue string) bool {
+	if _, shared := e.store.(store.Shared); !shared {
+		return nil
+	}
+	return func(queue string) bool {
+		return slices.ContainsFunc(e.peers.workers(), func(o *offer) bool { return o.serves(queue) })
+	}
+}
+
+// workers gives what the other processes offer that have places.
+func (p *peers) workers() []*offer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offers
+}
+
+// offersOf reads what processes offer, but for one's own.
+func offersOf(live []store.Member, self int64) (list []*offer) {
+	for _, m := range live {
+		if o, ok := readOffer(m.Offer); ok && m.Session != self && o.Places > 0 {
+			o.session = m.Session
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // Lost is closed when the others gave up this engine's session; nil if it has
@@ -74,8 +110,14 @@ func (e *Engine) peersChanged(c cluster.Change) {
 	for _, session := range c.Gone {
 		e.log.Info("a process has gone", "session", session)
 	}
+	offers := offersOf(c.Live, e.peers.node.Self())
+	e.peers.mu.Lock()
+	e.peers.offers = offers
+	e.peers.mu.Unlock()
 	e.forgetBorrowers(c.Gone)
 	e.forgetLenders(c.Gone)
+	e.lendSoon()
+	e.passOn(c.Gone)
 	e.keeperChanged(c)
 	if c.Given > 0 || len(c.Gone) > 0 {
 		e.wakeAdopt()
@@ -84,6 +126,13 @@ func (e *Engine) peersChanged(c cluster.Change) {
 }
 
 func (e *Engine) wakeAdopt() {
+	e.peers.mu.Lock()
+	e.peers.look = true
+	e.peers.mu.Unlock()
+	e.rouseAdopt()
+}
+
+func (e *Engine) rouseAdopt() {
 	select {
 	case e.peers.wake <- struct{}{}:
 	default:
@@ -95,13 +144,18 @@ func (e *Engine) adoptLoop() {
 	sweep := time.NewTicker(orphanSweep)
 	defer sweep.Stop()
 	for {
+		late := false
 		select {
 		case <-e.closers.ctx.Done():
 			return
 		case <-e.peers.wake:
 		case <-sweep.C:
+			e.peers.mu.Lock()
+			e.peers.look = true
+			e.peers.mu.Unlock()
+			late = true
 		}
-		if err := e.adopt(e.closers.ctx); err != nil && e.closers.ctx.Err() == nil {
+		if err := e.adoptStep(e.closers.ctx, late); err != nil && e.closers.ctx.Err() == nil {
 			e.log.Warn("runs without a process wait", "error", err)
 		}
 	}
@@ -110,6 +164,26 @@ func (e *Engine) adoptLoop() {
 // adoptPage is how many runs are taken over at a time, so that others get some
 // too.
 const adoptPage = 64
+
+// adoptStep takes over what was handed over to this process, and orphans if there
+// may be some. One that serves nothing leaves these to those that do, unless they
+// are still there later on.
+func (e *Engine) adoptStep(ctx context.Context, late bool) error {
+	p := &e.peers
+	p.mu.Lock()
+	handed, look := p.handed, p.look
+	p.handed, p.look = nil, false
+	p.mu.Unlock()
+	for page := range slices.Chunk(handed, adoptPage) {
+		if err := e.adoptHanded(ctx, page); err != nil {
+			return err
+		}
+	}
+	if !look || e.dispatch.idles() && !late && len(p.workers()) > 0 {
+		return nil
+	}
+	return e.adopt(ctx)
+}
 
 // adopt takes over the runs that nobody has and whose tasks are known here.
 func (e *Engine) adopt(ctx context.Context) error {
@@ -125,20 +199,25 @@ func (e *Engine) adopt(ctx context.Context) error {
 				fit = append(fit, rows[i].ID)
 			}
 		}
-		if len(fit) == 0 {
-			continue
-		}
-		adopted, err := e.peers.shared.Adopt(ctx, fit)
-		if err != nil {
+		if err := e.adoptThese(ctx, fit); err != nil {
 			return err
-		}
-		for _, id := range adopted {
-			if err := e.takeOver(ctx, id); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// adoptThese takes over those of some runs that nobody has.
+func (e *Engine) adoptThese(ctx context.Context, runs []int64) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	adopted, err := e.peers.shared.Adopt(ctx, runs)
+	for _, id := range adopted {
+		if err == nil {
+			err = e.takeOver(ctx, id)
+		}
+	}
+	return err
 }
 
 // takeOver goes on with a run that was adopted. As long as the store can't be

@@ -144,6 +144,12 @@ type peer struct {
 	takes atomic.Int64 // how long a body of dbl takes
 	quit  context.CancelFunc
 	work  sync.WaitGroup
+	flows flows
+}
+
+// queues has a process serve some queues only, or none.
+func queues(names ...string) func(*engine.Config) {
+	return func(c *engine.Config) { c.Queues = append([]string{}, names...) }
 }
 
 func join(t *testing.T, s *memory.Store, name string, registry pipeline.Registry, more ...func(*engine.Config)) *peer {
@@ -172,6 +178,10 @@ func (p *peer) worker(ctx context.Context) {
 		job, from, err := p.Claim(ctx)
 		if err != nil {
 			return
+		}
+		if job.Task == "flow" {
+			p.work.Go(func() { p.flow(ctx, from, job) })
+			continue
 		}
 		if job.Task == "kept" && !job.Looked && !from.Cached(job, api.CacheUse{Key: "kept " + string(job.Bound[0])}) {
 			continue
@@ -297,7 +307,7 @@ func askSignature(task string) *pipeline.Signature {
 	return signature(task)
 }
 
-var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "list", "mend", "sum"}
+var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "flow", "kept", "list", "mend", "sum"}
 
 const wide = `[{"task":"list","args":[20]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`
 

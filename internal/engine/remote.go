@@ -258,9 +258,13 @@ func (e *Engine) attend(h *Handle) {
 	}
 }
 
-// like ends as another handle of the same run does.
+// like ends as another handle of the same run does, unless the engine closes first.
 func (h *Handle) like(other *Handle) error {
-	<-other.wait()
+	select {
+	case <-other.wait():
+	case <-h.e.closers.ctx.Done():
+		return api.ErrClosed
+	}
 	other.mu.Lock()
 	state, cell, err := other.state, other.cell, other.err
 	other.mu.Unlock()

@@ -68,3 +68,26 @@ func TestStatusOfAProcessThatStandsStill(t *testing.T) {
 		b.waits(b.handle(h.ID()), "380")
 	})
 }
+
+// Who waits for a run that another process had, and that this one has taken over,
+// does not keep this one from closing.
+func TestCloseWhileAdoptedRunIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := join(t, s, "a", askSignature), join(t, s, "b", askSignature)
+		h := a.submit(`[{"task":"ask"}]`)
+		other := b.handle(h.ID())
+		told := make(chan error, 1)
+		go func() {
+			_, err := b.Wait(t.Context(), other)
+			told <- err
+		}()
+		<-time.After(time.Second)
+		a.stop()
+		<-time.After(time.Minute)
+		b.stop()
+		if err := <-told; !errors.Is(err, api.ErrClosed) {
+			t.Errorf("who waits hears %v, want ErrClosed", err)
+		}
+	})
+}

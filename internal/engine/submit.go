@@ -162,6 +162,10 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 	}
 	records = append(records, r.liveWrites(true)...)
 	c.Records = records
+	if heir := e.heir(&req, plan.Root); heir != 0 {
+		e.handOver(c, heir, told)
+		return r, nil
+	}
 	r.apply(c, pipeline.Begin(c.effects, r.root))
 	c.told = told
 	e.queue.push(c)
@@ -188,22 +192,40 @@ func (e *Engine) admit(ctx context.Context, name string, by *made) (*run, error)
 
 // nameOf is the name of the first task.
 func nameOf(spec *api.Spec) string {
+	for name := range tasksOf(spec) {
+		return name
+	}
+	return ""
+}
+
+// tasksOf gives the tasks that a pipeline names, in their order.
+func tasksOf(spec *api.Spec) iter.Seq[string] {
+	return func(yield func(string) bool) { eachTask(spec, yield) }
+}
+
+func eachTask(spec *api.Spec, yield func(string) bool) bool {
 	for i := range spec.Steps {
-		s := &spec.Steps[i]
-		switch {
-		case s.Call != nil:
-			return s.Call.Task
-		case s.Each != nil:
-			return nameOf(&s.Each.Do)
-		case s.Chain != nil:
-			return nameOf(s.Chain)
-		case s.Group != nil:
-			for j := range s.Group.Children {
-				if name := nameOf(&s.Group.Children[j]); name != "" {
-					return name
-				}
+		if !eachTaskOf(&spec.Steps[i], yield) {
+			return false
+		}
+	}
+	return spec.Finally == nil || eachTaskOf(spec.Finally, yield)
+}
+
+func eachTaskOf(s *api.Step, yield func(string) bool) bool {
+	switch {
+	case s.Call != nil:
+		return yield(s.Call.Task)
+	case s.Each != nil:
+		return eachTask(&s.Each.Do, yield)
+	case s.Chain != nil:
+		return eachTask(s.Chain, yield)
+	case s.Group != nil:
+		for i := range s.Group.Children {
+			if !eachTask(&s.Group.Children[i], yield) {
+				return false
 			}
 		}
 	}
-	return ""
+	return true
 }

@@ -152,7 +152,7 @@ func (t *task) turn() api.Waiting {
 		return api.Waiting{Kind: api.WaitsForStore}
 	case t.run.state == api.Paused:
 		return api.Waiting{Kind: api.WaitsForResume}
-	case !e.dispatch.serves(t.call.Lane.Queue):
+	case !e.dispatch.served(t.call.Lane.Queue):
 		return api.Waiting{Kind: api.WaitsForQueue, Queue: t.call.Lane.Name()}
 	}
 	if holder := e.keyed.before(t); holder != "" {
@@ -300,7 +300,7 @@ func (d *dispatcher) held(g *group, paused bool) api.Waiting {
 		return api.Waiting{Kind: api.WaitsForResume}
 	case g.lane == nil: // its frame is not stored yet
 		return api.Waiting{Kind: api.WaitsForStore}
-	case g.lane.round == nil:
+	case !g.lane.key.all && !d.served(g.lane.key.Queue):
 		return api.Waiting{Kind: api.WaitsForQueue, Queue: g.lane.key.Name()}
 	case limit > 0 && g.active >= limit:
 		return api.Waiting{Kind: api.WaitsForParallelism, Limit: limit, Taken: g.active}

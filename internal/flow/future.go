@@ -137,11 +137,14 @@ func (f *Future) make(c *Call) {
 		id, err = f.run.engine.FlowCall(f.run.job, fc, f.settle)
 	}
 	if err != nil {
-		f.settle(api.FlowEnd{Err: f.run.failed(err)})
+		f.settle(api.FlowEnd{Err: err})
 		return
 	}
 	f.mu.Lock()
-	f.id, f.made = id, true
+	f.made = true
+	if id != "" {
+		f.id = id
+	}
 	f.mu.Unlock()
 }
 
@@ -152,12 +155,16 @@ func (f *Future) settle(end api.FlowEnd) {
 		return
 	}
 	f.end = &end
+	if f.id == "" {
+		f.id = end.TaskRun
+	}
 	then := f.then
 	f.then = nil
 	if f.ready != nil {
 		close(f.ready)
 	}
 	f.mu.Unlock()
+	_ = f.run.failed(end.Err) // also if nobody waits for it
 	for _, do := range then {
 		do()
 	}
@@ -179,7 +186,9 @@ func (f *Future) Then(do func()) {
 // Key gives the call's key.
 func (f *Future) Key() string { return f.key }
 
-// ID gives the call's task run id; "" before it is made, and for a pipeline's.
+// ID gives the call's task run id; "" before it is made, and for a pipeline's. Where
+// the run is in another process than the flow's body it is "" until the call has
+// ended.
 func (f *Future) ID() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

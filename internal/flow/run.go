@@ -14,7 +14,7 @@ import (
 // without locks, perhaps before the method returns, and not if that fails.
 type Engine interface {
 	// FlowCall makes a call or finds the one made before under its key, and gives
-	// its task run id.
+	// its task run id, "" if only the end tells that.
 	FlowCall(job *api.Job, call *api.FlowCall, told func(api.FlowEnd)) (string, error)
 	// FlowWait says that a call will be made once others have ended. It gives the
 	// task run id under which it is listed until then, "" if it is not.

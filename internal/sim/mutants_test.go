@@ -123,8 +123,28 @@ var mutants = []mutant{
 		"internal/engine/flow.go",
 		"\tcl.fl.order++\n\tcl.order, cl.stored", "\tcl.order, cl.stored",
 	}}},
-	{"flow ends before its calls", "", []edit{{
+	{"lent flow's calls made again when its process goes", engineTests, []edit{{
 		"internal/engine/flow.go",
+		"if round := t.round(); fl.round != round {", "if round := t.round(); round > 0 {",
+	}}},
+	{"lent flow keeps its process from closing", engineTests, []edit{{
+		"internal/engine/engine.go",
+		"return x.flow != nil }", "return x == nil }",
+	}}},
+	{"flow lent that could be where its run is", engineTests, []edit{{
+		"internal/engine/dispatch_lend.go",
+		"case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), ", "case ",
+	}}},
+	{"job lent that is over", engineTests, []edit{{
+		"internal/engine/lend_mail.go",
+		"\t\t\te.lending.take(from, in.Number)\n", "",
+	}}},
+	{"run of who only submits is not handed over", engineTests, []edit{{
+		"internal/engine/handover.go",
+		"\tc.NewRun.Loose = true\n", "",
+	}}},
+	{"flow ends before its calls", "", []edit{{
+		"internal/engine/flowend.go",
 		"if fl == nil || fl.open == 0 {", "if fl == nil || fl.open < 3 {",
 	}}},
 	{"failed call of a flow's earlier attempt replayed", "", []edit{{
@@ -165,11 +185,11 @@ var mutants = []mutant{
 	}}},
 	{"task runs whose queue nobody serves", "", []edit{{
 		"internal/engine/lane.go",
-		"if key.all || d.serves(key.Queue) {", "if key.all || d.serves(key.Queue) || key.Priority > 0 {",
+		"case d.serves(queue):", "case d.serves(queue) || priority > 0:",
 	}}},
 	{"worker awaited though nobody serves the queue", "", []edit{{
 		"internal/engine/why.go",
-		"case !e.dispatch.serves(t.call.Lane.Queue):", "case false:",
+		"case !e.dispatch.served(t.call.Lane.Queue):", "case false:",
 	}}},
 	{"child of several queues runs where its group stands", "", []edit{{
 		"internal/engine/claim.go",

@@ -13,7 +13,7 @@ var ErrLost = errors.New("store: this session was given up")
 // Shared is a store that several processes work on at a time, each with a
 // session of its own. A live run belongs to one session, that of the process
 // whose engine decides what follows in it; the run of a NewRun to the one that
-// commits it. A session lives by a lease: when it is not renewed in time, any
+// commits it, unless it is Loose. A session lives by a lease: when it is not renewed in time, any
 // other gives the session up, and its runs are there for whoever adopts them.
 //
 // The fence is the session itself: what it writes (Commit, PutRecords, PutBlob,

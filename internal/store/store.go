@@ -131,6 +131,9 @@ type RunRow struct {
 	Finished int64
 	Plan     []byte // the pipeline's JSON, or an encoded blob reference (cell.go)
 	Cell     []byte // outcome, final state, counters: see RunCell
+	// Loose makes a new run nobody's, for whoever adopts it, if the store is shared.
+	// It is not stored.
+	Loose bool
 }
 
 // RunSet changes a run.

@@ -178,7 +178,9 @@ func (s *Store) enter(t *store.Transition) (*run, error) {
 			return nil, fence(t, "exists, or is not number %d", t.NewRun.ID)
 		}
 		r = s.addRun(t.NewRun)
-		r.owner = s.session
+		if r.owner = s.session; t.NewRun.Loose {
+			r.owner, r.row.Loose = 0, false
+		}
 	} else if err := fits(t, r, s.session); err != nil {
 		return nil, err
 	}

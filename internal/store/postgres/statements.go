@@ -178,7 +178,12 @@ func (st *statements) addRuns(b *staging.Batch) {
 		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Base }),
 		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Created }),
 		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Finished }),
-		column(b.NewRuns, func(*run) int64 { return st.s.Session() }),
+		column(b.NewRuns, func(r *run) int64 {
+			if (*r).Row.Loose {
+				return 0
+			}
+			return st.s.Session()
+		}),
 		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Plan) }),
 		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Cell) }))
 	st.add(len(b.SetRuns), setRuns, nil,

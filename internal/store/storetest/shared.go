@@ -34,6 +34,7 @@ func RunShared(t *testing.T, open func(t *testing.T) Sharing) {
 		{"a session that is given up changes nothing", givenUp},
 		{"giving up waits for what is being committed", givenUpWhole},
 		{"a run belongs to a session", runsBelong},
+		{"a run is handed over", runHandedOver},
 		{"orphans are adopted once", orphansOnce},
 		{"a session that begins again has no runs", rejoined},
 		{"a duty is one session's", duties},
