@@ -179,7 +179,7 @@ func unknown(err error) bool {
 // error if it was. It does not come back before it knows, but when the context or
 // the store ends: to whoever committed, "try again" means that nothing was applied.
 func (w *writer) resolve(ctx context.Context, number int64, reread func() error, cause error) error {
-	w.s.log.Warn("runnel: the connection broke during a transaction; finding out whether it counts", "store", w.s.location, "error", cause)
+	w.s.log.Warn("the connection broke during a transaction; finding out whether it counts", "store", w.s.location, "error", cause)
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		w.discard()
 		err := w.connect(ctx)
@@ -193,10 +193,10 @@ func (w *writer) resolve(ctx context.Context, number int64, reread func() error,
 		case errors.Is(err, store.ErrLost):
 			return err
 		case err == nil && counts:
-			w.s.log.Info("runnel: the transaction counts", "store", w.s.location)
+			w.s.log.Info("the transaction counts", "store", w.s.location)
 			return nil
 		case err == nil:
-			w.s.log.Info("runnel: the transaction does not count and is done again", "store", w.s.location)
+			w.s.log.Info("the transaction does not count and is done again", "store", w.s.location)
 			return w.s.writeError(w.s.ctx, errors.Join(store.ErrRetry, cause))
 		case ctx.Err() != nil:
 			return w.s.writeError(ctx, cause)
