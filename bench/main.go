@@ -89,6 +89,15 @@ func measureAll(ctx context.Context, s *settings, out, progress io.Writer) error
 			}
 		}
 	}
+	bin, err := os.MkdirTemp(s.dir, "runnel-bench-peers-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(bin) }() // programs only
+	others, err := newPeers(ctx, chosen, bin)
+	if err != nil {
+		return err
+	}
 	samples := make(map[string][]sample)
 	for round := range s.runs {
 		for _, w := range chosen {
@@ -103,6 +112,9 @@ func measureAll(ctx context.Context, s *settings, out, progress io.Writer) error
 			fmt.Fprintf(progress, "run %d: %-26s %9.0f/s  %7.2f µs CPU  %6.1f allocations  %5d MB  file %d MB\n",
 				round+1, w.id(), got.PerSecond, got.CPUMicros, got.Allocs, got.PeakRSS>>20, got.File>>20)
 		}
+		if err := others.round(ctx, progress); err != nil {
+			return err
+		}
 	}
 	enc := json.NewEncoder(out)
 	for _, w := range chosen {
@@ -110,7 +122,7 @@ func measureAll(ctx context.Context, s *settings, out, progress io.Writer) error
 			return err
 		}
 	}
-	return nil
+	return others.print(enc, samples)
 }
 
 // choose gives the measurements that are wanted, each after its ceiling.

@@ -15,7 +15,7 @@ import (
 // workload is one measurement: what is done, on which store, how often.
 type workload struct {
 	name    string
-	store   string // memory or sqlite
+	store   string // memory, sqlite or postgres
 	n       int
 	runs    int    // at most that many rounds
 	ceiling string // id of the bare writer that it is compared with

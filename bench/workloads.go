@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,9 @@ func workloads(quick bool, runs int) []*workload {
 		add("sqlite", "count_to", n, recursion, "")
 	}
 	all[len(all)-1].runs = min(runs, 3) // a minute each
+	if os.Getenv(server) != "" {
+		onPostgres(add)
+	}
 	return all
 }
 
@@ -108,10 +112,16 @@ var (
 
 // withEngine opens an engine on a fresh database and closes it again.
 func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error) error {
-	dsn := "memory:"
-	if m.w.store == "sqlite" {
-		dsn = "sqlite:" + m.file()
+	switch m.w.store {
+	case "sqlite":
+		return withEngineOn(ctx, "sqlite:"+m.file(), f)
+	case "postgres":
+		return m.inSchema(ctx, func(dsn string) error { return withEngineOn(ctx, dsn, f) })
 	}
+	return withEngineOn(ctx, "memory:", f)
+}
+
+func withEngineOn(ctx context.Context, dsn string, f func(eng *runnel.Engine) error) error {
 	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
 	if err != nil {
 		return err
