@@ -53,7 +53,10 @@ func (w *writer) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const take = "UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2 RETURNING turn, applied"
+	take := "UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2 RETURNING turn, applied"
+	if !w.s.pooled {
+		take = "WITH w AS (" + take + ") SELECT turn, applied FROM w, (SELECT " + always + ") s"
+	}
 	err = conn.QueryRow(ctx, w.s.sql(take), w.s.Session(), w.id).Scan(&w.turn, &w.applied)
 	if err != nil {
 		_ = conn.Close(ctx) // it is of no use
@@ -137,7 +140,11 @@ func (w *writer) ready() error {
 func (w *writer) apply(ctx context.Context, fill func(*statements), reread func() error) error {
 	number := w.applied + 1
 	st := &statements{s: w.s}
-	st.add(1, takeTurn, nil, w.s.Session(), w.id, w.turn, number)
+	text := takeTurn
+	if w.s.pooled {
+		text = takeTurnPooled
+	}
+	st.add(1, text, nil, w.s.Session(), w.id, w.turn, number)
 	fill(st)
 	err := w.send(st)
 	if err == nil {
