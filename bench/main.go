@@ -25,6 +25,7 @@ type settings struct {
 	cpuProfile string
 	memProfile string
 	child      string // the measurement to do in this process
+	part       int    // how many tasks this process does of a measurement by several
 }
 
 func main() {
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&s.cpuProfile, "cpuprofile", "", "write CPU profiles of the last run into this folder")
 	flags.StringVar(&s.memProfile, "memprofile", "", "write allocation profiles of the last run into this folder")
 	flags.StringVar(&s.child, "child", "", "do this one measurement in this process; used by bench itself")
+	flags.IntVar(&s.part, "part", 0, "do so many tasks beside other processes; used by bench itself")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -60,7 +62,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if s.runs < 1 {
 		return fmt.Errorf("-runs=%d: want 1 or more", s.runs)
 	}
-	if s.child != "" {
+	switch {
+	case s.part > 0:
+		return doPart(ctx, s.part, os.Stdin, out)
+	case s.child != "":
 		return measureHere(ctx, &s, out)
 	}
 	return measureAll(ctx, &s, out, progress)

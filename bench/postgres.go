@@ -22,6 +22,7 @@ func onPostgres(add func(store, name string, n int, do func(context.Context, *me
 	runs := add("postgres", "W1-ceiling", 100_000, ceilingRuns, "")
 	add("postgres", "W1-bulk", 100_000, bulk, runs)
 	add("postgres", "W1-256", 100_000, from256, runs)
+	add("postgres", "W1-three", 99_999, together(3), runs)
 	steps := add("postgres", "W2-ceiling", 100_000, ceilingSteps, "")
 	add("postgres", "W2-1000", 100_000, chains(1000), steps)
 	add("postgres", "W2-20", 2000, chains(20), steps)

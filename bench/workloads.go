@@ -110,25 +110,6 @@ var (
 	})
 )
 
-// withEngine opens an engine on a fresh database and closes it again.
-func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error) error {
-	switch m.w.store {
-	case "sqlite":
-		return withEngineOn(ctx, "sqlite:"+m.file(), f)
-	case "postgres":
-		return m.inSchema(ctx, func(dsn string) error { return withEngineOn(ctx, dsn, f) })
-	}
-	return withEngineOn(ctx, "memory:", f)
-}
-
-func withEngineOn(ctx context.Context, dsn string, f func(eng *runnel.Engine) error) error {
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f(eng), eng.Close(ctx))
-}
-
 // What comes before a measurement, so that a short one does not measure how a
 // process starts: so many tasks one after the other, or children of one fan-out.
 const (
@@ -168,20 +149,22 @@ func timed(m *meter, f func() error) error {
 // bulk is W1 with SubmitAll: n runs of one task.
 func bulk(ctx context.Context, m *meter) error {
 	return withEngine(ctx, m, func(eng *runnel.Engine) error {
-		return timed(m, func() error {
-			runs, err := eng.SubmitAll(ctx, single(m.w.n))
-			if err != nil {
-				return err
-			}
-			for i, run := range runs {
-				got, err := run.Wait(ctx)
-				if err := expect(got, i+1, err); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return timed(m, func() error { return submitAll(ctx, eng, m.w.n) })
 	})
+}
+
+func submitAll(ctx context.Context, eng *runnel.Engine, n int) error {
+	runs, err := eng.SubmitAll(ctx, single(n))
+	if err != nil {
+		return err
+	}
+	for i, run := range runs {
+		got, err := run.Wait(ctx)
+		if err := expect(got, i+1, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func single(n int) iter.Seq[runnel.Runnable[int]] {
