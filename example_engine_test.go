@@ -228,7 +228,7 @@ func ExamplePipeline_Wait() {
 }
 
 // Any number of processes may do this, on any number of machines.
-func ExampleOpen_postgres() {
+func ExampleOpen_postgres() { //nolint:testableexamples // it needs a server
 	square := runnel.NewTask1("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
 
 	eng, err := runnel.Open(ctx, "postgres://app@db.internal/app?schema=runnel",
@@ -243,7 +243,7 @@ func ExampleOpen_postgres() {
 }
 
 // A process without queues submits and looks on; others run what it submits.
-func ExampleQueues_submitOnly() {
+func ExampleQueues_submitOnly() { //nolint:testableexamples // it needs a server
 	square := runnel.NewTask1("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
 
 	eng, err := runnel.Open(ctx, "postgres://app@db.internal/app", runnel.Register(square), runnel.Queues())
