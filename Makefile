@@ -88,6 +88,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 bench: ## Measure; one JSON line per measurement (ARGS=… go to the program)
 	cd bench && $(GO) run . $(ARGS)
 
+.PHONY: bench-postgres
+bench-postgres: ## Measure on a throw-away PostgreSQL, beside the rivals whose harnesses are in the folder RUNNEL_PEERS
+	cd bench && ../scripts/with-postgres $(GO) run . -only '/postgres/' $(ARGS)
+
 .PHONY: lint
 lint: ## Run golangci-lint (version in tools/go.mod; the first run builds it)
 	$(GO) $(LINT) run

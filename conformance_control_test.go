@@ -12,7 +12,11 @@ import (
 
 // bubbled runs one numbered case in bubbles.
 func bubbled(t *testing.T, number string, test func(t *testing.T, s *suite), opts ...runnel.OpenOption) {
-	t.Run(number, func(t *testing.T) { inBubbles(t, test, opts...) })
+	bubbledOf(t, stores, number, test, opts...)
+}
+
+func bubbledOf(t *testing.T, stores []string, number string, test func(t *testing.T, s *suite), opts ...runnel.OpenOption) {
+	t.Run(number, func(t *testing.T) { inBubblesOf(t, stores, test, opts...) })
 }
 
 func TestConformWait(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store/pgtest"
 )
 
 // The neutral fixtures of the conformance cases, and how the cases are run: on
@@ -346,7 +347,7 @@ type suite struct {
 // patience bounds what hangs, on fake time; on the real clock go test does.
 const patience = 30 * 24 * time.Hour
 
-var stores = []string{"memory", "sqlite"}
+var stores = []string{"memory", "sqlite", "postgres"}
 
 // onStores runs test on each store, on the real clock.
 func onStores(t *testing.T, test func(t *testing.T, s *suite), opts ...runnel.OpenOption) {
@@ -360,6 +361,14 @@ func onStores(t *testing.T, test func(t *testing.T, s *suite), opts ...runnel.Op
 
 // inBubbles runs test on each store, on fake time.
 func inBubbles(t *testing.T, test func(t *testing.T, s *suite), opts ...runnel.OpenOption) {
+	inBubblesOf(t, stores, test, opts...)
+}
+
+// forDays are the stores for tests that take days or years of fake time. A process
+// that shares its store asks it every minute of them for runs that nobody has.
+var forDays = []string{"memory", "sqlite"}
+
+func inBubblesOf(t *testing.T, stores []string, test func(t *testing.T, s *suite), opts ...runnel.OpenOption) {
 	for _, store := range stores {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
@@ -370,8 +379,14 @@ func inBubbles(t *testing.T, test func(t *testing.T, s *suite), opts ...runnel.O
 }
 
 func dsnOf(t *testing.T, store string) string {
-	if store == "memory" {
+	t.Helper()
+	switch store {
+	case "memory":
 		return "memory:"
+	case "postgres":
+		// On fake time nobody may wait for the network, and a lease of ten seconds
+		// would be renewed 1,440 times in each hour of it.
+		return pgtest.With(pgtest.With(pgtest.DSN(t), "notify", "off"), "lease", "24h")
 	}
 	return "sqlite:" + filepath.Join(t.TempDir(), "runnel.db")
 }

@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
+	"github.com/runnel-dev/runnel/internal/store/postgres"
 	"github.com/runnel-dev/runnel/internal/store/sqlite"
 	"github.com/runnel-dev/runnel/internal/worker"
 )
@@ -36,6 +40,13 @@ type Engine struct {
 // process at a time. "sqlite:FILE?sync=normal" is faster, but what was
 // acknowledged within the last seconds may be lost when the machine, not only
 // the process, fails.
+//
+// "postgres://USER@HOST/DATABASE" is a schema of a PostgreSQL database, made if
+// there is none, which any number of processes may have open: each of them is
+// engine and worker, knows the runs of all, and goes on with those of processes
+// that have gone. [Concurrency] and [Queues] say what runs here; with Queues() it
+// is nothing, for processes that submit and look. The file docs/postgres.md has
+// the parameters, such as "?schema=NAME".
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
 	cfg := opening{
 		work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention,
@@ -50,13 +61,17 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	db, err := openStore(ctx, dsn)
+	db, err := openStore(ctx, dsn, cfg.work.Log)
 	if err != nil {
 		return nil, err
 	}
+	var beat time.Duration
+	if shared, ok := db.(*postgres.Store); ok {
+		beat = shared.Lease() / 4
+	}
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
 	seat, err := engine.Sit(ctx, engine.Config{
-		Store: db, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
+		Store: db, Beat: beat, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
 		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)),
 	})
 	if err != nil {
@@ -76,23 +91,29 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 // inner gives the engine that sits now.
 func (e *Engine) inner() *engine.Engine { return e.seat.Engine() }
 
-func openStore(ctx context.Context, dsn string) (store.Store, error) {
+func openStore(ctx context.Context, dsn string, log *slog.Logger) (store.Store, error) {
 	kind, rest, found := strings.Cut(dsn, ":")
+	switch {
+	case found && kind == "memory" && rest == "":
+		return memory.Open(), nil
+	case kind == "sqlite" && rest != "" && rest[0] != '?':
+		return openSQLite(ctx, dsn, rest)
+	case strings.HasPrefix(rest, "//") && (kind == "postgres" || kind == "postgresql"), keywords.MatchString(dsn):
+		return postgres.Open(ctx, dsn, postgres.Options{Log: log})
+	}
+	// It may hold a password, so it is not shown.
+	return nil, api.Errorf(ErrInvalid, "", `the dsn is of no kind that is known: want "memory:", "sqlite:FILE" or "postgres://USER@HOST/DATABASE"`)
+}
+
+// keywords is the form that PostgreSQL's dsn may have beside that of a URL.
+var keywords = regexp.MustCompile(`^\s*(host|hostaddr|port|user|password|dbname|service)\s*=`)
+
+func openSQLite(ctx context.Context, dsn, rest string) (store.Store, error) {
 	path, query, _ := strings.Cut(rest, "?")
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, api.Errorf(ErrInvalid, "", "dsn %q: %w", dsn, err)
 	}
-	switch {
-	case found && kind == "memory" && rest == "":
-		return memory.Open(), nil
-	case kind == "sqlite" && path != "":
-		return openSQLite(ctx, dsn, path, params)
-	}
-	return nil, api.Errorf(ErrInvalid, "", `dsn %q: want "memory:" or "sqlite:FILE"`, dsn)
-}
-
-func openSQLite(ctx context.Context, dsn, path string, params url.Values) (store.Store, error) {
 	var opts sqlite.Options
 	for name, values := range params {
 		if name != "sync" || len(values) != 1 || values[0] != "full" && values[0] != "normal" {
@@ -104,8 +125,8 @@ func openSQLite(ctx context.Context, dsn, path string, params url.Values) (store
 }
 
 // Close starts no more bodies, waits for those in progress until ctx ends, and
-// closes the database. What has not ended goes on when it is opened again; a
-// body that was not waited for has its context cancelled, and runs again then.
+// closes the database. What has not ended goes on when it is opened again, or in
+// the other processes that have it open; a body that was not waited for has its context cancelled, and runs again then.
 func (e *Engine) Close(ctx context.Context) error {
 	err := e.seat.Close(ctx)
 	if stopped := e.pool.Stop(ctx); stopped != nil && err == nil {

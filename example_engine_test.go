@@ -226,3 +226,34 @@ func ExamplePipeline_Wait() {
 	// paused, no result yet: true
 	// 16 <nil>
 }
+
+// Any number of processes may do this, on any number of machines.
+func ExampleOpen_postgres() { //nolint:testableexamples // it needs a server
+	square := runnel.NewTask1("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
+
+	eng, err := runnel.Open(ctx, "postgres://app@db.internal/app?schema=runnel",
+		runnel.Register(square),
+		runnel.Concurrency(64), // bodies at a time, in this process
+		runnel.Queues("default", "mail"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer end(eng)
+	fmt.Println(eng.Run(ctx, square.Send(12)))
+}
+
+// A process without queues submits and looks on; others run what it submits.
+func ExampleQueues_submitOnly() { //nolint:testableexamples // it needs a server
+	square := runnel.NewTask1("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
+
+	eng, err := runnel.Open(ctx, "postgres://app@db.internal/app", runnel.Register(square), runnel.Queues())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer end(eng)
+	run, err := eng.Submit(ctx, square.Send(12))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(run.ID())
+}

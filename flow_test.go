@@ -57,10 +57,11 @@ func newFlowTasks() *flowTasks {
 	return s
 }
 
-// inFlow runs body as a flow, on both stores.
+// inFlow runs body as a flow, on each store.
 func inFlow(t *testing.T, body func(t *testing.T, f runnel.Flow, s *flowTasks), more ...runnel.AnyTask) {
 	t.Helper()
-	for _, dsn := range []string{"memory:", "sqlite:" + filepath.Join(t.TempDir(), "flow.db")} {
+	for _, store := range stores {
+		dsn := dsnOf(t, store)
 		s := newFlowTasks()
 		flow := runnel.NewFlow0("flow", func(f runnel.Flow) (string, error) {
 			body(t, f, s)

@@ -51,7 +51,7 @@ func missing[R any](t *testing.T, eng *runnel.Engine, run *runnel.Run[R]) {
 }
 
 func TestRetention(t *testing.T) {
-	inBubbles(t, func(t *testing.T, s *suite) {
+	inBubblesOf(t, forDays, func(t *testing.T, s *suite) {
 		large := runnel.Value(strings.Repeat("x", 200_000)).ContinueWith(s.val)
 		done, failed := s.submit(t, large), s.submit(t, fails[int]("m"))
 		paused := s.submit(t, s.hi.Send("J", "D").Wait().ContinueWith(s.val))
@@ -82,7 +82,7 @@ func TestRetention(t *testing.T) {
 
 func TestRetentionForEver(t *testing.T) {
 	for _, keep := range []time.Duration{0, -1} {
-		inBubbles(t, func(t *testing.T, s *suite) {
+		inBubblesOf(t, forDays, func(t *testing.T, s *suite) {
 			ends(t, "H J D", s.submit(t, s.hi.Send("J", "D")))
 			runneltest.Advance(1_000 * day) // each hour of them looks for old cache entries
 			wants(t, "runs", len(listed(t, s.eng)), 1)
@@ -90,9 +90,24 @@ func TestRetentionForEver(t *testing.T) {
 	}
 }
 
+func TestRetentionForHours(t *testing.T) {
+	inBubbles(t, func(t *testing.T, s *suite) {
+		run := s.submit(t, runnel.Value(strings.Repeat("x", 200_000)).ContinueWith(s.val))
+		if _, err := run.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		runneltest.Advance(2 * time.Hour)
+		young := s.submit(t, s.hi.Send("J", "D"))
+		ends(t, "H J D", young)
+		runneltest.Advance(2 * time.Hour)
+		wants(t, "runs", listed(t, s.eng), []string{young.ID()})
+		missing(t, s.eng, run)
+	}, runnel.Retention(150*time.Minute))
+}
+
 // A retry makes a run live, whatever its age.
 func TestRetentionOfRetried(t *testing.T) {
-	inBubbles(t, func(t *testing.T, s *suite) {
+	inBubblesOf(t, forDays, func(t *testing.T, s *suite) {
 		run := s.submit(t, s.hi.Send("J", "D").ContinueWith(s.slow.With(5*time.Hour)).ContinueWith(failing[string, string]("m")))
 		endsBadly(t, run)
 		runneltest.Advance(23 * time.Hour)

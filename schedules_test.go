@@ -96,7 +96,7 @@ var sight = runnel.NewTask0("sight", func(ctx context.Context) (string, error) {
 })
 
 func TestScheduleMakesRuns(t *testing.T) {
-	inBubbles(t, func(t *testing.T, s *suite) {
+	inBubblesOf(t, forDays, func(t *testing.T, s *suite) {
 		create := func(when runnel.Timetable) {
 			t.Helper()
 			p := sight.Send().ContinueWith(s.val)

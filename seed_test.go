@@ -225,6 +225,11 @@ func TestOpenRefuses(t *testing.T) {
 		{"mongo:x", nil, `want "memory:"`},
 		{"sqlite:", nil, `want "memory:"`},
 		{"sqlite:x?sync=never", nil, "the only parameter"},
+		{"s3cret@host/db", nil, `want "memory:"`},
+		{"postgres://me:s3cret@host:x/db", nil, "the dsn can't be read"},
+		{"postgres://me:s3cret@host/db?schema=", nil, "schema="},
+		{"host=h password=s3cret lease=1", nil, "lease="},
+		{"postgresql://me:s3cret@host/db?pooler=no", nil, "pooler="},
 		{"memory:", []runnel.OpenOption{runnel.Register(double, double)}, `task "double" is registered twice`},
 		{"memory:", []runnel.OpenOption{runnel.Register(countRef)}, "is a reference"},
 		{"memory:", []runnel.OpenOption{runnel.Register(runnel.NewTask0[int]("x", nil))}, "has no function"},
@@ -235,6 +240,9 @@ func TestOpenRefuses(t *testing.T) {
 		eng, err := runnel.Open(t.Context(), tt.dsn, tt.opts...)
 		if eng != nil || !errors.Is(err, runnel.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.dsn, err, tt.want)
+		}
+		if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: a password is shown: %v", tt.dsn, err)
 		}
 	}
 }

@@ -118,6 +118,7 @@ func TestStart(t *testing.T) {
 func TestStartHoldsNothing(t *testing.T) {
 	inClock(t, "start-holds", func(t *testing.T, s *suite, c *clocked) {
 		s.limited(t, "db", 1)
+		c.epoch = time.Now() // a shared store had to find who keeps limits
 		late := c.at.WithOptions(runnel.Tags("db"), runnel.TaskID("cart"), runnel.StartAfter(time.Hour)).Send()
 		run := s.submit(t, late)
 		s.slots(t, "db", 0, 0)

@@ -10,6 +10,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
+	"github.com/runnel-dev/runnel/internal/store/postgres"
 	"github.com/runnel-dev/runnel/internal/store/sqlite"
 )
 
@@ -19,11 +20,21 @@ const groupSize = 1000
 // withStore opens a fresh database and closes it again.
 func withStore(ctx context.Context, m *meter, f func(s store.Store) error) error {
 	var s store.Store = memory.Open()
-	if m.w.store == "sqlite" {
-		var err error
-		if s, err = sqlite.Open(ctx, m.file(), sqlite.Options{}); err != nil {
-			return err
-		}
+	var err error
+	switch m.w.store {
+	case "sqlite":
+		s, err = sqlite.Open(ctx, m.file(), sqlite.Options{})
+	case "postgres":
+		return m.inSchema(ctx, func(dsn string) error {
+			s, err := postgres.Open(ctx, dsn, postgres.Options{})
+			if err != nil {
+				return err
+			}
+			return errors.Join(f(s), s.Close())
+		})
+	}
+	if err != nil {
+		return err
 	}
 	return errors.Join(f(s), s.Close())
 }

@@ -25,6 +25,7 @@ type settings struct {
 	cpuProfile string
 	memProfile string
 	child      string // the measurement to do in this process
+	part       int    // how many tasks this process does of a measurement by several
 }
 
 func main() {
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&s.cpuProfile, "cpuprofile", "", "write CPU profiles of the last run into this folder")
 	flags.StringVar(&s.memProfile, "memprofile", "", "write allocation profiles of the last run into this folder")
 	flags.StringVar(&s.child, "child", "", "do this one measurement in this process; used by bench itself")
+	flags.IntVar(&s.part, "part", 0, "do so many tasks beside other processes; used by bench itself")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -60,7 +62,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if s.runs < 1 {
 		return fmt.Errorf("-runs=%d: want 1 or more", s.runs)
 	}
-	if s.child != "" {
+	switch {
+	case s.part > 0:
+		return doPart(ctx, s.part, os.Stdin, out)
+	case s.child != "":
 		return measureHere(ctx, &s, out)
 	}
 	return measureAll(ctx, &s, out, progress)
@@ -89,6 +94,15 @@ func measureAll(ctx context.Context, s *settings, out, progress io.Writer) error
 			}
 		}
 	}
+	bin, err := os.MkdirTemp(s.dir, "runnel-bench-peers-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(bin) }() // programs only
+	others, err := newPeers(ctx, chosen, bin)
+	if err != nil {
+		return err
+	}
 	samples := make(map[string][]sample)
 	for round := range s.runs {
 		for _, w := range chosen {
@@ -103,6 +117,9 @@ func measureAll(ctx context.Context, s *settings, out, progress io.Writer) error
 			fmt.Fprintf(progress, "run %d: %-26s %9.0f/s  %7.2f µs CPU  %6.1f allocations  %5d MB  file %d MB\n",
 				round+1, w.id(), got.PerSecond, got.CPUMicros, got.Allocs, got.PeakRSS>>20, got.File>>20)
 		}
+		if err := others.round(ctx, progress); err != nil {
+			return err
+		}
 	}
 	enc := json.NewEncoder(out)
 	for _, w := range chosen {
@@ -110,7 +127,7 @@ func measureAll(ctx context.Context, s *settings, out, progress io.Writer) error
 			return err
 		}
 	}
-	return nil
+	return others.print(enc, samples)
 }
 
 // choose gives the measurements that are wanted, each after its ceiling.

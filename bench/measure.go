@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/runnel-dev/runnel"
 )
 
 // workload is one measurement: what is done, on which store, how often.
 type workload struct {
 	name    string
-	store   string // memory or sqlite
+	store   string // memory, sqlite or postgres
 	n       int
 	runs    int    // at most that many rounds
 	ceiling string // id of the bare writer that it is compared with
@@ -180,4 +182,23 @@ func size(path string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// withEngine opens an engine on a fresh database and closes it again.
+func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error) error {
+	switch m.w.store {
+	case "sqlite":
+		return withEngineOn(ctx, "sqlite:"+m.file(), f)
+	case "postgres":
+		return m.inSchema(ctx, func(dsn string) error { return withEngineOn(ctx, dsn, f) })
+	}
+	return withEngineOn(ctx, "memory:", f)
+}
+
+func withEngineOn(ctx context.Context, dsn string, f func(eng *runnel.Engine) error) error {
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, turned, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(eng), eng.Close(ctx))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,9 @@ func workloads(quick bool, runs int) []*workload {
 		add("sqlite", "count_to", n, recursion, "")
 	}
 	all[len(all)-1].runs = min(runs, 3) // a minute each
+	if os.Getenv(server) != "" {
+		onPostgres(add)
+	}
 	return all
 }
 
@@ -104,19 +108,6 @@ var (
 	})
 )
 
-// withEngine opens an engine on a fresh database and closes it again.
-func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error) error {
-	dsn := "memory:"
-	if m.w.store == "sqlite" {
-		dsn = "sqlite:" + m.file()
-	}
-	eng, err := runnel.Open(ctx, dsn, runnel.Register(inc, limited, turned, counted, numbers, sum, add, countTo, check, caller, submitter, kept, keeper))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f(eng), eng.Close(ctx))
-}
-
 // What comes before a measurement, so that a short one does not measure how a
 // process starts: so many tasks one after the other, or children of one fan-out.
 const (
@@ -156,20 +147,22 @@ func timed(m *meter, f func() error) error {
 // bulk is W1 with SubmitAll: n runs of one task.
 func bulk(ctx context.Context, m *meter) error {
 	return withEngine(ctx, m, func(eng *runnel.Engine) error {
-		return timed(m, func() error {
-			runs, err := eng.SubmitAll(ctx, single(inc, m.w.n))
-			if err != nil {
-				return err
-			}
-			for i, run := range runs {
-				got, err := run.Wait(ctx)
-				if err := expect(got, i+1, err); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return timed(m, func() error { return submitAll(ctx, eng, m.w.n) })
 	})
+}
+
+func submitAll(ctx context.Context, eng *runnel.Engine, n int) error {
+	runs, err := eng.SubmitAll(ctx, single(inc, n))
+	if err != nil {
+		return err
+	}
+	for i, run := range runs {
+		got, err := run.Wait(ctx)
+		if err := expect(got, i+1, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func single(task runnel.Task1[int, int], n int) iter.Seq[runnel.Runnable[int]] {

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/runnel-dev/runnel/internal/store/pgtest"
 )
 
 const want = `a task in a flow: Hello, I'm a task
@@ -34,7 +36,7 @@ kill switch of a pipeline: true
 `
 
 func TestTasks(t *testing.T) {
-	for _, dsn := range []string{"memory:", "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")} {
+	for _, dsn := range []string{"memory:", "sqlite:" + filepath.Join(t.TempDir(), "tasks.db"), pgtest.DSN(t)} {
 		var out strings.Builder
 		if err := run(t.Context(), &out, dsn); err != nil {
 			t.Fatal(err)

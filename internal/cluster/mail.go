@@ -20,11 +20,13 @@ const (
 )
 
 // How often the box is looked at though no bell rang: often while a reply is
-// waited for, and ever less often.
+// waited for, and ever less often, down to a few times between two beats.
 const (
 	pollFirst = 20 * time.Millisecond
-	pollLast  = time.Second
+	pollAsked = 10 * pollFirst
 )
+
+func (n *Node) pollLast() time.Duration { return max(n.cfg.Every*2/5, pollAsked) }
 
 // outbox is what is to be said.
 type outbox struct {
@@ -163,8 +165,8 @@ func (n *Node) receiveLoop() {
 		}
 		if n.ReceiveStep() {
 			wait = pollFirst
-		} else if wait = min(2*wait, pollLast); n.asks.waiting() {
-			wait = min(wait, 10*pollFirst)
+		} else if wait = min(2*wait, n.pollLast()); n.asks.waiting() {
+			wait = min(wait, pollAsked)
 		}
 	}
 }

@@ -142,6 +142,9 @@ func (e *Engine) keepLoop() {
 		case <-e.keeper.wake:
 		case <-again.C:
 		case <-state.C:
+			if e.keeps() && e.peers.together() == 1 {
+				continue // nobody's letters could be lost
+			}
 			e.stateSlots()
 		}
 		if _, self := e.peers.node.KeeperSession(); self {

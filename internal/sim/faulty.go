@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/memory"
 )
 
 // faulty is a store whose commits go wrong when the plan says so.
@@ -14,6 +15,13 @@ type faulty struct {
 	next  fault // of the next commit
 	tired int   // how many commits in a row are refused for a reason that passes
 	fired map[fault]int
+}
+
+func newFaulty(s store.Store) *faulty {
+	if s == nil {
+		s = memory.Open()
+	}
+	return &faulty{Store: s, fired: map[fault]int{}}
 }
 
 // fault is what happens at a commit.

@@ -13,7 +13,6 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/store"
-	"github.com/runnel-dev/runnel/internal/store/memory"
 	"github.com/runnel-dev/runnel/internal/worker"
 )
 
@@ -21,7 +20,8 @@ import (
 type Options struct {
 	Seed uint64
 	// Runs, if set, are run without any fault outside bodies.
-	Runs []*api.Spec
+	Runs  []*api.Spec
+	Store store.Store // an empty one; nil: one in memory
 }
 
 // world is one simulation.
@@ -115,7 +115,7 @@ func Simulate(ctx context.Context, o Options) (log []string, counts map[string]i
 	w := &world{
 		ctx: ctx, gone: gone, rng: rand.New(rand.NewPCG(o.Seed, 1)),
 		now: epoch, late: o.Seed%3 == 0,
-		store: &faulty{Store: memory.Open(), fired: map[fault]int{}}, tokens: map[string]*token{},
+		store: newFaulty(o.Store), tokens: map[string]*token{},
 		limits: map[string]simLimit{}, slots: newSlotBooks(), begun: map[attempt]int{}, counts: map[string]int{},
 	}
 	w.rounds, w.saw = map[string]string{}, map[string]string{}

@@ -43,7 +43,8 @@ func With(dsn, name, value string) string {
 	if strings.Contains(dsn, "?") {
 		sep = "&"
 	}
-	return dsn + sep + name + "=" + url.QueryEscape(value)
+	// To PostgreSQL a plus is no space.
+	return dsn + sep + name + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 
 var schemas atomic.Int64

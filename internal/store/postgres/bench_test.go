@@ -7,6 +7,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/pgtest"
 	"github.com/runnel-dev/runnel/internal/store/postgres"
 )
 
@@ -18,7 +19,7 @@ var benchCell = make([]byte, 90)
 
 func benchStore(b *testing.B) *postgres.Store {
 	b.Helper()
-	return open(b, newDSN(b))
+	return open(b, pgtest.DSN(b))
 }
 
 // add adds a task run to a transition.

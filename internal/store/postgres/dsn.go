@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -31,45 +30,24 @@ const (
 	callConns     = 3
 )
 
-// parse reads a DSN. Its own parameters are schema, lease, notify and pooler; all
-// others are those of pgx. No error of it shows any of the DSN, since it may hold a password.
+// parse reads a DSN in one of the forms that PostgreSQL has for it: a URL, or
+// words like host=x. Its own parameters are schema, lease, notify and pooler; all
+// others are those of pgx. No error of it shows any of the DSN, since it may hold
+// a password.
 func parse(dsn string, opts Options) (*settings, error) {
-	base, query, _ := strings.Cut(dsn, "?")
-	params, err := url.ParseQuery(query)
-	if err != nil || !strings.HasPrefix(base, "postgres://") && !strings.HasPrefix(base, "postgresql://") {
-		return nil, api.Errorf(api.ErrInvalid, "postgres", "the dsn is not like postgres://user@host:5432/database?schema=runnel")
+	pool, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, api.Errorf(api.ErrInvalid, "postgres", "the dsn can't be read; it is like postgres://user@host:5432/database?schema=runnel (%s)", harmless(err, dsn))
 	}
-	s := &settings{schema: defaultSchema, lease: opts.Lease}
-	if s.lease == 0 {
-		s.lease = defaultLease
-	}
-	if params.Has("schema") {
-		s.schema = params.Get("schema")
-	}
-	if s.schema == "" || strings.ContainsRune(s.schema, 0) || len(s.schema) > 63 {
-		return nil, api.Errorf(api.ErrInvalid, "postgres", "schema=%q in the dsn: want a name of 1 to 63 bytes", s.schema)
-	}
-	if params.Has("lease") {
-		if s.lease, err = time.ParseDuration(params.Get("lease")); err != nil || s.lease < minLease {
-			return nil, api.Errorf(api.ErrInvalid, "postgres", "lease=%q in the dsn: want a time like 10s, at least %s", params.Get("lease"), minLease)
-		}
-	}
-	if err := s.parseWay(params); err != nil {
+	s := &settings{pool: pool, schema: defaultSchema, lease: opts.Lease}
+	conn := pool.ConnConfig
+	// What pgx does not know it takes for settings of the server.
+	if err := s.parseOwn(conn.RuntimeParams); err != nil {
 		return nil, err
 	}
-	for _, own := range []string{"schema", "lease", "notify", "pooler"} {
-		params.Del(own)
+	if !strings.Contains(dsn, "pool_max_conns") {
+		pool.MaxConns = defaultPool
 	}
-	if encoded := params.Encode(); encoded != "" {
-		base += "?" + encoded
-	}
-	if s.pool, err = pgxpool.ParseConfig(base); err != nil {
-		return nil, api.Errorf(api.ErrInvalid, "postgres", "the dsn can't be read; check its host, port and parameters (%s)", harmless(err, dsn))
-	}
-	if !params.Has("pool_max_conns") {
-		s.pool.MaxConns = defaultPool
-	}
-	conn := s.pool.ConnConfig
 	if s.pooled {
 		// What is prepared in one transaction is not there in the next.
 		conn.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -82,16 +60,34 @@ func parse(dsn string, opts Options) (*settings, error) {
 	return s, nil
 }
 
-// parseWay reads what there is between this process and the server.
-func (s *settings) parseWay(params url.Values) error {
+// parseOwn takes our own parameters out of all.
+func (s *settings) parseOwn(params map[string]string) (err error) {
+	take := func(name string) (value string, given bool) {
+		value, given = params[name]
+		delete(params, name)
+		return value, given
+	}
+	if schema, given := take("schema"); given {
+		s.schema = schema
+	}
+	if s.schema == "" || strings.ContainsRune(s.schema, 0) || len(s.schema) > 63 {
+		return api.Errorf(api.ErrInvalid, "postgres", "schema=%q in the dsn: want a name of 1 to 63 bytes", s.schema)
+	}
+	if lease, given := take("lease"); given {
+		if s.lease, err = time.ParseDuration(lease); err != nil || s.lease < minLease {
+			return api.Errorf(api.ErrInvalid, "postgres", "lease=%q in the dsn: want a time like 10s, at least %s", lease, minLease)
+		}
+	}
+	if s.lease == 0 {
+		s.lease = defaultLease
+	}
 	for name, one := range map[string]struct {
 		on, off string
 		value   *bool
 	}{"notify": {"off", "on", &s.quiet}, "pooler": {"transaction", "none", &s.pooled}} {
-		switch v := params.Get(name); {
-		case v == one.on:
-			*one.value = true
-		case v != one.off && params.Has(name):
+		v, given := take(name)
+		*one.value = v == one.on
+		if given && v != one.on && v != one.off {
 			return api.Errorf(api.ErrInvalid, "postgres", "%s=%q in the dsn: want %s or %s", name, v, one.on, one.off)
 		}
 	}

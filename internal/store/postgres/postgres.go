@@ -140,6 +140,9 @@ func (s *Store) sql(text string) string {
 	return full
 }
 
+// Lease is after how long without a beat the session is given up.
+func (s *Store) Lease() time.Duration { return s.lease }
+
 // Location says which schema of which database it is, without a password.
 func (s *Store) Location() string { return s.location }
 

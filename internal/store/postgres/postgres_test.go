@@ -1,89 +1,18 @@
 package postgres_test
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
-	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
+	"github.com/runnel-dev/runnel/internal/store/pgtest"
 	"github.com/runnel-dev/runnel/internal/store/postgres"
 	"github.com/runnel-dev/runnel/internal/store/storetest"
 )
-
-// server gives the DSN of the server that the tests may use.
-func server(tb testing.TB) string {
-	tb.Helper()
-	dsn := os.Getenv("RUNNEL_POSTGRES")
-	if dsn == "" {
-		tb.Fatal("RUNNEL_POSTGRES is not set: run `make test`, which starts a PostgreSQL of its own, or set it to the DSN of one that tests may use")
-	}
-	return dsn
-}
-
-// with adds a parameter to a DSN.
-func with(dsn, name, value string) string {
-	sep := "?"
-	if strings.Contains(dsn, "?") {
-		sep = "&"
-	}
-	return dsn + sep + name + "=" + url.QueryEscape(value)
-}
-
-var schemas atomic.Int64
-
-// newDSN gives one with a schema of its own, which goes after the test.
-func newDSN(tb testing.TB) string {
-	tb.Helper()
-	schema := fmt.Sprintf("Test \"%d\" %d", os.Getpid(), schemas.Add(1))
-	dsn := with(server(tb), "schema", schema)
-	tb.Cleanup(func() {
-		exec(tb, "DROP SCHEMA IF EXISTS "+pgx.Identifier{schema}.Sanitize()+" CASCADE")
-	})
-	return dsn
-}
-
-// connect opens a connection beside the store.
-func connect(tb testing.TB) *pgx.Conn {
-	tb.Helper()
-	ctx := context.WithoutCancel(tb.Context())
-	conn, err := pgx.Connect(ctx, server(tb))
-	if err != nil {
-		tb.Fatalf("connecting: %v", err)
-	}
-	tb.Cleanup(func() {
-		if err := conn.Close(ctx); err != nil {
-			tb.Errorf("closing a connection: %v", err)
-		}
-	})
-	return conn
-}
-
-// exec runs statements beside the store.
-func exec(tb testing.TB, text string, args ...any) {
-	tb.Helper()
-	if _, err := connect(tb).Exec(context.WithoutCancel(tb.Context()), text, args...); err != nil {
-		tb.Fatalf("%s: %v", text, err)
-	}
-}
-
-// number runs a query beside the store that gives one.
-func number(tb testing.TB, text string, args ...any) (n int64) {
-	tb.Helper()
-	if err := connect(tb).QueryRow(context.WithoutCancel(tb.Context()), text, args...).Scan(&n); err != nil {
-		tb.Fatalf("%s: %v", text, err)
-	}
-	return n
-}
 
 func open(tb testing.TB, dsn string) *postgres.Store {
 	tb.Helper()
@@ -110,7 +39,7 @@ func closeStore(tb testing.TB, s *postgres.Store) {
 
 func openNew(t *testing.T) store.Store {
 	t.Helper()
-	return open(t, newDSN(t))
+	return open(t, pgtest.DSN(t))
 }
 
 // ways are the ways to the server.
@@ -125,7 +54,7 @@ func TestPromisesOverPooler(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store {
 		t.Helper()
-		return open(t, with(newDSN(t), "pooler", "transaction"))
+		return open(t, pgtest.With(pgtest.DSN(t), "pooler", "transaction"))
 	})
 }
 
@@ -136,7 +65,7 @@ func TestShared(t *testing.T) {
 			storetest.RunShared(t, func(t *testing.T) storetest.Sharing {
 				t.Helper()
 				param, value, _ := strings.Cut(way, "=")
-				x := sharing(t, with(with(newDSN(t), param, value), "lease", "1h"))
+				x := sharing(t, pgtest.With(pgtest.With(pgtest.DSN(t), param, value), "lease", "1h"))
 				x.Deaf = name != "direct"
 				return x
 			})
@@ -153,26 +82,16 @@ func sharing(t *testing.T, dsn string) storetest.Sharing {
 		},
 		Age: func(t *testing.T, s store.Shared) {
 			t.Helper()
-			exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = 1 WHERE id = $1", s.Session())
+			pgtest.Exec(t, "UPDATE "+pgtest.Schema(t, dsn)+".process SET beat = 1 WHERE id = $1", s.Session())
 		},
 	}
-}
-
-// schemaOf gives the name of a DSN's schema, quoted.
-func schemaOf(tb testing.TB, dsn string) string {
-	tb.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return pgx.Identifier{u.Query().Get("schema")}.Sanitize()
 }
 
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	storetest.RunReopen(t, func(t *testing.T) (store.Store, func() store.Store) {
 		t.Helper()
-		dsn := newDSN(t)
+		dsn := pgtest.DSN(t)
 		last := open(t, dsn)
 		return last, func() store.Store {
 			closeStore(t, last)

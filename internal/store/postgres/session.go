@@ -68,7 +68,7 @@ func (s *Store) leave() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), min(s.lease, 5*time.Second))
 	defer cancel()
 	if _, err := s.end(ctx, s.calls, s.Session()); err != nil {
-		s.log.Warn("runnel: the database was not told that this process has ended; others find out when its lease runs out", "store", s.location, "error", err)
+		s.log.Warn("the database was not told that this process has ended; others find out when its lease runs out", "store", s.location, "error", err)
 	}
 }
 
@@ -110,7 +110,7 @@ func (s *Store) Beat(ctx context.Context, offer []byte) (live []store.Member, lo
 		if m.Session != s.Session() && m.late > 0 && !patient {
 			gone, err := s.giveUp(bounded, m)
 			if err != nil {
-				s.log.Warn("runnel: a process that shows no life can't be given up yet", "store", s.location, "session", m.Session, "name", m.Name, "error", err)
+				s.log.Warn("a process that shows no life can't be given up yet", "store", s.location, "session", m.Session, "name", m.Name, "error", err)
 			}
 			if gone {
 				lost++
@@ -189,7 +189,7 @@ func (s *Store) giveUp(ctx context.Context, m *seen) (gone bool, err error) {
 		return false, nil // another session is at it
 	}
 	if err == nil && gone {
-		s.log.Warn("runnel: a process that showed no life was given up, and its work is for others", "store", s.location, "session", m.Session, "name", m.Name)
+		s.log.Warn("a process that showed no life was given up, and its work is for others", "store", s.location, "session", m.Session, "name", m.Name)
 	}
 	return gone && err == nil, err
 }
@@ -200,9 +200,9 @@ const untilIdle = "set_config('idle_in_transaction_session_timeout', $1::bigint:
 
 // unblock ends the connections for which another one waits.
 func (s *Store) unblock(ctx context.Context, pid int32) {
-	s.log.Warn("runnel: a transaction of a process that shows no life is in the way and is ended", "store", s.location)
+	s.log.Warn("a transaction of a process that shows no life is in the way and is ended", "store", s.location)
 	if _, err := s.calls.Exec(ctx, "SELECT pg_terminate_backend(b) FROM unnest(pg_blocking_pids($1)) AS b", pid); err != nil {
-		s.log.Warn("runnel: it can't be ended", "store", s.location, "error", err)
+		s.log.Warn("it can't be ended", "store", s.location, "error", err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/cluster"
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/store/pgtest"
 	"github.com/runnel-dev/runnel/internal/store/postgres"
 )
 
@@ -35,12 +36,12 @@ func beat(tb testing.TB, s *postgres.Store) (sessions []int64, lost int) {
 // else waits for that.
 func TestStuckTransaction(t *testing.T) {
 	t.Parallel()
-	dsn := with(newDSN(t), "lease", "1h")
-	schema := schemaOf(t, dsn)
+	dsn := pgtest.With(pgtest.DSN(t), "lease", "1h")
+	schema := pgtest.Schema(t, dsn)
 	for _, table := range []string{"writer", "process"} {
 		a, b, c := open(t, dsn), open(t, dsn), open(t, dsn)
 		id := map[string]string{"writer": "process", "process": "id"}[table]
-		stuck, ctx := connect(t), t.Context()
+		stuck, ctx := pgtest.Connect(t), t.Context()
 		for _, text := range []string{"BEGIN", "SELECT 1 FROM " + schema + "." + table + " WHERE " + id + " = $1 FOR KEY SHARE"} {
 			var args []any
 			if strings.Contains(text, "$1") {
@@ -50,7 +51,7 @@ func TestStuckTransaction(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		exec(t, "UPDATE "+schema+".process SET beat = 1 WHERE id = $1", a.Session())
+		pgtest.Exec(t, "UPDATE "+schema+".process SET beat = 1 WHERE id = $1", a.Session())
 		var all sync.WaitGroup
 		sum := make(chan int, 2)
 		began := time.Now()
@@ -79,9 +80,9 @@ func TestStuckTransaction(t *testing.T) {
 // When the database was away nobody could beat, and nobody is given up for it.
 func TestOutageIsNobodysFault(t *testing.T) {
 	t.Parallel()
-	dsn := with(newDSN(t), "lease", "1m")
+	dsn := pgtest.With(pgtest.DSN(t), "lease", "1m")
 	a, b := open(t, dsn), open(t, dsn)
-	exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = beat - 3600000000")
+	pgtest.Exec(t, "UPDATE "+pgtest.Schema(t, dsn)+".process SET beat = beat - 3600000000")
 	both := []int64{a.Session(), b.Session()}
 	for _, s := range []*postgres.Store{b, b, a, b} {
 		if sessions, lost := beat(t, s); lost != 0 || !slices.Equal(sessions, both) {
@@ -94,7 +95,7 @@ func TestOutageIsNobodysFault(t *testing.T) {
 // What a living process puts is not yet anybody's, and no garbage.
 func TestSweepSparesTheLiving(t *testing.T) {
 	t.Parallel()
-	dsn := with(newDSN(t), "lease", "1h")
+	dsn := pgtest.With(pgtest.DSN(t), "lease", "1h")
 	a := open(t, dsn)
 	ctx := t.Context()
 	var blobs []store.Blob
@@ -122,7 +123,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	if n := there(b); n != 2 {
 		t.Errorf("%d of 2 blobs are there while the one that put them lives", n)
 	}
-	exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
+	pgtest.Exec(t, "UPDATE "+pgtest.Schema(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
 	if _, lost := beat(t, b); lost != 1 {
 		t.Fatalf("gave up %d, want 1", lost)
 	}
@@ -140,7 +141,7 @@ func TestLostAnswers(t *testing.T) {
 	}{{"done", unheard}, {"not done", unsaid}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p, dsn := tapped(t, with(newDSN(t), "lease", "1h"))
+			p, dsn := tapped(t, pgtest.With(pgtest.DSN(t), "lease", "1h"))
 			a, ctx := open(t, dsn), t.Context()
 			group := store.FrameWrite{ID: 20, Kind: store.GroupFrame, State: store.FrameOpen, Count: 1, Pending: 1}
 			commit(t, a, newRun(1), &store.Transition{Run: 1, Frames: []store.FrameWrite{group}})
@@ -173,7 +174,7 @@ func TestLostAnswers(t *testing.T) {
 			}
 
 			b := open(t, dsn)
-			exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
+			pgtest.Exec(t, "UPDATE "+pgtest.Schema(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
 			beat(t, b)
 			p.doom(c.fate)
 			adopted, err := b.Adopt(ctx, []int64{1})
@@ -194,7 +195,7 @@ func TestLostAnswers(t *testing.T) {
 // server: nothing that is left on one may be needed later.
 func TestNothingIsLeftAtAPooler(t *testing.T) {
 	t.Parallel()
-	p, dsn := tapped(t, with(with(newDSN(t), "pooler", "transaction"), "lease", "1h"))
+	p, dsn := tapped(t, pgtest.With(pgtest.With(pgtest.DSN(t), "pooler", "transaction"), "lease", "1h"))
 	a, b := open(t, dsn), open(t, dsn)
 	commit(t, a, newRun(1), task(10, api.Completed, []byte("x")))
 	commit(t, a, newRun(2), &store.Transition{Run: 1, SetRun: &store.RunSet{State: api.Completed}})
@@ -204,7 +205,7 @@ func TestNothingIsLeftAtAPooler(t *testing.T) {
 	if _, _, err := a.Expire(t.Context(), 1<<60, 100); err != nil {
 		t.Error(err)
 	}
-	exec(t, "UPDATE "+schemaOf(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
+	pgtest.Exec(t, "UPDATE "+pgtest.Schema(t, dsn)+".process SET beat = 1 WHERE id = $1", a.Session())
 	beat(t, b)
 	if _, err := b.Hold(t.Context(), "duty", true); err != nil {
 		t.Error(err)
@@ -225,7 +226,7 @@ func TestNothingIsLeftAtAPooler(t *testing.T) {
 func TestIdleIsQuiet(t *testing.T) {
 	t.Parallel()
 	const atMost = 2.0 // a second
-	p, dsn := tapped(t, newDSN(t))
+	p, dsn := tapped(t, pgtest.DSN(t))
 	s := open(t, dsn)
 	n := cluster.New(cluster.Config{Store: s, Every: 2500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err := n.Start(t.Context()); err != nil {
@@ -255,14 +256,14 @@ func TestIdleIsQuiet(t *testing.T) {
 // While one process commits, others open, beat and close the store.
 func TestNobodyWaitsForACommit(t *testing.T) {
 	t.Parallel()
-	dsn := with(newDSN(t), "lease", "1h")
+	dsn := pgtest.With(pgtest.DSN(t), "lease", "1h")
 	a, b := open(t, dsn), open(t, dsn)
-	hold, ctx := connect(t), t.Context()
+	hold, ctx := pgtest.Connect(t), t.Context()
 	tx, err := hold.Begin(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(ctx, "INSERT INTO "+schemaOf(t, dsn)+".keyed VALUES ('k', 'other')"); err != nil {
+	if _, err := tx.Exec(ctx, "INSERT INTO "+pgtest.Schema(t, dsn)+".keyed VALUES ('k', 'other')"); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -270,7 +271,7 @@ func TestNobodyWaitsForACommit(t *testing.T) {
 		_, err := a.Commit(ctx, []*store.Transition{newRun(1), {Run: 1, Keyed: []store.KeyedWrite{{TaskID: "k", Value: []byte("v")}}}})
 		done <- err
 	}()
-	for number(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%'||$1||'%keyed%'", schemaOf(t, dsn)) == 0 {
+	for pgtest.Number(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%'||$1||'%keyed%'", pgtest.Schema(t, dsn)) == 0 {
 		if t.Context().Err() != nil {
 			t.Fatal("the commit does not wait")
 		}

@@ -27,9 +27,14 @@ func firstFinal(op string) string { return op + strconv.Itoa(int(api.Completed))
 // planner has the server use the indexes, which is always right here. Without
 // statistics of a table, as when it is new, it would rather join with a hash of
 // all of it; and it would plan each statement anew each time. The settings end
-// with the transaction, since the connection may be a pooler's.
-const planner = `set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+// with the transaction, since the connection may be a pooler's; those of writers
+// that have a connection of their own are always's.
+const (
+	planner = `set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
 	set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
+	always = `set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+	set_config('enable_mergejoin', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)`
+)
 
 // checked makes a statement fail that does not change as many rows as the last
 // parameter says, by dividing by zero: then the whole transaction fails, of
@@ -44,6 +49,8 @@ func countIs(from string, lastParam int) string {
 
 const (
 	takeTurn = `WITH u AS (UPDATE @.writer SET applied = $4 WHERE process = $1 AND id = $2 AND turn = $3 RETURNING 1)
+		SELECT 1 / count(*) FROM u`
+	takeTurnPooled = `WITH u AS (UPDATE @.writer SET applied = $4 WHERE process = $1 AND id = $2 AND turn = $3 RETURNING 1)
 		SELECT 1 / count(*), ` + planner + " FROM u"
 
 	putFrames = " ON CONFLICT (run, id) DO UPDATE SET state = excluded.state, pending = excluded.pending," +

@@ -68,7 +68,7 @@ func tapped(tb testing.TB, dsn string) (*tap, string) {
 		}
 	})
 	query.Set("host", dir)
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 	return p, u.String()
 }
 

@@ -53,7 +53,10 @@ func (w *writer) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const take = "UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2 RETURNING turn, applied"
+	take := "UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2 RETURNING turn, applied"
+	if !w.s.pooled {
+		take = "WITH w AS (" + take + ") SELECT turn, applied FROM w, (SELECT " + always + ") s"
+	}
 	err = conn.QueryRow(ctx, w.s.sql(take), w.s.Session(), w.id).Scan(&w.turn, &w.applied)
 	if err != nil {
 		_ = conn.Close(ctx) // it is of no use
@@ -141,7 +144,11 @@ func (w *writer) ready() error {
 func (w *writer) apply(ctx context.Context, fill func(*statements), reread func() error) error {
 	number := w.applied + 1
 	st := &statements{s: w.s}
-	st.add(1, takeTurn, nil, w.s.Session(), w.id, w.turn, number)
+	text := takeTurn
+	if w.s.pooled {
+		text = takeTurnPooled
+	}
+	st.add(1, text, nil, w.s.Session(), w.id, w.turn, number)
 	fill(st)
 	err := w.send(st)
 	if err == nil {
@@ -183,7 +190,7 @@ func unknown(err error) bool {
 // error if it was. It does not come back before it knows, but when the context or
 // the store ends: to whoever committed, "try again" means that nothing was applied.
 func (w *writer) resolve(ctx context.Context, number int64, reread func() error, cause error) error {
-	w.s.log.Warn("runnel: the connection broke during a transaction; finding out whether it counts", "store", w.s.location, "error", cause)
+	w.s.log.Warn("the connection broke during a transaction; finding out whether it counts", "store", w.s.location, "error", cause)
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
 		w.discard()
 		err := w.connect(ctx)
@@ -197,10 +204,10 @@ func (w *writer) resolve(ctx context.Context, number int64, reread func() error,
 		case errors.Is(err, store.ErrLost):
 			return err
 		case err == nil && counts:
-			w.s.log.Info("runnel: the transaction counts", "store", w.s.location)
+			w.s.log.Info("the transaction counts", "store", w.s.location)
 			return nil
 		case err == nil:
-			w.s.log.Info("runnel: the transaction does not count and is done again", "store", w.s.location)
+			w.s.log.Info("the transaction does not count and is done again", "store", w.s.location)
 			return w.s.writeError(w.s.ctx, errors.Join(store.ErrRetry, cause))
 		case ctx.Err() != nil:
 			return w.s.writeError(ctx, cause)
