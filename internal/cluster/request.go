@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // message is one thing said, in a letter of several.
@@ -183,4 +184,17 @@ func (n *Node) Tell(to int64, method string, in any) error {
 	}
 	n.post(to, message{Method: method, Body: body})
 	return nil
+}
+
+// Notice is a letter that tells a session something, for who puts it into its box
+// together with what it is about.
+func Notice(to int64, method string, in any) (store.Letter, error) {
+	body, err := json.Marshal(in)
+	if err == nil {
+		body, err = json.Marshal([]message{{Method: method, Body: body}})
+	}
+	if err != nil {
+		return store.Letter{}, api.Errorf(api.ErrEncoding, "", "message: %w", err)
+	}
+	return store.Letter{From: to, To: to, Body: body}, nil
 }

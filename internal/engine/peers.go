@@ -26,6 +26,7 @@ type peers struct {
 	shared store.Shared // nil: the store is this engine's alone
 	node   *cluster.Node
 	offer  []byte // what the others are told at each beat
+	beat   time.Duration
 
 	mu      sync.Mutex
 	unknown map[int64]bool // live runs that need tasks which are not registered here
@@ -39,7 +40,8 @@ type peers struct {
 }
 
 // orphanSweep is how often orphans are looked for though nobody is known to have
-// gone.
+// gone. The keeper looks at each beat: a transaction may have submitted a run
+// whose process has gone since.
 const orphanSweep = time.Minute
 
 func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []string) {
@@ -55,7 +57,7 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	}
 	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks, Keep: e.retention.keep}) //nolint:errchkjson // words and a number
 	e.limits.sharing.init()
-	p.shared, p.offer, p.wake = shared, own, make(chan struct{}, 1)
+	p.shared, p.offer, p.beat, p.wake = shared, own, beat, make(chan struct{}, 1)
 	p.node = cluster.New(cluster.Config{
 		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
 		Offer: func() []byte { return own },
@@ -141,8 +143,9 @@ func (e *Engine) rouseAdopt() {
 
 // adoptLoop takes over runs whose process has gone.
 func (e *Engine) adoptLoop() {
-	sweep := time.NewTicker(orphanSweep)
+	sweep := time.NewTicker(e.peers.beat)
 	defer sweep.Stop()
+	looked := e.now()
 	for {
 		late := false
 		select {
@@ -150,10 +153,14 @@ func (e *Engine) adoptLoop() {
 			return
 		case <-e.peers.wake:
 		case <-sweep.C:
+			if late = e.now().Sub(looked) >= orphanSweep; late {
+				looked = e.now()
+			} else if _, keeper := e.peers.node.KeeperSession(); !keeper {
+				continue
+			}
 			e.peers.mu.Lock()
 			e.peers.look = true
 			e.peers.mu.Unlock()
-			late = true
 		}
 		if err := e.adoptStep(e.closers.ctx, late); err != nil && e.closers.ctx.Err() == nil {
 			e.log.Warn("runs without a process wait", "error", err)
@@ -237,6 +244,9 @@ func (e *Engine) takeOver(ctx context.Context, id int64) error {
 
 // knows reports whether the tasks of a run are registered here.
 func (e *Engine) knows(ctx context.Context, row *store.RunRow) bool {
+	if e.peers.stray(row.ID) {
+		return false // as before: what is registered stays
+	}
 	text, err := e.load(ctx, store.DecodeRef(row.Plan))
 	if err != nil {
 		return false // it is looked at again
@@ -269,6 +279,10 @@ func (p *peers) stray(run int64) bool {
 	defer p.mu.Unlock()
 	return p.unknown[run]
 }
+
+// alone reports whether there is no other process that could know the tasks which
+// are not registered here.
+func (p *peers) alone() bool { return p.node == nil || len(p.node.Live()) < 2 }
 
 // givenUp ends the engine's session: what it has still to commit counts no more.
 func (e *Engine) givenUp(batch []*change) {

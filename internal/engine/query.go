@@ -47,7 +47,7 @@ func (e *Engine) Find(ctx context.Context, id string) (*Handle, error) {
 	}
 	h := &Handle{e: e, id: id}
 	if !row.State.Final() {
-		if e.peers.stray(row.ID) {
+		if e.peers.stray(row.ID) && e.peers.alone() {
 			return nil, strayError(id)
 		}
 		h.away = true

@@ -184,7 +184,7 @@ func (e *Engine) elsewhere(ctx context.Context, row *store.RunRow, method string
 		}
 	}
 	switch {
-	case owner == 0 && e.peers.stray(row.ID):
+	case owner == 0 && e.peers.stray(row.ID) && e.peers.alone():
 		if row, err := e.store.Run(ctx, row.ID); err != nil || !row.State.Final() {
 			return strayError(uuid.UUID(row.UID).String())
 		}
@@ -231,16 +231,19 @@ func (e *Engine) changing(ctx context.Context, changed <-chan struct{}) error {
 
 // attend settles the handle of a run that another engine has once that has ended.
 func (e *Engine) attend(h *Handle) {
-	err := e.wherever(e.closers.ctx, h.id, askEnd, h.id, nil, func(r *run, row *store.RunRow) error {
-		if r != nil {
-			return h.like(r.handle)
-		}
-		var cell store.RunCell
-		if err := cell.Decode(row.Cell); err != nil {
-			return err
-		}
-		h.settle(row.State, &cell)
-		return nil
+	// As long as the store can't be read, it waits.
+	err := e.patiently(func() error {
+		return e.wherever(e.closers.ctx, h.id, askEnd, h.id, nil, func(r *run, row *store.RunRow) error {
+			if r != nil {
+				return h.like(r.handle)
+			}
+			var cell store.RunCell
+			if err := cell.Decode(row.Cell); err != nil {
+				return err
+			}
+			h.settle(row.State, &cell)
+			return nil
+		})
 	})
 	// The reply was only that it has ended: the outcome is in the store.
 	switch {

@@ -115,23 +115,36 @@ type request struct {
 	records func(id string) ([]store.RecordWrite, error)
 }
 
-// submit queues a new run; told is called once it is durable, or refused.
-func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*run, error) {
+// accepted is what a request becomes before there is a run.
+type accepted struct {
+	root *pipeline.Chain
+	text []byte // the pipeline's JSON
+	base int64  // first key of its outermost chain
+}
+
+// accept checks a request, names it, and takes its keys.
+func (e *Engine) accept(ctx context.Context, req *request) (p accepted, err error) {
 	if err := e.checkStore(); err != nil {
-		return nil, err
+		return p, err
 	}
 	plan, err := pipeline.Compile(req.spec, e.registry)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
-	text, err := req.spec.AppendJSON(make([]byte, 0, 128))
-	if err != nil {
-		return nil, err
+	if p.text, err = req.spec.AppendJSON(make([]byte, 0, 128)); err != nil {
+		return p, err
 	}
 	if req.name == "" {
 		req.name = nameOf(req.spec)
 	}
-	base, err := e.keys.take(ctx, plan.Root.Width())
+	p.root = plan.Root
+	p.base, err = e.keys.take(ctx, plan.Root.Width())
+	return p, err
+}
+
+// submit queues a new run; told is called once it is durable, or refused.
+func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*run, error) {
+	plan, err := e.accept(ctx, &req)
 	if err != nil {
 		return nil, err
 	}
@@ -145,24 +158,24 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 	}
 	var kept pipeline.Value
 	if err == nil {
-		kept, err = e.keep(ctx, r.id, text)
+		kept, err = e.keep(ctx, r.id, plan.text)
 	}
 	if err != nil {
 		e.forget(r)
 		return nil, err
 	}
-	r.base, r.seq = base, plan.Root.Width()
-	r.root = &pipeline.Frame{Chain: plan.Root, Data: newSpace(base, 0)}
+	r.base, r.seq = plan.base, plan.root.Width()
+	r.root = &pipeline.Frame{Chain: plan.root, Data: newSpace(plan.base, 0)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.newChange()
 	c.NewRun = &store.RunRow{
-		ID: r.id, UID: r.uid, Name: req.name, State: api.Running, Base: base, Created: r.created,
+		ID: r.id, UID: r.uid, Name: req.name, State: api.Running, Base: plan.base, Created: r.created,
 		Plan: store.EncodeRef(payload(kept)), Cell: r.made.cell(),
 	}
 	records = append(records, r.liveWrites(true)...)
 	c.Records = records
-	if heir := e.heir(&req, plan.Root); heir != 0 {
+	if heir := e.heir(&req, plan.root); heir != 0 {
 		e.handOver(c, heir, told)
 		return r, nil
 	}

@@ -69,3 +69,17 @@ type Letter struct {
 	From, To int64
 	Body     []byte
 }
+
+// Statement runs one statement in an open transaction of somebody else's, and
+// gives how many rows it wrote or found.
+type Statement func(ctx context.Context, sql string, args ...any) (rows int64, err error)
+
+// Outside is a shared store into which others can put a run by a transaction of
+// their own, together with what that writes to their tables.
+type Outside interface {
+	Shared
+	// InsertRun puts a new run, which belongs to no session, and a letter into the
+	// transaction. Both are there from when that commits, and never if it does not.
+	// It waits for nobody, and nobody waits for it.
+	InsertRun(ctx context.Context, in Statement, run *RunRow, letter Letter) error
+}

@@ -36,15 +36,16 @@ type Options struct {
 // Store is a store.Store in a schema of a PostgreSQL database.
 type Store struct {
 	*settings
-	log     *slog.Logger
-	name    string        // of the process, for people
-	read    *pgxpool.Pool // for readers
-	calls   *pgxpool.Pool // for what must not wait for readers
-	session atomic.Int64
-	commits *writer
-	letters *writer // what is said between sessions
-	bell    *bell
-	texts   sync.Map // of statements, by the text with @ for the schema
+	log      *slog.Logger
+	name     string        // of the process, for people
+	read     *pgxpool.Pool // for readers
+	calls    *pgxpool.Pool // for what must not wait for readers
+	session  atomic.Int64
+	schemaID atomic.Int64 // see schemaNumber; 0: not read yet
+	commits  *writer
+	letters  *writer // what is said between sessions
+	bell     *bell
+	texts    sync.Map // of statements, by the text with @ for the schema
 
 	// ctx ends with the store: commits belong to many callers, so none of theirs
 	// bounds one.
@@ -59,7 +60,7 @@ type Store struct {
 	expiry      expiry
 }
 
-var _ store.Shared = (*Store)(nil)
+var _ store.Outside = (*Store)(nil)
 
 // Open opens the schema that the DSN names, or makes it, and brings it to the
 // present version. Its errors wrap api.ErrStore or api.ErrInvalid and say what

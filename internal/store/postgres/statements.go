@@ -89,13 +89,14 @@ var (
 		RETURNING f.run, f.id, f.pending)
 		SELECT run, id FROM u WHERE pending = 0 UNION ALL SELECT 0, 1 / ((SELECT count(*) FROM u) = $6)::int`
 
-	addRuns   = insert("run", runColumns, "bigint bytea bytea smallint int int bigint bigint bigint bigint bytea bytea")
+	addRuns   = insert("run", runColumns, runTypes)
 	addTasks  = insert("task", taskColumns, "bigint bigint bigint int bytea smallint int int bytea")
 	addFrames = insert("frame", frameColumns, "bigint bigint bigint int smallint smallint bigint bigint bigint bigint bigint bigint bytea")
 	addBlocks = insert("block", blockColumns, "bigint bigint bigint bigint bigint")
 )
 
 const (
+	runTypes     = "bigint bytea bytea smallint int int bigint bigint bigint bigint bytea bytea"
 	runColumns   = "id, uid, name, state, gen, epoch, base, created, finished, owner, plan, cell"
 	taskColumns  = "id, run, frame, place, name, state, attempt, gen, cell"
 	frameColumns = "run, id, parent, place, kind, state, base, source, count, pending, failed, low, cell"

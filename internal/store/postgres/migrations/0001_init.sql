@@ -14,7 +14,8 @@ INSERT INTO counter VALUES
     ('keys', 1),   -- the first key that was not reserved yet
     ('blobs', 1),  -- the same for numbers of large values
     ('last', 0),   -- the highest number of a run that was removed
-    ('giving', 0); -- locked by who gives another process up
+    ('giving', 0), -- locked by who gives another process up
+    ('schema', floor(random() * 9007199254740992)); -- tells this schema from others of its name
 
 -- Run numbers are taken in blocks of this size, without waiting for each other.
 CREATE SEQUENCE run_number INCREMENT 1024;
