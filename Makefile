@@ -38,6 +38,14 @@ demo: ## Count the words of the Go toolchain's sources, as one durable pipeline
 demo-crash: ## The same, killed half-way and continued; checks that the answer is equal
 	$(GO) run ./examples/wordcount/crash $(ARGS)
 
+.PHONY: demo-cluster
+demo-cluster: ## Count words with four processes on a throw-away PostgreSQL; one is killed every 2 s, and once the database restarted
+	@scripts/with-postgres $(GO) run ./examples/wordcount/cluster $(ARGS)
+
+.PHONY: torture
+torture: ## Random pipelines and flows on a PostgreSQL whose processes are killed, for 10 minutes (make torture ARGS='-for 60s')
+	@scripts/with-postgres $(GO) run ./examples/torture $(ARGS)
+
 .PHONY: examples
 examples: ## Run each snippet of examples/pipelines and examples/tasks, one line each
 	$(GO) run ./examples/pipelines $(ARGS)

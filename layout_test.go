@@ -43,7 +43,7 @@ var mayImport = map[string]string{
 }
 
 // exampleImports is what every package below examples/ may import of ours.
-const exampleImports = ". api examples/cluster examples/kill examples/ledger"
+const exampleImports = ". api examples/cluster examples/kill examples/ledger examples/torture/work"
 
 // The pure packages decide and do nothing else: this is all of the standard
 // library that they may use, and what of it they may not call.

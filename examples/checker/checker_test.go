@@ -135,6 +135,31 @@ func TestBrokenPromises(t *testing.T) {
 	}
 }
 
+// Processes together: a body runs again when one of them has died, or by one that
+// was late.
+func TestTogether(t *testing.T) {
+	const begin = "together\nstart 7 RUN/0 read 1\n"
+	for _, c := range []struct{ name, ledger, want string }{
+		{"two processes", begin + "start 8 RUN/16 read 1\nend 8 RUN/16 read 1 ok\nend 7 RUN/0 read 1 ok\n", ""},
+		{"again after one has died", begin + "gone 9\nstart 8 RUN/0 read 1\nend 7 RUN/0 read 1 ok\nend 8 RUN/0 read 1 ok\n", ""},
+		{"again though none has died", begin + "start 8 RUN/0 read 1\n", "none has died"},
+		{"late, of what was committed", begin + "end 7 RUN/0 read 1 ok\nopen 1\ncommitted RUN/0 read 1 6 5\nlate 8\nstart 8 RUN/0 read 1\n", ""},
+		{"not late, of what was committed", begin + "end 7 RUN/0 read 1 ok\nopen 1\ncommitted RUN/0 read 1 6 5\ngone 8\nstart 9 RUN/0 read 1\n", "its end was committed"},
+		{"committed without an end", begin + "open 1\ncommitted RUN/0 read 1 6 5\n", "noted no such end"},
+		{"a committed end is lost", begin + "end 7 RUN/0 read 1 ok\nopen 1\ncommitted RUN/0 read 1 6 5\nopen 2\nopen 3\n", "is gone"},
+		{"more ends than bodies", begin + "end 7 RUN/0 read 1 ok\nend 8 RUN/0 read 1 ok\n", "ends twice"},
+	} {
+		v := newVerdict()
+		if err := v.read(strings.NewReader(strings.ReplaceAll(c.ledger, "RUN", run))); err != nil {
+			t.Fatal(c.name, err)
+		}
+		broken := strings.Join(v.broken, "\n")
+		if c.want == "" && broken != "" || !strings.Contains(broken, c.want) {
+			t.Errorf("%s: broken: %q, want %q", c.name, broken, c.want)
+		}
+	}
+}
+
 func TestUnreadableLedger(t *testing.T) {
 	for _, line := range []string{"begin 1 RUN/0 read 1", "start 1 RUN/0 read", "start 1 RUN/0 read one", "end 1 RUN/0 read 1 fine"} {
 		db, path := files(t, "open 1\n"+line+"\n", "")

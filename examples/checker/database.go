@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -50,6 +52,9 @@ func (d *database) committed() []taskRun {
 // the one that died has left it: opening it would already mend it.
 func readDatabase(path string) (*database, error) {
 	d := &database{runs: map[string]int{}}
+	if strings.Contains(path, "://") {
+		return d, d.readPostgres(context.Background(), path)
+	}
 	dir, err := os.MkdirTemp("", "checker")
 	if err != nil {
 		return nil, err
@@ -162,21 +167,29 @@ func (d *database) readTasks(conn *sqlite.Conn) error {
 		}
 		cell := make([]byte, st.ColumnLen(5))
 		st.ColumnBytes(5, cell)
-		t := taskRun{
+		d.add(taskRun{
 			id:   fmt.Sprintf("%s/%d", uuid(st, 0), st.ColumnInt64(1)),
 			task: st.ColumnText(2), state: st.ColumnInt(3), attempts: st.ColumnInt(4), sum: crc32.ChecksumIEEE(cell),
-		}
-		if t.state < completed {
-			t.attempts-- // the last one is still to come, or to end
-		}
-		d.tasks = append(d.tasks, t)
+		})
 	})
 }
 
-// uuid is the text of a run's id.
+// add takes a task run with the number of its last attempt.
+func (d *database) add(t taskRun) {
+	if t.state < completed {
+		t.attempts-- // the last one is still to come, or to end
+	}
+	d.tasks = append(d.tasks, t)
+}
+
 func uuid(st *sqlite.Stmt, column int) string {
 	raw := make([]byte, st.ColumnLen(column))
 	st.ColumnBytes(column, raw)
+	return idText(raw)
+}
+
+// idText is the text of a run's id.
+func idText(raw []byte) string {
 	if len(raw) != 16 {
 		return hex.EncodeToString(raw)
 	}

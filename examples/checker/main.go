@@ -11,10 +11,19 @@
 //	open N                                          the Nth opening
 //	committed TASKRUN TASK ATTEMPTS STATE CHECKSUM  so many attempts have ended
 //
+// Where several processes share a PostgreSQL database (-db is its DSN then), open
+// may be called at any time, and who starts and kills them adds these lines:
+//
+//	together    first of all
+//	gone PID    a process that has died, stands still, or is about to leave
+//	late PID    a process that will stand still for as long as if it had died
+//
 // The verdict is about these promises, see verdict.go:
 //
 //   - A body runs twice only if it had begun in a process that died, and its end
-//     was not committed when the file was opened again.
+//     was not committed when the file was opened again. Of processes together: if
+//     one of them has died meanwhile. One that was late may run what others have
+//     run, and nothing of that counts.
 //   - What was committed stays, and an end is committed once.
 //   - Each committed end is that of a body that ended so, and each body that
 //     ran belongs to a task run in the database. No two tasks share an id.
@@ -25,7 +34,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"flag"
 	"fmt"
@@ -33,7 +41,7 @@ import (
 )
 
 func main() {
-	db := flag.String("db", "", "database file")
+	db := flag.String("db", "", "database file, or the DSN of a PostgreSQL database")
 	ledger := flag.String("ledger", "", "ledger file")
 	flag.Parse()
 	if err := command(flag.Arg(0), *db, *ledger); err != nil {
@@ -68,12 +76,13 @@ func noteOpening(db, ledger string) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	w := bufio.NewWriter(file)
-	fmt.Fprintf(w, "open %d\n", n+1)
+	// Others may write to the file too, so only whole lines are written at a time.
+	lines := fmt.Appendf(nil, "open %d\n", n+1)
 	for _, t := range now.committed() {
-		fmt.Fprintln(w, "committed", t.id, t.task, t.attempts, t.state, t.sum)
+		lines = fmt.Appendln(lines, "committed", t.id, t.task, t.attempts, t.state, t.sum)
 	}
-	return errors.Join(w.Flush(), file.Close())
+	_, err = file.Write(lines)
+	return errors.Join(err, file.Close())
 }
 
 // check judges, prints the verdict, and fails if a promise was broken.
@@ -92,7 +101,8 @@ func check(db, ledger string) error {
 		return err
 	}
 	v.conclude(end)
-	fmt.Printf("openings=%d task_runs=%d bodies=%d ran_twice=%d\n", v.openings, len(end.tasks), v.bodies, v.twice)
+	fmt.Printf("openings=%d task_runs=%d bodies=%d ran_twice=%d lost=%d doubled=%d\n",
+		v.openings, len(end.tasks), v.bodies, v.twice, v.lost, v.doubled)
 	if len(v.broken) == 0 {
 		fmt.Println("verdict: every promise was kept")
 		return nil

@@ -15,11 +15,16 @@ type verdict struct {
 	openings int
 	bodies   int // attempts that began, each counted once
 	twice    int // of these, how many began more than once
+	lost     int // committed ends that are gone
+	doubled  int // ends that were committed twice
 	broken   []string
 
-	process string // that runs since the last opening, "" before its first line
-	line    int
-	tasks   map[string]*history // by task run id
+	together bool            // several processes run at a time
+	gone     int             // processes that died
+	late     map[string]bool // processes that stood still for a while
+	process  string          // that runs since the last opening, "" before its first line
+	line     int
+	tasks    map[string]*history // by task run id
 }
 
 // history is what the ledger says of one task run.
@@ -33,12 +38,17 @@ type history struct {
 // attempt is one execution of a body, or several with a crash in between.
 type attempt struct {
 	starts  int
-	started int    // opening after which it began last
-	ended   int    // opening after which it ended last, 0 never
-	outcome string // of that end
+	gone    int // how many processes had died when it began last
+	started int // opening after which it began last
+	ended   int // opening after which it ended last, 0 never
+	ends    int
+	outcome string // of the last end
+	ok, bad bool   // how it ended, whichever time
 }
 
-func newVerdict() *verdict { return &verdict{tasks: map[string]*history{}} }
+func newVerdict() *verdict {
+	return &verdict{tasks: map[string]*history{}, late: map[string]bool{}}
+}
 
 func (v *verdict) breach(format string, args ...any) {
 	v.broken = append(v.broken, fmt.Sprintf(format, args...))
@@ -65,6 +75,12 @@ func (v *verdict) read(r io.Reader) error {
 		switch {
 		case len(f) == 2 && f[0] == "open":
 			v.opened()
+		case len(f) == 1 && f[0] == "together":
+			v.together = true
+		case len(f) == 2 && f[0] == "gone":
+			v.gone++
+		case len(f) == 2 && f[0] == "late":
+			v.late[f[1]] = true
 		case len(f) == 6 && f[0] == "committed":
 			err = v.committed(f[1], f[2], f[3:])
 		case len(f) == 5 && f[0] == "start":
@@ -72,7 +88,7 @@ func (v *verdict) read(r io.Reader) error {
 		case len(f) == 6 && f[0] == "end" && (f[5] == "ok" || f[5] == "error"):
 			err = v.end(f[1], f[2], f[3], f[4], f[5])
 		default:
-			err = fmt.Errorf("is none of the four kinds: %q", s.Text())
+			err = fmt.Errorf("is of no kind that is known: %q", s.Text())
 		}
 		if err != nil {
 			return fmt.Errorf("ledger line %d: %w", v.line, err)
@@ -99,6 +115,9 @@ func (v *verdict) opened() {
 	v.vanished()
 	v.openings++
 	v.process = ""
+	if !v.together { // the process before this opening has died
+		v.gone++
+	}
 }
 
 // vanished looks for what the database held at the opening before this one, and
@@ -106,6 +125,7 @@ func (v *verdict) opened() {
 func (v *verdict) vanished() {
 	for _, id := range slices.Sorted(maps.Keys(v.tasks)) {
 		if h := v.tasks[id]; h.seen > 0 && h.seen < v.openings {
+			v.lost++
 			v.breach("opening %d: the committed end of %s %s is gone", v.openings, h.task, id)
 			h.seen = 0 // once is enough
 		}
@@ -129,22 +149,36 @@ func (v *verdict) found(id, task string, now taskRun) {
 	switch {
 	case h.seen == 0:
 	case was.state >= completed && (now.state != was.state || now.attempts != was.attempts || now.sum != was.sum):
+		v.doubled++
 		v.breach("opening %d: %s %s had ended already, in state %d at attempt %d; now it is in state %d at attempt %d: a second end",
 			v.openings, task, id, was.state, was.attempts, now.state, now.attempts)
 	case now.attempts < was.attempts:
+		v.lost++
 		v.breach("opening %d: %s %s had %d attempts behind it, now %d", v.openings, task, id, was.attempts, now.attempts)
 	}
 	h.seen, h.was = v.openings, now
 	for n := was.attempts + 1; n <= now.attempts; n++ {
-		want := "error"
-		if n == now.attempts && now.state == completed {
-			want = "ok"
-		}
-		// It was not committed an opening ago, so the process since then did it.
-		if a := h.attempts[n]; a == nil || a.ended != v.openings-1 || a.outcome != want {
-			v.breach("opening %d: attempt %d of %s %s is committed as %s, but the last process noted no such end", v.openings, n, task, id, want)
+		ok := n == now.attempts && now.state == completed
+		if a := h.attempts[n]; a == nil || !v.noted(a, ok) {
+			v.breach("opening %d: attempt %d of %s %s is committed as %s, but the last process noted no such end", v.openings, n, task, id, outcome(ok))
 		}
 	}
+}
+
+// noted reports whether an end that was committed since the last opening is in
+// the ledger. One process at a time: then it is the end that it noted last.
+func (v *verdict) noted(a *attempt, ok bool) bool {
+	if v.together {
+		return ok && a.ok || !ok && a.bad
+	}
+	return a.ended == v.openings-1 && a.outcome == outcome(ok)
+}
+
+func outcome(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "error"
 }
 
 // start is a body that begins.
@@ -155,11 +189,11 @@ func (v *verdict) start(process, id, task, number string) error {
 	}
 	v.belongs(process)
 	h := v.of(id, task)
-	if n <= h.was.attempts {
+	if n <= h.was.attempts && !v.late[process] {
 		v.breach("line %d: attempt %d of %s %s runs, though its end was committed when the file was opened", v.line, n, task, id)
 	}
 	if n > 1 && n > h.was.attempts+1 {
-		if before := h.attempts[n-1]; before == nil || before.ended != v.openings || before.outcome != "error" {
+		if before := h.attempts[n-1]; before == nil || !before.bad || !v.together && (before.ended != v.openings || before.outcome != "error") {
 			v.breach("line %d: attempt %d of %s %s runs, though the one before it has not failed", v.line, n, task, id)
 		}
 	}
@@ -169,14 +203,14 @@ func (v *verdict) start(process, id, task, number string) error {
 		h.attempts[n] = a
 		v.bodies++
 	}
-	if a.starts > 0 && a.started == v.openings {
-		v.breach("line %d: attempt %d of %s %s runs twice in one process", v.line, n, task, id)
+	if a.starts > 0 && a.gone == v.gone && !v.late[process] {
+		v.breach("line %d: attempt %d of %s %s runs twice in one process, or though none has died", v.line, n, task, id)
 	}
 	if a.starts == 1 {
 		v.twice++
 	}
 	a.starts++
-	a.started = v.openings
+	a.started, a.gone = v.openings, v.gone
 	return nil
 }
 
@@ -189,19 +223,22 @@ func (v *verdict) end(process, id, task, number, outcome string) error {
 	v.belongs(process)
 	a := v.of(id, task).attempts[n]
 	switch {
-	case a == nil || a.started != v.openings:
+	case a == nil || !v.together && a.started != v.openings:
 		v.breach("line %d: attempt %d of %s %s ends, but has not begun", v.line, n, task, id)
 		return nil
-	case a.ended == v.openings:
+	case !v.together && a.ended == v.openings, a.ends == a.starts:
 		v.breach("line %d: attempt %d of %s %s ends twice", v.line, n, task, id)
 	}
+	a.ends++
 	a.ended, a.outcome = v.openings, outcome
+	a.ok, a.bad = a.ok || outcome == "ok", a.bad || outcome != "ok"
 	return nil
 }
 
 // belongs holds a line to the one process that was announced by an opening.
 func (v *verdict) belongs(process string) {
 	switch {
+	case v.together:
 	case v.openings == 0:
 		v.breach("line %d: a body ran before the first opening was noted", v.line)
 	case v.process != "" && v.process != process:

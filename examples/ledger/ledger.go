@@ -5,6 +5,7 @@
 //
 //	start PID TASKRUN TASK ATTEMPT
 //	end PID TASKRUN TASK ATTEMPT ok|error
+//	gone PID
 //
 // and is written by a single write to a file that only grows, so lines of
 // several goroutines never mix.
@@ -43,6 +44,17 @@ func (b *Book) Finished(ctx context.Context, how runnel.Finished) error {
 		return b.write(ctx, "end", " error")
 	}
 	return b.write(ctx, "end", " ok")
+}
+
+// Leaving notes that this process is about to close its engine: others go on with
+// its flows from then on, so their bodies begin anew.
+func (b *Book) Leaving() error {
+	file := b.file.Load()
+	if file == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(file, "gone %d\n", os.Getpid())
+	return err
 }
 
 // write fails the task if the line can't be written: no body may run unnoted.

@@ -23,9 +23,13 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.dir, "dir", "", "directory to read (default: the Go toolchain's)")
-	flag.StringVar(&o.db, "db", filepath.Join(os.TempDir(), "runnel-wordcount.db"), "database file")
+	flag.StringVar(&o.db, "db", filepath.Join(os.TempDir(), "runnel-wordcount.db"), "database file, or the DSN of a PostgreSQL database")
 	flag.IntVar(&o.parallelism, "parallelism", 16, "folders at the same time")
 	flag.BoolVar(&o.again, "continue", false, "take up the newest run in the database, even one that has ended")
+	flag.BoolVar(&o.work, "work", false, "submit nothing: work on what others submit, until interrupted")
+	flag.BoolVar(&o.submit, "submit", false, "submit it, for others to work on, and end")
+	flag.IntVar(&o.concurrency, "concurrency", 0, "bodies at the same time (default 256)")
+	flag.DurationVar(&slow, "slow", 0, "how much longer each file takes, as if its disk were slow")
 	flag.StringVar(&o.ledger, "ledger", "", "note on this file which bodies ran")
 	flag.Parse()
 
@@ -38,9 +42,9 @@ func main() {
 }
 
 type options struct {
-	dir, db, ledger string
-	parallelism     int
-	again           bool
+	dir, db, ledger          string
+	parallelism, concurrency int
+	again, work, submit      bool
 }
 
 // demo opens the database, runs the pipeline or goes on with it, and prints
@@ -51,19 +55,31 @@ func demo(ctx context.Context, o options) (err error) {
 			return err
 		}
 	}
-	if o.db, err = filepath.Abs(o.db); err != nil {
-		return err
+	dsn := o.db
+	if !strings.Contains(dsn, "://") {
+		if o.db, err = filepath.Abs(o.db); err != nil {
+			return err
+		}
+		dsn = "sqlite:" + o.db
 	}
-	eng, err := runnel.Open(ctx, "sqlite:"+o.db, runnel.Register(list, count, add))
+	eng, err := runnel.Open(ctx, dsn, runnel.Register(list, count, add), runnel.Concurrency(o.concurrency))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.Close(context.WithoutCancel(ctx))) }()
 
+	if o.work {
+		<-ctx.Done()
+		return nil
+	}
 	begun := time.Now()
 	run, err := take(ctx, eng, o)
 	if err != nil {
 		return err
+	}
+	if o.submit {
+		fmt.Println("submitted", run.ID())
+		return nil
 	}
 	before, err := run.Status(ctx)
 	if err != nil {

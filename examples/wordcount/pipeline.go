@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/examples/ledger"
@@ -55,7 +56,12 @@ func listFiles(_ context.Context, dir string) ([][]string, error) {
 
 // countFile counts the words of one file. One in 500 times it fails, to show
 // that it is tried again.
-func countFile(_ context.Context, path string) (Tally, error) {
+func countFile(ctx context.Context, path string) (Tally, error) {
+	select {
+	case <-time.After(slow):
+	case <-ctx.Done():
+		return Tally{}, context.Cause(ctx)
+	}
 	if rand.IntN(500) == 0 {
 		return Tally{}, errors.New("the disk hiccuped (not really)")
 	}
@@ -65,6 +71,9 @@ func countFile(_ context.Context, path string) (Tally, error) {
 	}
 	return countWords(text), nil
 }
+
+// slow is what -slow says.
+var slow time.Duration
 
 // countWords counts maximal runs of ASCII letters, in lower case.
 func countWords(text []byte) Tally {

@@ -1,0 +1,98 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/examples/cluster"
+	"github.com/runnel-dev/runnel/examples/kill"
+	"github.com/runnel-dev/runnel/examples/torture/work"
+)
+
+type options struct {
+	duration, every, lease time.Duration
+	workers                int
+	seed                   uint64
+}
+
+// patience is how long the work may take that is in progress when nobody is
+// disturbed any more.
+const patience = 2 * time.Minute
+
+func torture(ctx context.Context, o options) error {
+	server := os.Getenv("RUNNEL_POSTGRES")
+	if server == "" {
+		return errors.New("RUNNEL_POSTGRES is not set: make torture starts a throw-away server, or set it to the DSN of one")
+	}
+	dir, err := os.MkdirTemp("", "runnel-torture")
+	if err != nil {
+		return err
+	}
+	if err := kill.Build(ctx, dir, "torture", "checker"); err != nil {
+		return err
+	}
+	sep := "?"
+	if strings.Contains(server, "?") {
+		sep = "&"
+	}
+	c := &cluster.Cluster{
+		Size: o.workers, Look: max(3, int(o.duration/o.every)/8), Checker: filepath.Join(dir, "checker"), Ledger: filepath.Join(dir, "ledger"),
+		Database: server + sep + "schema=" + filepath.Base(dir) + "&lease=" + o.lease.String(),
+		Restart:  strings.Fields(os.Getenv("RUNNEL_POSTGRES_RESTART")),
+		Rand:     rand.New(rand.NewPCG(o.seed, o.seed)),
+		Log:      func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
+	}
+	program := filepath.Join(dir, "torture")
+	c.Command = []string{program, "-serve", c.Database, "-ledger", c.Ledger}
+	fmt.Printf("%d processes for %s, seed %d\n", o.workers, o.duration, o.seed)
+	runs, err := disturbed(ctx, c, o, program)
+	var verdict string
+	if err == nil {
+		err = c.Check(ctx, "check", &verdict)
+	}
+	if err != nil {
+		return fmt.Errorf("%w\n(the files are in %s; to begin it alike: -seed %d)", err, dir, o.seed)
+	}
+	fmt.Printf("%d runs, each with the right answer; %d processes killed, %d stood still, the database restarted %d times\n%s",
+		runs, c.Kills, c.Frozen, c.Restarts, verdict)
+	return os.RemoveAll(dir)
+}
+
+// disturbed has runs submitted and looked at, while the workers are disturbed, and
+// says how many there were.
+func disturbed(ctx context.Context, c *cluster.Cluster, o options, program string) (int, error) {
+	// The observer knows no task, so it is asked, and never works.
+	eng, err := runnel.Open(ctx, c.Database, runnel.LogTo(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return 0, err
+	}
+	err = eng.Limits().Create(ctx, work.Tag, 3)
+	if err == nil {
+		err = c.Start(ctx)
+	}
+	if err != nil {
+		return 0, errors.Join(err, eng.Close(ctx))
+	}
+	over, end := context.WithTimeout(ctx, o.duration)
+	defer end()
+	calm, late := context.WithCancelCause(ctx)
+	defer late(nil)
+	j := &jury{eng: eng, first: o.seed, program: []string{program, "-submit", c.Database, "-ledger", c.Ledger}, end: end, calm: calm, places: make(chan struct{}, ahead)}
+	j.all.Go(func() { j.submit(over) })
+	disturbing := c.Disturb(ctx, o.every, 2*o.lease, over.Done())
+	end()
+	patient := time.AfterFunc(patience, func() { late(fmt.Errorf("it does not end within %s though nobody is disturbed", patience)) })
+	j.all.Wait()
+	patient.Stop()
+	return j.runs, errors.Join(disturbing, errors.Join(j.wrong...), c.Stop(), eng.Close(ctx))
+}
