@@ -16,7 +16,8 @@
 //
 //	together    first of all
 //	gone PID    a process that has died, stands still, or is about to leave
-//	late PID    a process that will stand still for as long as if it had died
+//	late PID    a process that will stand still for as long as if it had died, or
+//	            that is about to leave: others may run what it has begun
 //
 // The verdict is about these promises, see verdict.go:
 //
@@ -26,7 +27,10 @@
 //     run, and nothing of that counts.
 //   - What was committed stays, and an end is committed once.
 //   - Each committed end is that of a body that ended so, and each body that
-//     ran belongs to a task run in the database. No two tasks share an id.
+//     ran belongs to a task run in the database. No two tasks share an id. A call
+//     of a flow that began in a process that died may have got another task run
+//     since, under the same idempotency key; of processes together, such bodies are
+//     counted as run in vain.
 //   - In the end all runs are COMPLETED.
 //
 // It is about programs whose attempts end by themselves: without timeouts,
@@ -101,8 +105,8 @@ func check(db, ledger string) error {
 		return err
 	}
 	v.conclude(end)
-	fmt.Printf("openings=%d task_runs=%d bodies=%d ran_twice=%d lost=%d doubled=%d\n",
-		v.openings, len(end.tasks), v.bodies, v.twice, v.lost, v.doubled)
+	fmt.Printf("openings=%d task_runs=%d bodies=%d ran_twice=%d in_vain=%d lost=%d doubled=%d\n",
+		v.openings, len(end.tasks), v.bodies, v.twice, v.vain, v.lost, v.doubled)
 	if len(v.broken) == 0 {
 		fmt.Println("verdict: every promise was kept")
 		return nil

@@ -15,6 +15,7 @@ type verdict struct {
 	openings int
 	bodies   int // attempts that began, each counted once
 	twice    int // of these, how many began more than once
+	vain     int // bodies that ran, and whose task runs the database does not have
 	lost     int // committed ends that are gone
 	doubled  int // ends that were committed twice
 	broken   []string
@@ -38,9 +39,10 @@ type history struct {
 // attempt is one execution of a body, or several with a crash in between.
 type attempt struct {
 	starts  int
-	gone    int // how many processes had died when it began last
-	started int // opening after which it began last
-	ended   int // opening after which it ended last, 0 never
+	by      string // process, in which it began last
+	gone    int    // how many processes had died when it began last
+	started int    // opening after which it began last
+	ended   int    // opening after which it ended last, 0 never
 	ends    int
 	outcome string // of the last end
 	ok, bad bool   // how it ended, whichever time
@@ -203,14 +205,14 @@ func (v *verdict) start(process, id, task, number string) error {
 		h.attempts[n] = a
 		v.bodies++
 	}
-	if a.starts > 0 && a.gone == v.gone && !v.late[process] {
+	if a.starts > 0 && a.gone == v.gone && !v.late[process] && !v.late[a.by] {
 		v.breach("line %d: attempt %d of %s %s runs twice in one process, or though none has died", v.line, n, task, id)
 	}
 	if a.starts == 1 {
 		v.twice++
 	}
 	a.starts++
-	a.started, a.gone = v.openings, v.gone
+	a.started, a.gone, a.by = v.openings, v.gone, process
 	return nil
 }
 
@@ -273,7 +275,11 @@ func (v *verdict) conclude(end *database) {
 	v.vanished()
 	v.openings--
 	for id, h := range v.tasks {
-		if !rows[id] {
+		switch {
+		case rows[id]:
+		case v.together && v.gone > 0:
+			v.vain++
+		default:
 			v.breach("a body of %s %s ran, but the database has no such task run", h.task, id)
 		}
 	}

@@ -5,6 +5,7 @@
 //
 //	start PID TASKRUN TASK ATTEMPT
 //	end PID TASKRUN TASK ATTEMPT ok|error
+//	late PID
 //	gone PID
 //
 // and is written by a single write to a file that only grows, so lines of
@@ -53,7 +54,7 @@ func (b *Book) Leaving() error {
 	if file == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(file, "gone %d\n", os.Getpid())
+	_, err := fmt.Fprintf(file, "late %d\ngone %[1]d\n", os.Getpid())
 	return err
 }
 

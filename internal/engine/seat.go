@@ -53,12 +53,32 @@ func (s *Seat) Wait(ctx context.Context, h *Handle) (Outcome, error) {
 		if err != ErrLost { //nolint:errorlint // other errors have its code
 			return out, err
 		}
-		e, err := s.After(ctx, h.e)
-		if err == nil {
-			h, err = e.Find(ctx, h.id)
-		}
-		if err != nil {
+		if h, err = s.find(ctx, h.e, h.id); err != nil {
 			return Outcome{}, err
+		}
+	}
+}
+
+// find gives a run to wait for, of the engine that comes after one that was lost, as
+// soon as the store can be read.
+func (s *Seat) find(ctx context.Context, gone *Engine, id string) (h *Handle, err error) {
+	for {
+		e, err := s.After(ctx, gone)
+		if err != nil {
+			return nil, err
+		}
+		err = e.patiently(func() (err error) {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			h, err = e.Find(ctx, id)
+			return err
+		})
+		select {
+		case <-e.Lost():
+			gone = e
+		default:
+			return h, err
 		}
 	}
 }
