@@ -3,6 +3,7 @@ package runnel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -188,15 +189,19 @@ func TestWhyOfWhatDoesNotWait(t *testing.T) {
 		quiet()
 		w, err := s.eng.Why(t.Context(), run.ID())
 		do(t, err)
+		queued := 1 // the group stands there whole; where processes may join that serve the queue it does not
+		if s.store == "postgres" {
+			queued = 2
+		}
 		wants(t, "waiting", w, api.Waiting{
 			Kind: api.WaitsForTaskRuns, Running: 1, Limit: 1, Taken: 1,
-			Counts: map[api.WaitingKind]int{api.WaitsForParallelism: 4, api.WaitsForQueue: 1},
+			Counts: map[api.WaitingKind]int{api.WaitsForParallelism: 4, api.WaitsForQueue: queued},
 		})
-		says(t, w.String(), "1 running, 4 waiting for parallelism (1 of 1 in progress), 1 waiting for queue")
+		says(t, w.String(), fmt.Sprintf("1 running, 4 waiting for parallelism (1 of 1 in progress), %d waiting for queue", queued))
 		do(t, run.Pause(t.Context()))
 		w, err = s.eng.Why(t.Context(), run.ID())
 		do(t, err)
-		if w.Kind != api.WaitsForResume || w.Counts[api.WaitsForResume] != 5 {
+		if w.Kind != api.WaitsForResume || w.Counts[api.WaitsForResume] != 4+queued {
 			t.Errorf("the paused run %s: %+v", w, w)
 		}
 	}, runnel.Queues("default"))
