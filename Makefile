@@ -71,7 +71,7 @@ sim: ## Run simulated crashes and faults, SEEDS from SEED on (make sim SEED=17 S
 
 .PHONY: mutants
 mutants: ## Plant known faults one at a time; each must be found
-	$(GO) test ./internal/sim -run TestMutants -count=1 -timeout 15m -mutants -v
+	@scripts/with-postgres $(GO) test ./internal/sim -run TestMutants -count=1 -timeout 15m -mutants -v
 
 .PHONY: kill
 kill: ## Kill a program 20 times with SIGKILL, then compare what ran with its file (make kill SEED=17)

@@ -393,6 +393,21 @@ var mutants = []mutant{
 // anyway would find them all.
 const mutantSeeds = 2000
 
+// TestMutantsFit: what they change is there, once.
+func TestMutantsFit(t *testing.T) {
+	for _, m := range mutants {
+		for _, e := range m.edits {
+			text, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(e.file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(text), e.old); n != 1 {
+				t.Errorf("%s: %s has %q %d times", m.name, e.file, e.old, n)
+			}
+		}
+	}
+}
+
 // TestMutants plants the faults, each in a tree of its own made by an overlay.
 func TestMutants(t *testing.T) {
 	if !*plant {

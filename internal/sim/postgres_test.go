@@ -18,9 +18,9 @@ func (u unhurried) ReserveKeys(ctx context.Context, n int64) (int64, error) {
 	return u.Store.ReserveKeys(context.WithoutCancel(ctx), n)
 }
 
-// TestSeedsOnPostgres does on a server what TestSeeds does in memory. There are few seeds, since the store is
+// TestPostgresSeeds does on a server what TestSeeds does in memory. There are few seeds, since the store is
 // looked at after each step, and what could differ between stores is what storetest is for.
-func TestSeedsOnPostgres(t *testing.T) {
+func TestPostgresSeeds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(12) {
 		s, err := postgres.Open(context.WithoutCancel(t.Context()), pgtest.With(pgtest.DSN(t), "lease", "1h"), postgres.Options{})
