@@ -18,11 +18,12 @@ import (
 
 // cacheSuite is an engine with the cached tasks that a case needs.
 type cacheSuite struct {
-	eng  *runnel.Engine
-	dsn  string
-	all  []runnel.AnyTask
-	mu   sync.Mutex
-	runs map[string]int // bodies that began, by task
+	failures atomic.Int32 // attempts that will fail
+	eng      *runnel.Engine
+	dsn      string
+	all      []runnel.AnyTask
+	mu       sync.Mutex
+	runs     map[string]int // bodies that began, by task
 }
 
 // cached runs a test on each store, on fake time.
@@ -219,10 +220,9 @@ func TestCacheKeys(t *testing.T) {
 
 // Only what completed is kept, and it does not matter at which attempt.
 func TestCacheKeepsWhatCompleted(t *testing.T) {
-	var failures atomic.Int32
-	tasks := func(*cacheSuite) []runnel.AnyTask {
+	tasks := func(s *cacheSuite) []runnel.AnyTask {
 		return []runnel.AnyTask{runnel.NewTask0("flaky", func(context.Context) (int, error) {
-			if failures.Add(-1) >= 0 {
+			if s.failures.Add(-1) >= 0 {
 				return 0, errors.New("not yet")
 			}
 			return 7, nil
@@ -230,10 +230,10 @@ func TestCacheKeepsWhatCompleted(t *testing.T) {
 	}
 	cached(t, "task-case-109", tasks, func(t *testing.T, s *cacheSuite) {
 		flaky := s.all[0].(runnel.Task0[int])
-		failures.Store(3)
+		s.failures.Store(3)
 		wants(t, "spent", outcome(t, s, flaky.Send()), "not yet Failed")
 		wants(t, "second attempt", outcome(t, s, flaky.Send()), "7 Completed")
-		failures.Store(3)
+		s.failures.Store(3)
 		wants(t, "kept", outcome(t, s, flaky.Send()), "7 Cached")
 	})
 }
