@@ -17,6 +17,8 @@ MODULES := $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
 # Arguments.
 SEED     ?= 1
 SEEDS    ?= 1000
+EVERY    ?= 1
+FROM     ?= 0
 FUZZTIME ?= 10s
 PKG      ?= ./...
 ARGS     ?=
@@ -70,8 +72,8 @@ sim: ## Run simulated crashes and faults, SEEDS from SEED on (make sim SEED=17 S
 	$(GO) test ./internal/sim -count=1 -timeout 30m -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED)
 
 .PHONY: mutants
-mutants: ## Plant known faults one at a time; each must be found
-	@scripts/with-postgres $(GO) test ./internal/sim -run TestMutants -count=1 -timeout 15m -mutants -v
+mutants: ## Plant known faults one at a time; each must be found (EVERY=3 FROM=n: each third of them)
+	@scripts/with-postgres $(GO) test ./internal/sim -run TestMutants -count=1 -timeout 15m -mutants -every=$(EVERY) -from=$(FROM) -v
 
 .PHONY: kill
 kill: ## Kill a program 20 times with SIGKILL, then compare what ran with its file (make kill SEED=17)
