@@ -29,6 +29,7 @@ type frozen struct {
 	store.Shared
 
 	deaf    atomic.Bool  // letters do not come
+	away    atomic.Bool  // runs can't be read
 	expired atomic.Int64 // calls of Expire
 
 	mu    sync.Mutex
@@ -102,6 +103,13 @@ func (f *frozen) Expire(ctx context.Context, before int64, limit int) (int, bool
 	f.pass()
 	f.expired.Add(1)
 	return f.Shared.Expire(ctx, before, limit)
+}
+
+func (f *frozen) Run(ctx context.Context, id int64) (store.RunRow, error) {
+	if f.away.Load() {
+		return store.RunRow{}, store.ErrRetry
+	}
+	return f.Shared.Run(ctx, id)
 }
 
 func (f *frozen) Beat(ctx context.Context, offer []byte) ([]store.Member, int, error) {

@@ -231,8 +231,11 @@ func (e *Engine) changing(ctx context.Context, changed <-chan struct{}) error {
 
 // attend settles the handle of a run that another engine has once that has ended.
 func (e *Engine) attend(h *Handle) {
-	// As long as the store can't be read, it waits.
+	// As long as the store can't be read it waits, unless the engine ends.
 	err := e.patiently(func() error {
+		if e.closers.ctx.Err() != nil {
+			return api.ErrClosed
+		}
 		return e.wherever(e.closers.ctx, h.id, askEnd, h.id, nil, func(r *run, row *store.RunRow) error {
 			if r != nil {
 				return h.like(r.handle)
