@@ -15,9 +15,8 @@ import (
 // before, nobody knows the run ([ErrNotFound]).
 //
 // The transaction must be one of the PostgreSQL database that the engine has open,
-// by whatever connection; its role needs the right to insert into the tables run
-// and letter, and to select from counter, of the engine's schema. SubmitTx adds two
-// rows to it. While it is open, for however long, it keeps nobody waiting; the run
+// by whatever connection; its role needs USAGE of the engine's schema, INSERT on the
+// tables run and letter in it, and SELECT on counter. SubmitTx adds two rows. While it is open, for however long, it keeps nobody waiting; the run
 // begins within milliseconds of its commit, or within a few seconds if this process
 // has gone by then, or if nobody is notified since a pooler is between.
 //

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +28,7 @@ type Cluster struct {
 	Size     int      // how many of them
 	Checker  string   // the checker program
 	Database string   // its DSN
-	Restart  []string // a command that restarts the database; nil: it is not restarted
+	Restart  []string // a command that restarts the database; empty: it is not restarted
 	Ledger   string
 	Look     int // after how many disturbances it is noted what is committed
 	Rand     *rand.Rand
@@ -65,6 +66,27 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return string(bytes.TrimSpace(o.text))
+}
+
+// New makes a cluster of so many processes, without a command yet, on the server that
+// RUNNEL_POSTGRES names, in a schema of its own. RUNNEL_POSTGRES_RESTART may restart
+// it. The ledger, and program checker, are in a folder.
+func New(dir string, size int, lease time.Duration, seed uint64) (*Cluster, error) {
+	server := os.Getenv("RUNNEL_POSTGRES")
+	if server == "" {
+		return nil, errors.New("RUNNEL_POSTGRES is not set: make starts a throw-away server (make demo-cluster, make torture), or set it to the DSN of one")
+	}
+	sep := "?"
+	if strings.Contains(server, "?") {
+		sep = "&"
+	}
+	return &Cluster{
+		Size: size, Look: 3, Checker: filepath.Join(dir, "checker"), Ledger: filepath.Join(dir, "ledger"),
+		Database: server + sep + "schema=" + filepath.Base(dir) + "&lease=" + lease.String(),
+		Restart:  strings.Fields(os.Getenv("RUNNEL_POSTGRES_RESTART")),
+		Rand:     rand.New(rand.NewPCG(seed, seed)),
+		Log:      func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
+	}, nil
 }
 
 // Start starts the workers.
@@ -119,7 +141,7 @@ func (c *Cluster) Disturb(ctx context.Context, every, freeze time.Duration, done
 		}
 		var err error
 		switch {
-		case c.Restart != nil && c.Restarts == 0 && n >= 3:
+		case len(c.Restart) > 0 && c.Restarts == 0 && n >= 3:
 			err = c.restart(ctx)
 		case freeze > 0 && n%5 == 0:
 			err = c.freeze(ctx, freeze, done)

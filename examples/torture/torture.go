@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel"
@@ -30,27 +28,17 @@ type options struct {
 const patience = 2 * time.Minute
 
 func torture(ctx context.Context, o options) error {
-	server := os.Getenv("RUNNEL_POSTGRES")
-	if server == "" {
-		return errors.New("RUNNEL_POSTGRES is not set: make torture starts a throw-away server, or set it to the DSN of one")
-	}
 	dir, err := os.MkdirTemp("", "runnel-torture")
 	if err != nil {
 		return err
 	}
-	if err := kill.Build(ctx, dir, "torture", "checker"); err != nil {
+	c, err := cluster.New(dir, o.workers, o.lease, o.seed)
+	if err != nil {
 		return err
 	}
-	sep := "?"
-	if strings.Contains(server, "?") {
-		sep = "&"
-	}
-	c := &cluster.Cluster{
-		Size: o.workers, Look: max(3, int(o.duration/o.every)/8), Checker: filepath.Join(dir, "checker"), Ledger: filepath.Join(dir, "ledger"),
-		Database: server + sep + "schema=" + filepath.Base(dir) + "&lease=" + o.lease.String(),
-		Restart:  strings.Fields(os.Getenv("RUNNEL_POSTGRES_RESTART")),
-		Rand:     rand.New(rand.NewPCG(o.seed, o.seed)),
-		Log:      func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
+	c.Look = max(c.Look, int(o.duration/o.every)/8)
+	if err := kill.Build(ctx, dir, "torture", "checker"); err != nil {
+		return err
 	}
 	program := filepath.Join(dir, "torture")
 	c.Command = []string{program, "-serve", c.Database, "-ledger", c.Ledger}

@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,11 +52,11 @@ type options struct {
 }
 
 func count(ctx context.Context, o options) error {
-	server := os.Getenv("RUNNEL_POSTGRES")
-	if server == "" {
-		return errors.New("RUNNEL_POSTGRES is not set: make demo-cluster starts a throw-away server, or set it to the DSN of one")
-	}
 	work, err := os.MkdirTemp("", "runnel-cluster")
+	if err != nil {
+		return err
+	}
+	c, err := cluster.New(work, o.workers, o.lease, o.seed)
 	if err != nil {
 		return err
 	}
@@ -71,17 +70,6 @@ func count(ctx context.Context, o options) error {
 	}
 	fmt.Print("undisturbed:\n", calm)
 
-	sep := "?"
-	if strings.Contains(server, "?") {
-		sep = "&"
-	}
-	c := &cluster.Cluster{
-		Size: o.workers, Look: 3, Checker: filepath.Join(work, "checker"), Ledger: filepath.Join(work, "ledger"),
-		Database: server + sep + "schema=" + filepath.Base(work) + "&lease=" + o.lease.String(),
-		Restart:  strings.Fields(os.Getenv("RUNNEL_POSTGRES_RESTART")),
-		Rand:     rand.New(rand.NewPCG(o.seed, o.seed)),
-		Log:      func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
-	}
 	args := []string{"-db", c.Database, "-ledger", c.Ledger, "-slow", o.slow.String(), "-concurrency", "16", "-dir", o.dir, "-parallelism", "64"}
 	c.Command = append([]string{program, "-work"}, args...)
 	submit := func(how string) *exec.Cmd { return exec.CommandContext(ctx, program, append(args, how)...) }

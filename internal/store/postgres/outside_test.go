@@ -3,7 +3,10 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +97,35 @@ func TestInsertRun(t *testing.T) {
 	}
 	if _, err := s.Run(ctx, second); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("the run that was rolled back: %v", err)
+	}
+}
+
+// The role that inserts a run needs no more rights than these, and no fewer.
+func TestInsertRunRights(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	dsn := pgtest.DSN(t)
+	s, schema := open(t, dsn), pgtest.Schema(t, dsn)
+	role := fmt.Sprintf("shop_%d", os.Getpid())
+	pgtest.Exec(t, "CREATE ROLE "+role)
+	t.Cleanup(func() { pgtest.Exec(t, "DROP OWNED BY "+role+"; DROP ROLE "+role) })
+	insert := func() error {
+		conn := pgtest.Connect(t)
+		tx := begin(t, conn)
+		if _, err := tx.Exec(ctx, "SET LOCAL ROLE "+role); err != nil {
+			t.Fatal(err)
+		}
+		err := s.InsertRun(ctx, in(tx), newRun(1).NewRun, store.Letter{To: s.Session(), Body: []byte("[]")})
+		return errors.Join(err, tx.Rollback(ctx))
+	}
+	for _, right := range []string{"USAGE ON SCHEMA " + schema, "INSERT ON " + schema + ".run", "INSERT ON " + schema + ".letter", "SELECT ON " + schema + ".counter"} {
+		if err := insert(); err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("without %s: %v", right, err)
+		}
+		pgtest.Exec(t, "GRANT "+right+" TO "+role)
+	}
+	if err := insert(); err != nil {
+		t.Error(err)
 	}
 }
 
