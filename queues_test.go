@@ -45,6 +45,15 @@ func TestQueues(t *testing.T) {
 		hours(3)
 		wants(t, "began", s.began(), "gpu plain")
 	}, runnel.Queues("default", "gpu"))
+	bubbled(t, "C22", func(t *testing.T, s *suite) {
+		run := s.submit(t, s.later("gpu", "gpu", 0))
+		hours(3)
+		is(t, api.Running, run)
+		tasks := taskRuns(t, s, api.TaskRunFilter{Run: run.ID()})
+		if len(tasks) != 1 || tasks[0].State != api.Pending || tasks[0].Reason != `waits for a worker of queue "gpu": nobody serves it` {
+			t.Errorf("task runs %+v, want one that is PENDING since nobody serves gpu", tasks)
+		}
+	}, runnel.Queues("default"))
 	bubbled(t, "none", func(t *testing.T, s *suite) {
 		run := s.submit(t, s.later("gpu", "gpu", 0))
 		s.sleepers(t, "plain")
