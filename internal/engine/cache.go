@@ -338,7 +338,11 @@ func (t *task) flowFacts() {
 // keepResult writes what a task completed with into the cache, as part of change c.
 // What is large is written beside, once the change is durable.
 func (t *task) keepResult(c *change, value pipeline.Value) {
-	if t.cached == nil || t.cached.key == "" || t.cell.Name == lifecycle.Cached {
+	if t.cached == nil || t.cached.key == "" {
+		return
+	}
+	if t.cell.Name == lifecycle.Cached { // it is there, also for who waits
+		t.cached.kept = true
 		return
 	}
 	if t.call.NoResult {

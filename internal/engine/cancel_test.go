@@ -38,17 +38,83 @@ func TestNothingOfAStoppedGroupBegins(t *testing.T) {
 	}
 }
 
-// looking is a store that says when key k is looked up in the cache.
+// looking is a store that says when key k is looked up in the cache, and when it
+// has been.
 type looking struct {
 	*memory.Store
-	looked func()
+	looked, seen func()
 }
 
 func (s *looking) Records(ctx context.Context, kind, from string, yield func(string, []byte) error) error {
-	if from == "k" {
+	if from != "k" {
+		return s.Store.Records(ctx, kind, from, yield)
+	}
+	if s.looked != nil {
 		s.looked()
 	}
-	return s.Store.Records(ctx, kind, from, yield)
+	err := s.Store.Records(ctx, kind, from, yield)
+	if s.seen != nil {
+		s.seen()
+	}
+	return err
+}
+
+// caching is an engine all of whose tasks ask the cache.
+func caching(t *testing.T, s *looking) *byHand {
+	t.Helper()
+	e, err := engine.New(t.Context(), engine.Config{
+		Store: s, Manual: true, Now: func() time.Time { return time.Unix(1e9, 0) },
+		Registry: func(task string) *pipeline.Signature {
+			sig := signature(task)
+			sig.Cached = true
+			return sig
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &byHand{Engine: e, t: t}
+}
+
+// Who has its turn, and finds a value that was left just before, takes that; and so
+// do those who waited for it meanwhile: no body runs again.
+func TestTurnThatEndsWithAHit(t *testing.T) {
+	s := &looking{Store: memory.Open()}
+	h := caching(t, s)
+	k := api.CacheUse{Key: "k"}
+	var jobs []*api.Job
+	for range 3 {
+		h.begin(dbl(1, ""))
+		job, _ := h.next()
+		jobs = append(jobs, job)
+	}
+	if !h.Cached(jobs[0], k) {
+		t.Fatal("the first body does not begin")
+	}
+	looks := 0
+	s.seen = func() {
+		switch looks++; looks {
+		case 1: // the second has looked, and found nothing
+			if h.Cached(jobs[2], k) {
+				t.Error("the third body begins")
+			}
+		case 2: // the third has, too
+			h.Finish(jobs[0], number(2))
+			h.steps()
+		}
+	}
+	if h.Cached(jobs[1], k) {
+		t.Error("the second body begins")
+	}
+	h.steps()
+	job, _ := h.next()
+	if job == nil || job.Looked || h.Cached(job, k) {
+		t.Errorf("the second body begins, though there is a value: %+v", job)
+	}
+	h.steps()
+	if n := h.Turns(); n > 0 {
+		t.Errorf("%d turns are left", n)
+	}
 }
 
 // A task that asks the cache has been given to a worker, and may be taken back:
@@ -64,18 +130,7 @@ func TestCancelledWhileItAsksTheCache(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &looking{Store: memory.Open()}
-			e, err := engine.New(t.Context(), engine.Config{
-				Store: s, Manual: true, Now: func() time.Time { return time.Unix(1e9, 0) },
-				Registry: func(task string) *pipeline.Signature {
-					sig := signature(task)
-					sig.Cached = true
-					return sig
-				},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			h := &byHand{Engine: e, t: t}
+			h := caching(t, s)
 			h.limit(1)
 			id := h.begin(dbl(1, c.options))
 			job, _ := h.next()
