@@ -110,6 +110,9 @@ func (e *Engine) keeperChanged(c cluster.Change) {
 	case c.Keeper == self && e.manual:
 		e.keepStep(e.closers.ctx)
 	case c.Keeper == self:
+		if changed { // the loop may have been faster, and then it stated to the one before
+			e.stateSlots()
+		}
 		e.keeper.rouse()
 	case changed:
 		e.stateSlots()
