@@ -98,7 +98,9 @@ func (r *run) newChange() *change {
 
 // free gives back a change that nobody knows any more, or that came to nothing.
 func (c *change) free() {
-	*c = change{effects: c.effects}
+	effects := c.effects
+	*c = change{} // cleared where it is; with the effects in the literal it would be made elsewhere and copied
+	c.effects = effects
 	changes.Put(c)
 }
 
