@@ -23,14 +23,14 @@ var mayImport = map[string]string{
 	"api":                      "",
 	"internal/cluster":         "api internal/store",
 	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
-	"internal/flight":          "",
+	"internal/flight":          "internal/roll",
 	"internal/flow":            "api",
 	"internal/lifecycle":       "api",
-	"internal/limit":           "",
+	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",
 	"internal/schedule":        "api",
 	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
-	"internal/slot":            "",
+	"internal/slot":            "internal/roll",
 	"internal/store":           "api internal/pipeline",
 	"internal/store/memory":    "api internal/pipeline internal/store",
 	"internal/store/pgtest":    "",
@@ -48,7 +48,7 @@ const exampleImports = ". api examples/cluster examples/kill examples/ledger exa
 // The pure packages decide and do nothing else: this is all of the standard
 // library that they may use, and what of it they may not call.
 const (
-	pure       = "internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot"
+	pure       = "internal/flight internal/lifecycle internal/limit internal/pipeline internal/roll internal/schedule internal/slot"
 	pureStd    = "cmp errors fmt iter maps math/bits slices strconv strings time"
 	impureTime = "Now Since Until Sleep After AfterFunc Tick NewTimer NewTicker LoadLocation Local"
 )

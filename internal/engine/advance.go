@@ -152,7 +152,7 @@ func (e *Engine) enqueue(r *run, tasks []*task) {
 		}
 		plain := slices.Clone(tasks[:i])
 		for _, t := range tasks[i:] {
-			if !e.takesTurns(t) || e.keyed.enter(t) {
+			if !e.takesTurns(t) || e.enterKeyed(t) {
 				plain = append(plain, t)
 			}
 		}

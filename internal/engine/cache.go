@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/flight"
@@ -20,13 +19,13 @@ import (
 // A run that is paused gives back the turns of those of its tasks that have not
 // begun.
 type cacheState struct {
-	mu     sync.Mutex
-	table  *flight.Table
+	turns
 	claims map[*task]*flight.Claim // of who has asked and not left
 }
 
 func (s *cacheState) init() {
-	s.table, s.claims = flight.New(), make(map[*task]*flight.Claim)
+	s.turns.init("cache")
+	s.claims = make(map[*task]*flight.Claim)
 }
 
 // Cached asks the cache about a job before its body. See worker.Source.
@@ -61,10 +60,6 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 	if t.phase != claimed || job != t.job {
 		return false
 	}
-	var refused error
-	if hit == nil && use.Key != "" && t.call.Alone {
-		refused = t.run.e.alone("the turn under the cache key of task " + quoted([]string{job.Task}))
-	}
 	switch {
 	case t.cause != nil || !t.shielded():
 		t.ended(t.override(api.Answer{}), pipeline.Value{})
@@ -76,9 +71,6 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 	case use.Key == "":
 		t.cached.key, t.cell.Put().Cache = "", nil
 		return true
-	case refused != nil:
-		t.ended(api.Answer{Failure: systemFailure(refused)}, pipeline.Value{})
-		return false
 	case hit != nil:
 		use.From = hit.entry.TaskRun
 		t.cell.Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
@@ -101,7 +93,7 @@ func (e *Engine) takeTurn(t *task, job *api.Job) bool {
 		r.mu.Unlock()
 		return false
 	}
-	verdict := e.cache.ask(t)
+	verdict := e.askTurn(t)
 	over := verdict != flight.Granted && !t.unclaim()
 	r.mu.Unlock()
 	if over {
@@ -118,21 +110,25 @@ func (e *Engine) takeTurn(t *task, job *api.Job) bool {
 	return false
 }
 
-func (s *cacheState) ask(t *task) flight.Verdict {
+func (e *Engine) askTurn(t *task) flight.Verdict {
+	s := &e.cache
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.table.Ask(s.claim(t))
+	verdict := s.table.Ask(e.claimTurn(t))
+	s.said(e)
+	return verdict
 }
 
-// claim gives what t asks with. Called with mu held.
-func (s *cacheState) claim(t *task) *flight.Claim {
+// claimTurn gives what t asks with. Called with cache.mu held.
+func (e *Engine) claimTurn(t *task) *flight.Claim {
+	s := &e.cache
 	c := s.claims[t]
 	if c != nil && c.Key != t.cached.key { // it lost its turn, and has another key now
 		s.table.Leave(c, false)
 		c = nil
 	}
 	if c == nil {
-		c = &flight.Claim{ID: t.first.ID, Key: t.cached.key, Owner: t.run.id, Task: t}
+		c = &flight.Claim{ID: t.first.ID, Key: t.cached.key, Owner: t.run.id, Task: t, Since: s.since(e)}
 		s.claims[t] = c
 	}
 	return c
@@ -163,7 +159,7 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 		e.leaveSlots(t)
 		e.leaveTurn(t, false)
 		return false
-	case t.cached.key != "" && t.call.Alone && !e.cache.begin(t): // its run was paused meanwhile
+	case t.cached.key != "" && t.call.Alone && !e.cache.begin(t, true): // its run was paused meanwhile
 		r.mu.Lock()
 		back := t.phase == claimed && job == t.job && t.unclaim()
 		r.mu.Unlock()
@@ -190,12 +186,18 @@ func (t *task) unclaim() bool {
 	return true
 }
 
-// begin reports whether t has its turn, and uses it.
-func (s *cacheState) begin(t *task) bool {
+// begin reports whether t has its turn, and uses it. Either it has looked for a value
+// since it has the turn, or it goes by what is known: that the one before it left
+// none, and was of this process.
+func (s *cacheState) begin(t *task, looked bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.claims[t]
-	return c != nil && s.table.Begin(c)
+	if c == nil || !looked && !c.Knows || !s.table.Begin(c) {
+		return false
+	}
+	c.Knows = true
+	return true
 }
 
 // asked reports whether t has its turn under its key, or needs none: then the
@@ -222,17 +224,10 @@ func (e *Engine) leaveTurn(t *task, value bool) {
 	if c := s.claims[t]; c != nil {
 		delete(s.claims, t)
 		woken = s.table.Leave(c, value)
+		s.said(e)
 	}
 	s.mu.Unlock()
-	e.wake(woken)
-}
-
-// wake makes tasks claimable that are to ask again.
-func (e *Engine) wake(claims []*flight.Claim) {
-	for _, c := range claims {
-		t := c.Task.(*task)
-		e.dispatch.push(t.run, t)
-	}
+	e.wake(&s.turns, woken)
 }
 
 // freeTurn has the turn of t given back once c is durable, unless it waits for
@@ -273,7 +268,8 @@ func (e *Engine) holdTurn(t *task) {
 	}
 	e.cache.mu.Lock()
 	defer e.cache.mu.Unlock()
-	e.cache.table.Hold(e.cache.claim(t))
+	e.cache.table.Hold(e.claimTurn(t))
+	e.cache.said(e)
 }
 
 // holdKey reads the key that the row of t says it had.
@@ -289,9 +285,10 @@ func (t *task) holdKey() {
 func (e *Engine) parkTurns(r *run, parked bool) {
 	e.cache.mu.Lock()
 	woken, back := e.cache.table.Park(r.id, parked)
+	e.cache.said(e)
 	e.cache.mu.Unlock()
-	e.wake(back)
-	e.wake(woken)
+	e.wake(&e.cache.turns, back)
+	e.wake(&e.cache.turns, woken)
 }
 
 // dropTurns gives back what a run that stands still has no use for. Bodies that
@@ -311,12 +308,17 @@ func (e *Engine) dropTurns(r *run) {
 	}
 }
 
-// Turns counts who runs under a cache key or waits for that, for who drives the
-// engine by hand.
-func (e *Engine) Turns() int {
+// Turns counts who runs under a cache key or waits for that, and those under task
+// ids as one, for who drives the engine by hand.
+func (e *Engine) Turns() (n int) {
+	e.keyed.mu.Lock()
+	if !e.keyed.table.Empty() {
+		n++
+	}
+	e.keyed.mu.Unlock()
 	e.cache.mu.Lock()
 	defer e.cache.mu.Unlock()
-	return len(e.cache.claims)
+	return n + len(e.cache.claims)
 }
 
 // flowFacts fills in which flow a cached task was called by.

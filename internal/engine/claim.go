@@ -47,7 +47,7 @@ func (e *Engine) taken(it item) *task {
 		return it.task
 	}
 	t := e.startChild(it)
-	if t == nil || t.job.TaskID != "" && !e.keyed.enter(t) {
+	if t == nil || t.job.TaskID != "" && !e.enterKeyed(t) {
 		return nil
 	}
 	return t
@@ -61,14 +61,14 @@ func (e *Engine) claims(t *task) bool {
 	if e.prepare(t) {
 		return true
 	}
-	e.leaveKeyed(t)
+	e.dropKeyed(t)
 	return false
 }
 
-// leaveKeyed ends the turn of a task that is not to begin.
-func (e *Engine) leaveKeyed(t *task) {
+// dropKeyed ends the turn of a task that is not to begin.
+func (e *Engine) dropKeyed(t *task) {
 	if t.first.TaskID != "" {
-		e.keyed.leave(t, &api.Answer{})
+		e.leaveKeyed(t, &api.Answer{})
 	}
 }
 
@@ -128,9 +128,7 @@ func (e *Engine) prepare(t *task) bool {
 		input, err = e.load(context.Background(), store.Payload{Blob: store.Blob{ID: t.input.Blob, Size: t.input.Size}}) //nolint:forbidigo // a claim's context is its worker's
 	}
 	if err == nil && t.job.TaskID != "" {
-		if err = e.alone("the turn under task id " + quoted([]string{t.job.TaskID})); err == nil {
-			t.job.Keyed, err = e.keyed.load(e.store, t.job.TaskID)
-		}
+		t.job.Keyed, err = e.loadKeyed(t)
 	}
 	r := t.run
 	r.mu.Lock()
@@ -159,7 +157,7 @@ func (e *Engine) prepare(t *task) bool {
 	t.job.Input, t.job.Attempt, t.job.Generation = input, int(t.attempt), int(r.gen)
 	if t.call.Cached {
 		t.flowFacts()
-		t.job.Looked = t.call.Alone && e.cache.begin(t)
+		t.job.Looked = t.call.Alone && e.cache.begin(t, false)
 	}
 	t.phase, t.cause, t.shown = claimed, nil, false
 	t.begins()

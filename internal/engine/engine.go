@@ -112,7 +112,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e.timers.init()
 	e.closers.init()
 	e.retention.init(cfg.Retention, e.now())
-	e.keyed.tasks = make(map[string]*keyedTask)
+	e.keyed.init("id")
 	e.limits.init()
 	e.slots.init()
 	e.cache.init()

@@ -93,7 +93,7 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 	t.freeTurn(c)
 	if t.job.TaskID != "" {
 		last := a // a itself is not to be kept
-		c.first(func() { r.e.keyed.leave(t, &last) })
+		c.first(func() { r.e.leaveKeyed(t, &last) })
 	}
 	r.e.queue.push(c)
 }

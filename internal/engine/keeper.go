@@ -103,6 +103,10 @@ func (e *Engine) keeperChanged(c cluster.Change) {
 	k.mu.Unlock()
 	e.spread(told)
 	changed := e.limits.keptBy(c.Keeper)
+	for _, x := range e.turnsOf() {
+		x.members(e, c.Gone, nil)
+		x.keptBy(c.Keeper)
+	}
 	if changed && c.Keeper == self {
 		e.beginDuties()
 	}
@@ -133,6 +137,16 @@ func (e *Engine) keeps() bool {
 	return e.keeper.kept != nil && e.keeper.kept.Settled()
 }
 
+// settled reports whether all have stated all that they have.
+func (e *Engine) settled() bool {
+	for _, x := range e.turnsOf() {
+		if !x.settled() {
+			return false
+		}
+	}
+	return e.keeps()
+}
+
 // keepLoop does the keeper's duties, and has what is had stated now and then.
 func (e *Engine) keepLoop() {
 	state, again := time.NewTicker(stateEvery), time.NewTimer(time.Hour)
@@ -151,7 +165,7 @@ func (e *Engine) keepLoop() {
 			e.stateSlots()
 		}
 		if _, self := e.peers.node.KeeperSession(); self {
-			if e.keepStep(e.closers.ctx); !e.keeps() {
+			if e.keepStep(e.closers.ctx); !e.settled() {
 				again.Reset(ownerAgain)
 			}
 		}
@@ -166,6 +180,9 @@ func (e *Engine) letGo() {
 	e.limits.writing.Lock()
 	e.keeper.mu.Lock()
 	e.keeper.kept, e.keeper.left = nil, true
+	for _, x := range e.turnsOf() {
+		x.keptBy(0)
+	}
 	e.keeper.mu.Unlock()
 	e.limits.writing.Unlock()
 	e.peers.node.LetGo()
@@ -189,8 +206,13 @@ func (e *Engine) keepStep(ctx context.Context) {
 		k.mu.Unlock()
 		return
 	}
-	known := k.kept.Sessions() // before it is asked who lives: one that joins meanwhile stays
+	// Before it is asked who lives: one that joins meanwhile stays.
+	known := k.kept.Sessions()
 	k.mu.Unlock()
+	knownTurns := make(map[*turns][]int64)
+	for _, x := range e.turnsOf() {
+		knownTurns[x] = x.sessions()
+	}
 	members, given, err := e.peers.shared.Beat(ctx, e.peers.offer)
 	if err != nil {
 		return // the node's beat says so
@@ -224,6 +246,10 @@ func (e *Engine) keepStep(ctx context.Context) {
 	told = append(told, k.kept.Live(live)...)
 	k.mu.Unlock()
 	e.spread(told)
+	for _, x := range e.turnsOf() {
+		gone := slices.DeleteFunc(knownTurns[x], func(s int64) bool { return slices.Contains(live, s) })
+		x.members(e, gone, live)
+	}
 }
 
 // beginToKeep makes the table, once.
@@ -254,6 +280,9 @@ func (e *Engine) beginToKeep(ctx context.Context) (fresh bool, err error) {
 	}
 	l.known, l.synced = known, true
 	k.kept = limit.Keep(table)
+	for _, x := range e.turnsOf() {
+		x.lead()
+	}
 	return true, nil
 }
 

@@ -102,6 +102,9 @@ func (e *Engine) stateSlots() {
 	told := e.say(&in)
 	l.mu.Unlock()
 	e.spread(told)
+	for _, x := range e.turnsOf() {
+		x.state(e)
+	}
 }
 
 // askKeeper is limitState.ask where the keeper has the table.

@@ -46,17 +46,36 @@ func (o *together) cutOff(p *peer, cut bool) {
 	maps.DeleteFunc(o.bodies, func(_ *bool, of *peer) bool { return cut && of == p })
 }
 
-// three makes three processes on one store that are watched, and a limit of tag a.
-func three(t *testing.T, limit int) (list []*peer, o *together) {
+// watched makes three processes on one store that are watched.
+func watched(t *testing.T, s *memory.Store) (list []*peer, o *together) {
 	t.Helper()
-	s := memory.Open()
 	o = &together{bodies: make(map[*bool]*peer), cut: make(map[*peer]bool)}
 	for i := range 3 {
-		p := join(t, s, fmt.Sprint("process ", i), signature)
+		p := join(t, s, fmt.Sprint("process ", i), kept)
 		p.watch.Store(o)
 		list = append(list, p)
 	}
 	<-time.After(3 * time.Second) // by then each knows of the others
+	return list, o
+}
+
+// ends is what may become of the processes, and how long work may stand still for it.
+var ends = []struct {
+	name string
+	end  func(list []*peer) (gone *peer)
+	lost time.Duration
+}{
+	{"all stay", func([]*peer) *peer { return nil }, time.Second},
+	{"the keeper closes", func(list []*peer) *peer { list[0].stop(); return list[0] }, 4 * time.Second},
+	{"another closes", func(list []*peer) *peer { list[1].stop(); return list[1] }, 4 * time.Second},
+	{"the keeper stands still", func(list []*peer) *peer { list[0].stand(); return list[0] }, peerLease + 4*time.Second},
+	{"another stands still", func(list []*peer) *peer { list[1].stand(); return list[1] }, peerLease + 4*time.Second},
+}
+
+// three is watched with a limit of tag a.
+func three(t *testing.T, limit int) (list []*peer, o *together) {
+	t.Helper()
+	list, o = watched(t, memory.Open())
 	if err := list[2].Engine().SetLimit(t.Context(), "a", limit); err != nil {
 		t.Fatal(err)
 	}
@@ -68,17 +87,7 @@ const tagged = `[{"value":[0,1,2,3,4,5,6,7,8,9]},{"each":{"steps":[{"task":"dbl"
 // Bodies with a tag run no more than its limit at a time, over all processes,
 // whatever becomes of the one that keeps the table.
 func TestLimitHoldsAcrossProcesses(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		end  func(list []*peer) (gone *peer)
-		lost time.Duration
-	}{
-		{"all stay", func([]*peer) *peer { return nil }, time.Second},
-		{"the keeper closes", func(list []*peer) *peer { list[0].stop(); return list[0] }, 4 * time.Second},
-		{"another closes", func(list []*peer) *peer { list[1].stop(); return list[1] }, 4 * time.Second},
-		{"the keeper stands still", func(list []*peer) *peer { list[0].stand(); return list[0] }, peerLease + 4*time.Second},
-		{"another stands still", func(list []*peer) *peer { list[1].stand(); return list[1] }, peerLease + 4*time.Second},
-	} {
+	for _, c := range ends {
 		for _, limit := range []int{1, 2, 5} {
 			t.Run(fmt.Sprint(c.name, ", limit ", limit), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

@@ -2,88 +2,66 @@ package engine
 
 import (
 	"context"
-	"sync"
 
 	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/flight"
 )
 
 // keyedState lets one task at a time run under a task id, and hands the state
 // kept under it from one to the next.
-type keyedState struct {
-	mu    sync.Mutex
-	tasks map[string]*keyedTask
-}
+type keyedState struct{ turns }
 
-type keyedTask struct {
-	holder  *task
-	waiting []*task
-	loaded  bool
-	value   []byte
-}
-
-// enter reports whether t may run; if not it waits its turn.
-func (k *keyedState) enter(t *task) bool {
+// enterKeyed reports whether t may run; if not it waits its turn.
+func (e *Engine) enterKeyed(t *task) bool {
+	k := &e.keyed
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	id := k.tasks[t.job.TaskID]
-	if id == nil {
-		id = new(keyedTask)
-		k.tasks[t.job.TaskID] = id
+	if t.idTurn == nil {
+		t.idTurn = &flight.Claim{ID: t.first.ID, Key: t.job.TaskID, Task: t, Since: k.since(e)}
 	}
-	if id.holder == nil || id.holder == t {
-		id.holder = t
-		return true
-	}
-	id.waiting = append(id.waiting, t)
-	return false
+	granted := k.table.Ask(t.idTurn) == flight.Granted
+	k.said(e)
+	return granted
 }
 
-// load gives the state kept under the id of the task that holds it.
-func (k *keyedState) load(from store.Store, taskID string) ([]byte, error) {
+// loadKeyed gives the state kept under the id of t, whose turn it is: as the one
+// before it left it, or as it is stored, if that was one of another process.
+func (e *Engine) loadKeyed(t *task) ([]byte, error) {
+	k := &e.keyed
 	k.mu.Lock()
-	id := k.tasks[taskID]
-	if id != nil && id.loaded {
+	if c := t.idTurn; c != nil && c.Knows {
 		defer k.mu.Unlock()
-		return id.value, nil
+		return c.Carry, nil
 	}
 	k.mu.Unlock()
-	v, err := from.Keyed(context.Background(), taskID) //nolint:forbidigo // a claim's context is its worker's
+	v, err := e.store.Keyed(context.Background(), t.job.TaskID) //nolint:forbidigo // a claim's context is its worker's
 	if err != nil {
 		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if id != nil {
-		id.loaded, id.value = true, v
+	if c := t.idTurn; c != nil && c.Turn() {
+		c.Carry, c.Knows = v, true
 	}
 	return v, nil
 }
 
-// leave ends the turn of t once what it answered is durable, and lets the next
-// one start.
-func (k *keyedState) leave(t *task, a *api.Answer) {
-	next := k.pass(t, a)
-	if next != nil {
-		next.run.e.dispatch.push(next.run, next)
-	}
-}
-
-func (k *keyedState) pass(t *task, a *api.Answer) *task {
+// leaveKeyed ends the turn of t once what it answered is durable, and lets the next
+// one start. One that waits has its turn all the same, and leaves then.
+func (e *Engine) leaveKeyed(t *task, a *api.Answer) {
+	k := &e.keyed
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	id := k.tasks[t.job.TaskID]
-	if id == nil || id.holder != t {
-		return nil
+	c := t.idTurn
+	if c == nil || !c.Turn() {
+		k.mu.Unlock()
+		return
 	}
 	if a.SetKeyed {
-		id.loaded, id.value = true, a.Keyed
+		c.Carry, c.Knows = a.Keyed, true
 	}
-	id.holder = nil
-	if len(id.waiting) == 0 {
-		delete(k.tasks, t.job.TaskID)
-		return nil
-	}
-	id.holder, id.waiting = id.waiting[0], id.waiting[1:]
-	return id.holder
+	t.idTurn = nil
+	woken := k.table.Leave(c, false)
+	k.said(e)
+	k.mu.Unlock()
+	e.wake(&k.turns, woken)
 }

@@ -58,7 +58,7 @@ func (e *Engine) takeSlots(t *task) bool {
 	t.run.mu.Unlock()
 	if gone {
 		e.leaveSlots(t)
-		e.leaveKeyed(t)
+		e.dropKeyed(t)
 	}
 	return verdict == limit.Granted
 }

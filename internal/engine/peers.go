@@ -64,6 +64,7 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	})
 	e.handleRequests()
 	e.initKeeper()
+	e.initTurns()
 	e.initDuties()
 	e.initLending(places)
 	e.initBorrowing()

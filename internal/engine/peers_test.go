@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,7 +151,7 @@ type peer struct {
 	hold  atomic.Bool // bodies wait until hold ends, or they are told to end
 	begun atomic.Int64
 	told  atomic.Int64 // bodies that were told to end
-	takes atomic.Int64 // how long a body of dbl takes
+	takes atomic.Int64 // how long a body of dbl, kept or fresh takes
 	quit  context.CancelFunc
 	work  sync.WaitGroup
 	flows flows
@@ -191,17 +193,18 @@ func (p *peer) worker(ctx context.Context) {
 			p.work.Go(func() { p.flow(ctx, from, job) })
 			continue
 		}
-		if job.Task == "kept" && !job.Looked && !from.Cached(job, api.CacheUse{Key: "kept " + string(job.Bound[0])}) {
+		if (job.Task == "kept" || job.Task == "fresh") && !job.Looked && !from.Cached(job, api.CacheUse{Key: job.Task + string(slices.Concat(append(job.Bound, job.Input)...))}) {
 			continue
 		}
 		body, cancel := context.WithCancelCause(ctx)
 		from.Begin(job, cancel)
 		p.begun.Add(1)
 		leave := func() {}
-		if o := p.watch.Load(); o != nil && job.Task == "dbl" {
+		watched := job.Task == "dbl" || job.Task == "kept" || job.Task == "fresh"
+		if o := p.watch.Load(); o != nil && watched {
 			leave = o.enter(p)
 		}
-		if d := time.Duration(p.takes.Load()); d > 0 && job.Task == "dbl" {
+		if d := time.Duration(p.takes.Load()); d > 0 && watched {
 			select {
 			case <-body.Done():
 			case <-time.After(d):
@@ -226,7 +229,12 @@ func (p *peer) worker(ctx context.Context) {
 // answer is body's, but for a task that waits for an answer from outside.
 func answer(ctx context.Context, e worker.Source, job *api.Job) api.Answer {
 	if job.Task != "ask" {
-		return body(job)
+		a := body(job)
+		if job.TaskID != "" { // the state under it counts bodies
+			n, _ := strconv.Atoi(string(job.Keyed))
+			a.Keyed, a.SetKeyed = []byte(strconv.Itoa(n+1)), true
+		}
+		return a
 	}
 	token, err := e.Token(ctx, job)
 	if err != nil {
@@ -315,7 +323,7 @@ func askSignature(task string) *pipeline.Signature {
 	return signature(task)
 }
 
-var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "flow", "kept", "list", "mend", "sum"}
+var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "flow", "fresh", "kept", "list", "mend", "sum"}
 
 const wide = `[{"task":"list","args":[20]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/flight"
 	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 )
@@ -57,6 +58,7 @@ type task struct {
 	cell      store.TaskCell // what its row says, but for result and outcome
 	lines     *lines         // nil if it has written none
 	cached    *cachedTask    // nil if it is not
+	idTurn    *flight.Claim  // of its task id, if it has asked; guarded by keyed.mu
 
 	flow *flow // what it has called, if it is a flow
 	of   *call // of a flow, whose row this task's is; nil for all else

@@ -152,7 +152,7 @@ func (e *Engine) answerHere(ctx context.Context, r *run, token string, x externa
 		t.answered(c)
 		t.freeSlots(c)
 		if t.job.TaskID != "" {
-			c.first(func() { e.keyed.leave(t, &api.Answer{}) })
+			c.first(func() { e.leaveKeyed(t, &api.Answer{}) })
 		}
 	} else {
 		t.write(c, api.Running, &t.cell)

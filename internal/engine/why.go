@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/flight"
 	"github.com/runnel-dev/runnel/internal/limit"
 	"github.com/runnel-dev/runnel/internal/store"
 )
@@ -155,8 +156,8 @@ func (t *task) turn() api.Waiting {
 	case !e.dispatch.served(t.call.Lane.Queue):
 		return api.Waiting{Kind: api.WaitsForQueue, Queue: t.call.Lane.Name()}
 	}
-	if holder := e.keyed.before(t); holder != "" {
-		return api.Waiting{Kind: api.WaitsForTaskID, TaskID: t.first.TaskID, TaskRun: holder}
+	if w, waits := e.keyed.waits(t); waits {
+		return w
 	}
 	if w, waits := e.cache.waits(t); waits {
 		return w
@@ -167,18 +168,28 @@ func (t *task) turn() api.Waiting {
 	return api.Waiting{Kind: api.WaitsForWorker}
 }
 
-// before gives the task run that has the turn under the task id of t, "" if that
-// is t or nobody.
-func (k *keyedState) before(t *task) string {
+// waits says whose turn it is under the task id of t, if t waits for its own.
+func (k *keyedState) waits(t *task) (w api.Waiting, waits bool) {
 	if t.first.TaskID == "" {
-		return ""
+		return w, false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if id := k.tasks[t.first.TaskID]; id != nil && id.holder != nil && id.holder != t {
-		return id.holder.first.ID
+	if t.idTurn == nil {
+		return w, false
 	}
-	return ""
+	holder, place := k.before(t.idTurn)
+	return api.Waiting{Kind: api.WaitsForTaskID, TaskID: t.first.TaskID, TaskRun: holder}, place > 0
+}
+
+// before gives the task run that has the turn which c waits for, as far as is known,
+// and its place in this process's line; 0 if it does not wait.
+func (x *turns) before(c *flight.Claim) (holder string, place int) {
+	has, place := x.table.Waits(c)
+	if has != nil {
+		return has.ID, place
+	}
+	return x.table.Elsewhere(c), place
 }
 
 func (s *cacheState) waits(t *task) (w api.Waiting, waits bool) {
@@ -191,11 +202,8 @@ func (s *cacheState) waits(t *task) (w api.Waiting, waits bool) {
 	if c == nil {
 		return w, false
 	}
-	holder, place := s.table.Waits(c)
-	if holder == nil {
-		return w, false
-	}
-	return api.Waiting{Kind: api.WaitsForCache, Key: c.Key, TaskRun: holder.ID, Place: place}, true
+	holder, place := s.before(c)
+	return api.Waiting{Kind: api.WaitsForCache, Key: c.Key, TaskRun: holder, Place: place}, place > 0
 }
 
 // shownHolders is how many of those who have a slot are named to each who waits.

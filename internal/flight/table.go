@@ -9,11 +9,18 @@ import (
 type Claim struct {
 	ID    string // of the task run, for people
 	Key   string
-	Owner int64 // its run's number
+	Owner int64 // its run's number; 0: it is never parked
 	Task  any   // belongs to who asks
+	Since int64 // when it asked, for the order among sessions
+
+	// Carry is what who has the turn leaves to the next one of the same session. It
+	// counts if Knows, which says that no other session had the turn since.
+	Carry []byte
+	Knows bool
 
 	ticket int64 // from the first asking until it leaves; 0: none
 	stage  stage
+	room   line // of its key, if it asked first
 }
 
 // Turn reports whether c has the turn.
@@ -42,14 +49,17 @@ const (
 type line struct {
 	holder *Claim
 	queue  []*Claim
+	branch
 }
 
-// Table is the lines of all keys.
+// Table is the lines of all keys. It gives turns itself, unless another session
+// does so for all: see [Table.Follow].
 type Table struct {
 	lines  map[string]*line
 	owned  map[int64]map[*Claim]bool // those that have asked and not left, by run
 	parked map[int64]bool
 	last   int64 // the ticket given last
+	shared
 }
 
 // New makes an empty table.
@@ -70,15 +80,22 @@ func (t *Table) Ask(c *Claim) Verdict {
 		return Parked
 	}
 	t.enter(c)
-	l := t.line(c.Key)
-	if l.holder == nil {
+	c.Carry, c.Knows = nil, false
+	l := t.line(c)
+	if l.holder == nil && !t.away {
 		l.holder, c.stage = c, granted
 		return Granted
 	}
+	t.wait(l, c)
+	return Waits
+}
+
+// wait puts c into the line.
+func (t *Table) wait(l *line, c *Claim) {
 	c.stage = waiting
 	i, _ := slices.BinarySearchFunc(l.queue, c, byTicket)
 	l.queue = slices.Insert(l.queue, i, c)
-	return Waits
+	t.want(l)
 }
 
 func byTicket(a, b *Claim) int { return cmp.Compare(a.ticket, b.ticket) }
@@ -88,17 +105,23 @@ func (t *Table) enter(c *Claim) {
 		t.last++
 		c.ticket = t.last
 	}
+	if c.Owner == 0 {
+		return
+	}
 	if t.owned[c.Owner] == nil {
 		t.owned[c.Owner] = make(map[*Claim]bool)
 	}
 	t.owned[c.Owner][c] = true
 }
 
-func (t *Table) line(key string) *line {
-	l := t.lines[key]
+// line gives the line of c's key. Its room is c's own, which is in use by no other:
+// a claim has one key, and who asks under it finds the line.
+func (t *Table) line(c *Claim) *line {
+	l := t.lines[c.Key]
 	if l == nil {
-		l = new(line)
-		t.lines[key] = l
+		l = &c.room
+		*l = line{}
+		t.lines[c.Key] = l
 	}
 	return l
 }
@@ -115,9 +138,10 @@ func (t *Table) Begin(c *Claim) bool {
 // Hold gives c the turn whoever has it: it began before a crash.
 func (t *Table) Hold(c *Claim) {
 	t.enter(c)
-	l := t.line(c.Key)
+	l := t.line(c)
 	if l.holder == nil {
 		l.holder = c
+		t.have(l)
 	}
 	c.stage = begun
 }
@@ -148,31 +172,56 @@ func (t *Table) vacate(c *Claim, value bool) (woken []*Claim) {
 		}
 	case l.holder == c:
 		l.holder = nil
-		woken = l.pass(value)
+		woken = t.pass(l, c, value)
 	}
-	if l != nil && l.holder == nil && len(l.queue) == 0 {
-		delete(t.lines, c.Key)
+	if l != nil {
+		t.tidy(l, c.Key)
 	}
 	return woken
 }
 
-// pass gives the turn on.
-func (l *line) pass(value bool) (woken []*Claim) {
-	if len(l.queue) == 0 {
+// tidy forgets a line that nobody is in.
+func (t *Table) tidy(l *line, key string) {
+	if l.holder == nil && len(l.queue) == 0 {
+		t.giveBack(l, false)
+		delete(t.lines, key)
+	}
+}
+
+// pass gives the turn on that c had.
+func (t *Table) pass(l *line, c *Claim, value bool) (woken []*Claim) {
+	t.giveBack(l, value)
+	switch {
+	case len(l.queue) == 0:
+		return nil
+	case value:
+		return l.disperse()
+	case t.away: // others may have asked before
+		t.want(l)
 		return nil
 	}
-	if value {
-		woken, l.queue = l.queue, nil
-		for _, c := range woken {
-			c.stage = idle
-		}
-		return woken
+	return l.next(c.Carry, c.Knows)
+}
+
+// disperse lets all go who wait.
+func (l *line) disperse() (woken []*Claim) {
+	woken, l.queue = l.queue, nil
+	for _, c := range woken {
+		c.stage = idle
 	}
-	next := l.queue[0]
+	return woken
+}
+
+// next gives the turn to the oldest.
+func (l *line) next(carry []byte, knows bool) []*Claim {
+	c := l.queue[0]
 	l.queue[0] = nil
 	l.queue = l.queue[1:]
-	next.stage, l.holder = granted, next
-	return []*Claim{next}
+	c.stage, l.holder = granted, c
+	if !foreign(c) {
+		c.Carry, c.Knows = carry, knows
+	}
+	return []*Claim{c}
 }
 
 // Park keeps the claims of a run from having a turn, or no longer. Back are

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/runnel-dev/runnel/internal/roll"
 )
 
 // Ask is what a task run of one of several sessions asks for, or has.
@@ -32,9 +34,8 @@ type Told struct {
 type Kept struct {
 	table   *Table
 	members map[int64]map[int64]*Claim // by session and number
-	stated  map[int64]bool             // sessions that have
-	settled bool
-	pending []*Claim // who asked before that
+	call    roll.Call
+	pending []*Claim // who asked before all had stated
 }
 
 // party is who has a claim of a Kept.
@@ -47,18 +48,19 @@ func partyOf(c *Claim) party {
 
 // Keep makes a table for several sessions.
 func Keep(t *Table) *Kept {
-	return &Kept{table: t, members: make(map[int64]map[int64]*Claim), stated: make(map[int64]bool)}
+	return &Kept{table: t, members: make(map[int64]map[int64]*Claim)}
 }
 
 // Table gives the limits.
 func (k *Kept) Table() *Table { return k.table }
 
 // Settled reports whether all that live have stated what they have.
-func (k *Kept) Settled() bool { return k.settled }
+func (k *Kept) Settled() bool { return k.call.Over() }
 
 // Sessions gives those that are known.
 func (k *Kept) Sessions() []int64 {
-	all := maps.Clone(k.stated)
+	all := make(map[int64]bool)
+	maps.Copy(all, k.call.Known())
 	for s := range k.members {
 		all[s] = true
 	}
@@ -67,15 +69,9 @@ func (k *Kept) Sessions() []int64 {
 
 // Live says which sessions live, as seen after this began to be kept.
 func (k *Kept) Live(sessions []int64) []Told {
-	if k.settled {
+	if !k.call.Ends(sessions) {
 		return nil
 	}
-	for _, s := range sessions {
-		if !k.stated[s] {
-			return nil
-		}
-	}
-	k.settled = true
 	slices.SortStableFunc(k.pending, func(a, b *Claim) int {
 		x, y := partyOf(a), partyOf(b)
 		return cmp.Or(cmp.Compare(x.since, y.since), cmp.Compare(x.session, y.session), cmp.Compare(x.number, y.number))
@@ -110,7 +106,7 @@ func (k *Kept) Ask(session int64, a *Ask) []Told {
 		k.forget(c)
 		k.table.vacate(c)
 		k.table.Hold(c)
-	case k.settled:
+	case k.call.Over():
 		return k.put(c)
 	default:
 		k.pending = append(k.pending, c)
@@ -151,7 +147,7 @@ func (k *Kept) Gone(session int64) (told []Told) {
 		told = append(told, k.Leave(session, n)...)
 	}
 	delete(k.members, session)
-	delete(k.stated, session)
+	k.call.Gone(session)
 	return k.still(told)
 }
 
@@ -186,7 +182,7 @@ func (k *Kept) State(session int64, all []Ask) (told []Told) {
 			told = append(told, k.Ask(session, a)...)
 		}
 	}
-	k.stated[session] = true
+	k.call.Stated(session)
 	return told
 }
 

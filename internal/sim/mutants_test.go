@@ -237,7 +237,7 @@ var mutants = []mutant{
 	}}},
 	{"two bodies under a cache key", "", []edit{{
 		"internal/flight/table.go",
-		"\tif l.holder == nil {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted", "\tif l.holder != c {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted",
+		"\tif l.holder == nil && !t.away {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted", "\tif l.holder != c {\n\t\tl.holder, c.stage = c, granted\n\t\treturn Granted",
 	}}},
 	{"value in the cache of what failed", rootTests, []edit{{
 		"internal/engine/finish.go",
