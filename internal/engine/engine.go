@@ -164,9 +164,6 @@ func (e *Engine) findRuns(ctx context.Context) error {
 	if err := e.peers.node.Start(ctx); err != nil {
 		return err
 	}
-	if err := e.loadSlots(ctx); err != nil { // no other changes them from now on
-		return err
-	}
 	e.wakeAdopt()
 	if err := e.adoptStep(ctx, false); err != nil {
 		return err

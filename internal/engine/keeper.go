@@ -76,7 +76,7 @@ func (e *Engine) initKeeper() {
 		if !e.keeps() {
 			return nil, cluster.ErrGone
 		}
-		return e.limitHere(ctx, &in)
+		return e.limitHere(ctx, in)
 	})
 	n.Handle(learnSlots, func(q *cluster.Request) {
 		var in knownLimits
@@ -107,6 +107,8 @@ func (e *Engine) keeperChanged(c cluster.Change) {
 		x.members(e, c.Gone, nil)
 		x.keptBy(c.Keeper)
 	}
+	e.slots.members(e, c.Gone, nil)
+	e.slots.keptBy(e, c.Keeper)
 	if changed && c.Keeper == self {
 		e.beginDuties()
 	}
@@ -144,7 +146,7 @@ func (e *Engine) settled() bool {
 			return false
 		}
 	}
-	return e.keeps()
+	return e.keeps() && e.slots.settled()
 }
 
 // keepLoop does the keeper's duties, and has what is had stated now and then.
@@ -177,12 +179,10 @@ func (e *Engine) keepLoop() {
 // that one, as to any other. A change of a limit that is under way is there for who
 // reads them next.
 func (e *Engine) letGo() {
+	e.leaveSlotLevels()
 	e.limits.writing.Lock()
 	e.keeper.mu.Lock()
 	e.keeper.kept, e.keeper.left = nil, true
-	for _, x := range e.turnsOf() {
-		x.keptBy(0)
-	}
 	e.keeper.mu.Unlock()
 	e.limits.writing.Unlock()
 	e.peers.node.LetGo()
@@ -213,6 +213,7 @@ func (e *Engine) keepStep(ctx context.Context) {
 	for _, x := range e.turnsOf() {
 		knownTurns[x] = x.sessions()
 	}
+	knownSlots := e.slots.sessions()
 	members, given, err := e.peers.shared.Beat(ctx, e.peers.offer)
 	if err != nil {
 		return // the node's beat says so
@@ -238,18 +239,21 @@ func (e *Engine) keepStep(ctx context.Context) {
 		return
 	}
 	var told []limit.Told
-	for _, session := range known {
-		if !slices.Contains(live, session) {
-			told = append(told, k.kept.Gone(session)...)
-		}
+	for _, session := range without(known, live) {
+		told = append(told, k.kept.Gone(session)...)
 	}
 	told = append(told, k.kept.Live(live)...)
 	k.mu.Unlock()
 	e.spread(told)
 	for _, x := range e.turnsOf() {
-		gone := slices.DeleteFunc(knownTurns[x], func(s int64) bool { return slices.Contains(live, s) })
-		x.members(e, gone, live)
+		x.members(e, without(knownTurns[x], live), live)
 	}
+	e.slots.members(e, without(knownSlots, live), live)
+}
+
+// without gives those of list that are not in other.
+func without(list, other []int64) []int64 {
+	return slices.DeleteFunc(list, func(s int64) bool { return slices.Contains(other, s) })
 }
 
 // beginToKeep makes the table, once.
@@ -270,6 +274,10 @@ func (e *Engine) beginToKeep(ctx context.Context) (fresh bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	slots, err := e.readSlots(ctx)
+	if err != nil {
+		return false, err
+	}
 	l := &e.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -283,6 +291,7 @@ func (e *Engine) beginToKeep(ctx context.Context) (fresh bool, err error) {
 	for _, x := range e.turnsOf() {
 		x.lead()
 	}
+	e.slots.lead(e, slots)
 	return true, nil
 }
 
@@ -392,24 +401,26 @@ func (e *Engine) teach(ctx context.Context) {
 	asked.Wait()
 }
 
-// atKeeper asks the keeper for a call of the limits' API, whoever that is.
-func (e *Engine) atKeeper(ctx context.Context, in *limitRequest) (out []api.Limit, err error) {
+// atKeeper asks the keeper for a call of an API of limits, whoever that is.
+func atKeeper[In, Out any](
+	ctx context.Context, e *Engine, method string, in In, keeps func() bool, here func(context.Context, In) ([]Out, error),
+) (out []Out, err error) {
 	if e.peers.node == nil {
-		return e.limitHere(ctx, in)
+		return here(ctx, in)
 	}
 	for {
 		changed := e.peers.changed.wait()
 		session, self := e.peers.node.KeeperSession()
 		switch {
-		case self && e.keeps():
-			if out, err := e.limitHere(ctx, in); !errors.Is(err, cluster.ErrGone) {
+		case self && keeps():
+			if out, err := here(ctx, in); !errors.Is(err, cluster.ErrGone) {
 				return out, err
 			}
 		case (self || session == 0) && e.isClosed():
 			return nil, api.ErrClosed
 		case !self && session != 0:
 			var raw json.RawMessage
-			if err := e.peers.node.Call(ctx, session, doLimit, in, &raw); !errors.Is(err, cluster.ErrGone) {
+			if err := e.peers.node.Call(ctx, session, method, in, &raw); !errors.Is(err, cluster.ErrGone) {
 				if err == nil && len(raw) > 0 {
 					err = json.Unmarshal(raw, &out)
 				}

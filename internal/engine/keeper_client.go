@@ -105,6 +105,7 @@ func (e *Engine) stateSlots() {
 	for _, x := range e.turnsOf() {
 		x.state(e)
 	}
+	e.stateGlobal()
 }
 
 // askKeeper is limitState.ask where the keeper has the table.

@@ -65,7 +65,7 @@ const (
 )
 
 // limitHere does a call where the table is.
-func (e *Engine) limitHere(ctx context.Context, in *limitRequest) ([]api.Limit, error) {
+func (e *Engine) limitHere(ctx context.Context, in limitRequest) ([]api.Limit, error) {
 	switch in.Do {
 	case limitSet:
 		return nil, e.setLimit(ctx, in.Tag, in.Limit)
@@ -82,6 +82,11 @@ func (e *Engine) limitHere(ctx context.Context, in *limitRequest) ([]api.Limit, 
 	return nil, api.Errorf(api.ErrInvalid, "", "a limit is asked to %q, which is not known: is another process of another version?", in.Do)
 }
 
+// callLimit does a call at the keeper, whoever that is.
+func (e *Engine) callLimit(ctx context.Context, in limitRequest) ([]api.Limit, error) {
+	return atKeeper(ctx, e, doLimit, in, e.keeps, e.limitHere)
+}
+
 // SetLimit makes the limit of a tag, or changes it, durably.
 func (e *Engine) SetLimit(ctx context.Context, tag string, n int) error {
 	if tag == "" {
@@ -90,7 +95,7 @@ func (e *Engine) SetLimit(ctx context.Context, tag string, n int) error {
 	if n < 0 {
 		return api.Errorf(api.ErrInvalid, "", "limit of tag %q: %d, want 0 or more", tag, n)
 	}
-	_, err := e.atKeeper(ctx, &limitRequest{Do: limitSet, Tag: tag, Limit: n})
+	_, err := e.callLimit(ctx, limitRequest{Do: limitSet, Tag: tag, Limit: n})
 	return err
 }
 
@@ -117,7 +122,7 @@ func (e *Engine) setLimit(ctx context.Context, tag string, n int) error {
 
 // DeleteLimit removes the limit of a tag, durably.
 func (e *Engine) DeleteLimit(ctx context.Context, tag string) error {
-	_, err := e.atKeeper(ctx, &limitRequest{Do: limitDelete, Tag: tag})
+	_, err := e.callLimit(ctx, limitRequest{Do: limitDelete, Tag: tag})
 	return err
 }
 
@@ -188,7 +193,7 @@ func (e *Engine) refuse(refused []refusal) {
 
 // ResetLimit forgets who has slots of a tag.
 func (e *Engine) ResetLimit(ctx context.Context, tag string) error {
-	_, err := e.atKeeper(ctx, &limitRequest{Do: limitReset, Tag: tag})
+	_, err := e.callLimit(ctx, limitRequest{Do: limitReset, Tag: tag})
 	return err
 }
 
@@ -209,7 +214,7 @@ func (e *Engine) knownLimit(tag string) error {
 
 // Limit tells of the limit of a tag.
 func (e *Engine) Limit(ctx context.Context, tag string) (api.Limit, error) {
-	list, err := e.atKeeper(ctx, &limitRequest{Do: limitRead, Tag: tag})
+	list, err := e.callLimit(ctx, limitRequest{Do: limitRead, Tag: tag})
 	if err != nil {
 		return api.Limit{}, err
 	}
@@ -219,7 +224,7 @@ func (e *Engine) Limit(ctx context.Context, tag string) (api.Limit, error) {
 // Limits tells of all limits, by tag.
 func (e *Engine) Limits(ctx context.Context) iter.Seq2[api.Limit, error] {
 	return func(yield func(api.Limit, error) bool) {
-		list, err := e.atKeeper(ctx, &limitRequest{Do: limitList})
+		list, err := e.callLimit(ctx, limitRequest{Do: limitList})
 		if err != nil {
 			yield(api.Limit{}, err)
 			return

@@ -65,6 +65,7 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	e.handleRequests()
 	e.initKeeper()
 	e.initTurns()
+	e.initSharedSlots()
 	e.initDuties()
 	e.initLending(places)
 	e.initBorrowing()
@@ -279,6 +280,14 @@ func (p *peers) stray(run int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.unknown[run]
+}
+
+// together gives how many processes work on the store, as far as is known.
+func (p *peers) together() int {
+	if p.node == nil {
+		return 1
+	}
+	return len(p.node.Live())
 }
 
 // alone reports whether there is no other process that could know the tasks which

@@ -198,9 +198,15 @@ func (p *peer) worker(ctx context.Context) {
 		}
 		body, cancel := context.WithCancelCause(ctx)
 		from.Begin(job, cancel)
+		give, err := acquire(body, from, job)
+		if err != nil {
+			from.Finish(job, api.Answer{Failure: &api.Failure{Message: err.Error(), Code: codeOf(err)}})
+			cancel(nil)
+			continue
+		}
 		p.begun.Add(1)
 		leave := func() {}
-		watched := job.Task == "dbl" || job.Task == "kept" || job.Task == "fresh"
+		watched := slices.Contains([]string{"dbl", "fresh", "kept", "limited", "rated"}, job.Task)
 		if o := p.watch.Load(); o != nil && watched {
 			leave = o.enter(p)
 		}
@@ -220,10 +226,45 @@ func (p *peer) worker(ctx context.Context) {
 			p.told.Add(1)
 		}
 		leave()
+		give()
 		from.Log(job, api.LogLine{TaskRun: job.ID, Task: job.Task, Attempt: job.Attempt, Time: time.Now(), Level: "INFO", Text: job.Task})
 		from.Finish(job, answer(body, from, job))
 		cancel(nil)
 	}
+}
+
+// acquire takes the slots that a body of a task with them needs: "limited" one of "g",
+// "rated" one of "r", and "cross" one of "x" and then one of "y", or the other way round.
+func acquire(ctx context.Context, e worker.Source, job *api.Job) (give func(), err error) {
+	var grants []int64
+	give = func() {
+		for _, grant := range grants {
+			e.Release(job, grant)
+		}
+	}
+	of := map[string][]string{"limited": {"g"}, "rated": {"r"}, "cross": {"x", "y"}}[job.Task]
+	if len(of) > 1 && string(job.Bound[0]) == "1" {
+		of = []string{"y", "x"}
+	}
+	for _, name := range of {
+		grant, err := e.Acquire(ctx, job, api.SlotRequest{Names: []string{name}, Slots: 1, Rate: name == "r"})
+		if err != nil {
+			return nil, err
+		}
+		grants = append(grants, grant)
+		if len(of) > 1 {
+			<-time.After(time.Second)
+		}
+	}
+	return give, nil
+}
+
+func codeOf(err error) (code api.Code) {
+	var known *api.Error
+	if errors.As(err, &known) {
+		code = known.Code
+	}
+	return code
 }
 
 // answer is body's, but for a task that waits for an answer from outside.
@@ -323,7 +364,7 @@ func askSignature(task string) *pipeline.Signature {
 	return signature(task)
 }
 
-var peerTasks = []string{"add", "ask", "boom", "count", "dbl", "flaky", "flow", "fresh", "kept", "list", "mend", "sum"}
+var peerTasks = []string{"add", "ask", "boom", "count", "cross", "dbl", "flaky", "flow", "fresh", "kept", "limited", "list", "mend", "rated", "sum"}
 
 const wide = `[{"task":"list","args":[20]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`
 

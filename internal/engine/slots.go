@@ -21,12 +21,14 @@ type slotState struct {
 	mu     sync.Mutex
 	table  *slot.Table
 	owners map[*task]*slotOwner // bodies that have asked
-	grants map[int64]*SlotTurn  // slots that are held, by the claims' ids
+	last   int64                // the number given last
+	grants map[int64]*SlotTurn  // slots that are held, by number
 	free   map[*SlotTurn]bool   // who waits outside of any task
 	known  map[string]slotRecord
 	timers map[string]*timer // when time will bring slots, by limit
 	closed bool
 	levels slotLevels
+	slotSharing
 }
 
 func (s *slotState) init() {
@@ -41,15 +43,21 @@ type slotOwner struct {
 	slot.Owner
 
 	warned []string // names that it was told there is no limit of
+	// If another engine has the table: what it holds and waits for.
+	number int64
+	turns  []*SlotTurn
 }
 
 // SlotTurn is a body's asking for slots.
 type SlotTurn struct {
-	e     *Engine
-	claim *slot.Claim
-	ready chan struct{}
-	over  bool  // it has its slots, or is refused
-	err   error // why it is refused
+	e      *Engine
+	claim  *slot.Claim
+	owner  *slotOwner
+	number int64
+	place  int // in the line, as the engine said that has the table; 0: it has not
+	ready  chan struct{}
+	over   bool  // it has its slots, or is refused
+	err    error // why it is refused
 }
 
 // Acquire gives a body the slots that it asks for, and a number by which to give
@@ -103,28 +111,33 @@ func (e *Engine) AskSlots(job *api.Job, request api.SlotRequest) (*SlotTurn, err
 	}
 	names := slices.Compact(slices.Sorted(slices.Values(request.Names)))
 	turn := &SlotTurn{e: e, ready: make(chan struct{})}
-	turn.claim = &slot.Claim{Names: names, Slots: request.Slots, Rate: request.Rate, Task: turn}
+	turn.claim = &slot.Claim{Names: names, Slots: request.Slots, Rate: request.Rate, Strict: request.Strict, Task: turn}
 	if job == nil {
 		if e.isClosed() {
 			return nil, api.ErrClosed
 		}
-		_, err := e.slots.ask(turn, nil, request.Strict, e.now())
+		_, err := e.slots.ask(turn, nil, e.now())
 		return turn, err
 	}
 	t := job.Key.(*task)
-	unknown, err := e.askFor(t, job, turn, request.Strict)
-	for _, name := range unknown {
+	unknown, err := e.askFor(t, job, turn)
+	e.warnUnlimited(job, unknown)
+	return turn, err
+}
+
+// warnUnlimited tells a body of names that there is no limit of.
+func (e *Engine) warnUnlimited(job *api.Job, names []string) {
+	for _, name := range names {
 		e.Log(job, api.LogLine{
 			TaskRun: job.ID, Task: job.Task, Attempt: job.Attempt, Time: e.now(), Level: "WARN",
 			Text: "no global limit is named " + quoted([]string{name}) + ": its slots are not limited",
 		})
 	}
-	return turn, err
 }
 
 // askFor asks for the body of t, if it runs. It gives the names that there is no
 // limit of, each once for an attempt.
-func (e *Engine) askFor(t *task, job *api.Job, turn *SlotTurn, strict bool) (unknown []string, err error) {
+func (e *Engine) askFor(t *task, job *api.Job, turn *SlotTurn) (unknown []string, err error) {
 	t.run.mu.Lock()
 	defer t.run.mu.Unlock()
 	switch {
@@ -134,11 +147,11 @@ func (e *Engine) askFor(t *task, job *api.Job, turn *SlotTurn, strict bool) (unk
 		return nil, t.cause
 	}
 	t.acquires = true
-	return e.slots.ask(turn, t, strict, e.now())
+	return e.slots.ask(turn, t, e.now())
 }
 
 // ask puts a turn to the table. t is nil outside of tasks. Called with run.mu.
-func (s *slotState) ask(turn *SlotTurn, t *task, strict bool, now time.Time) (unknown []string, err error) {
+func (s *slotState) ask(turn *SlotTurn, t *task, now time.Time) (unknown []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -153,33 +166,49 @@ func (s *slotState) ask(turn *SlotTurn, t *task, strict bool, now time.Time) (un
 		}
 	}
 	c := turn.claim
-	for _, name := range c.Names {
-		if s.table.Knows(name) {
-			if err := turn.e.alone("global limit " + quoted([]string{name})); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case s.table.Knows(name):
-		case strict:
-			return nil, api.Errorf(api.ErrNotFound, "", "no global limit is named %q, and Strict wants one", name)
-		case !slices.Contains(o.warned, name):
-			o.warned = append(o.warned, name)
-			unknown = append(unknown, name)
+	s.last++
+	turn.owner, turn.number, c.Owner = o, s.last, &o.Owner
+	verdict := slot.Waits
+	if s.elsewhere {
+		s.askLater(turn, now)
+	} else {
+		var name string
+		var change slot.Change
+		unknown = o.fresh(s.unlimited(c))
+		verdict, name, change = s.table.Ask(c, now)
+		s.follow(turn.e, change)
+		if verdict > slot.Waits {
+			return unknown, s.refusal(verdict, name, c)
 		}
 	}
-	c.Owner = &o.Owner
-	verdict, name, change := s.table.Ask(c, now)
-	s.follow(turn.e, change)
 	switch {
 	case verdict == slot.Granted:
 		s.granted(turn)
-	case verdict != slot.Waits:
-		return unknown, s.refusal(verdict, name, c)
 	case t == nil:
 		s.free[turn] = true
 	}
 	return unknown, nil
+}
+
+// unlimited gives the names in c that there is no limit of.
+func (s *slotState) unlimited(c *slot.Claim) (names []string) {
+	for _, name := range c.Names {
+		if !c.Strict && !s.table.Knows(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// fresh gives those of names that o was not warned of, and takes note of them.
+func (o *slotOwner) fresh(names []string) (fresh []string) {
+	for _, name := range names {
+		if !slices.Contains(o.warned, name) {
+			o.warned = append(o.warned, name)
+			fresh = append(fresh, name)
+		}
+	}
+	return fresh
 }
 
 // refusal is why a claim can't have slots.
@@ -187,6 +216,8 @@ func (s *slotState) refusal(v slot.Verdict, name string, c *slot.Claim) error {
 	switch v {
 	case slot.TooMany:
 		return api.Errorf(api.ErrInvalid, "", "global limit %q is %d, and %s are wanted: they will never be free", name, s.known[name].Limit, slots(c.Slots))
+	case slot.NotFound:
+		return api.Errorf(api.ErrNotFound, "", "no global limit is named %q, and Strict wants one", name)
 	case slot.NoDecay:
 		return api.Errorf(api.ErrInvalid, "", "global limit %q has no decay, so slots that are used up would not come back: define it with one, or hold slots with Acquire", name)
 	default:
@@ -200,7 +231,7 @@ func (s *slotState) granted(turn *SlotTurn) {
 	if turn.claim.Rate {
 		s.levels.used(turn.e, turn.claim.Names)
 	} else {
-		s.grants[turn.claim.ID()] = turn
+		s.grants[turn.number] = turn
 	}
 	turn.over = true
 	close(turn.ready)
@@ -216,10 +247,19 @@ func (s *slotState) refuse(turn *SlotTurn, err error) {
 // follow does what a change says. Called with mu.
 func (s *slotState) follow(e *Engine, change slot.Change) {
 	for _, c := range change.Granted {
-		s.granted(c.Task.(*SlotTurn))
+		if turn, own := c.Task.(*SlotTurn); own {
+			s.granted(turn)
+			continue
+		}
+		s.grantedTo(e, c)
 	}
 	for _, x := range change.Refused {
-		s.refuse(x.Claim.Task.(*SlotTurn), s.refusal(x.Verdict, x.Name, x.Claim))
+		err := s.refusal(x.Verdict, x.Name, x.Claim)
+		if turn, own := x.Claim.Task.(*SlotTurn); own {
+			s.refuse(turn, err)
+			continue
+		}
+		s.refusedTo(e, x.Claim, err)
 	}
 	for _, w := range change.Wakes {
 		s.timers[w.Name].stop()
@@ -254,7 +294,7 @@ func (t *SlotTurn) Grant() (int64, error) {
 	case t.claim.Rate:
 		return 0, nil
 	}
-	return t.claim.ID(), nil
+	return t.number, nil
 }
 
 // Withdraw ends the waiting, and reports whether it still did.
@@ -265,7 +305,7 @@ func (t *SlotTurn) Withdraw() bool {
 	if t.over {
 		return false
 	}
-	s.follow(t.e, s.table.Leave(t.claim, t.e.now()))
+	s.leave(t)
 	s.refuse(t, api.ErrCancelled)
 	return true
 }
@@ -282,10 +322,19 @@ func (e *Engine) Release(job *api.Job, grant int64) {
 	}
 	turn := s.grants[grant]
 	if turn == nil || turn.claim.Owner.Task != owner {
-		return // a body that has ended has nothing, and another one may have its number
+		return // a body that has ended has nothing
 	}
 	delete(s.grants, grant)
-	s.follow(e, s.table.Leave(turn.claim, e.now()))
+	s.leave(turn)
+}
+
+// leave takes everything from a turn. Called with mu.
+func (s *slotState) leave(turn *SlotTurn) {
+	if s.elsewhere {
+		s.leaveLater(turn.e, turn)
+		return
+	}
+	s.follow(turn.e, s.table.Leave(turn.claim, turn.e.now()))
 }
 
 // endSlots takes everything from the body of t, which has ended or was given up.
@@ -304,12 +353,28 @@ func (t *task) endSlots() {
 		return
 	}
 	delete(s.owners, t)
+	s.endOwner(e, o, api.Errorf(api.ErrConflict, "", "the task's body has ended"))
+}
+
+// endOwner takes everything from a body, which is told why if it waits. Called with
+// mu.
+func (s *slotState) endOwner(e *Engine, o *slotOwner, why error) {
+	if s.elsewhere {
+		for _, turn := range slices.Clone(o.turns) {
+			delete(s.grants, turn.number)
+			if !turn.over {
+				s.refuse(turn, why)
+			}
+		}
+		s.leaveLater(e, slices.Clone(o.turns)...)
+		return
+	}
 	held, waited, change := s.table.End(&o.Owner, e.now())
 	for _, c := range held {
-		delete(s.grants, c.ID())
+		delete(s.grants, c.Task.(*SlotTurn).number)
 	}
 	for _, c := range waited {
-		s.refuse(c.Task.(*SlotTurn), api.Errorf(api.ErrConflict, "", "the task's body has ended"))
+		s.refuse(c.Task.(*SlotTurn), why)
 	}
 	s.follow(e, change)
 }
@@ -327,6 +392,11 @@ func (e *Engine) slotWait(t *task) (names []string, position int, waits bool) {
 	if o == nil {
 		return nil, 0, false
 	}
+	for _, turn := range o.turns {
+		if !turn.over {
+			return turn.claim.Names, max(turn.place, 1), true
+		}
+	}
 	c, before := e.slots.table.Wait(&o.Owner)
 	if c == nil {
 		return nil, 0, false
@@ -340,18 +410,18 @@ func (e *Engine) closeSlots(all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for turn := range s.free {
-		s.follow(e, s.table.Leave(turn.claim, e.now()))
+		s.leave(turn)
 		s.refuse(turn, api.ErrClosed)
 	}
 	if !all {
 		return
 	}
 	s.closed = true
+	if s.shared {
+		s.refuseAll(e)
+		return
+	}
 	for _, o := range s.owners {
-		_, waited, change := s.table.End(&o.Owner, e.now())
-		for _, c := range waited {
-			s.refuse(c.Task.(*SlotTurn), api.ErrClosed)
-		}
-		s.follow(e, change)
+		s.endOwner(e, o, api.ErrClosed)
 	}
 }

@@ -37,14 +37,21 @@ func (l *slotLevels) used(e *Engine, names []string) {
 // saveLevels writes the levels, beside the timers.
 func (e *Engine) saveLevels() {
 	s := &e.slots
-	s.mu.Lock()
-	s.levels.saver = nil
-	if !s.closed && !e.manual {
-		s.levels.saving.Go(func() { e.writeLevels(e.closers.ctx) })
-	}
-	s.mu.Unlock()
-	if e.manual {
+	save := func() {
 		e.writeLevels(e.closers.ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.levels.saver = nil
+		s.levels.used(e, nil) // meanwhile
+	}
+	if e.manual {
+		save()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.levels.saving.Go(save)
 	}
 }
 
@@ -54,31 +61,71 @@ func (e *Engine) writeLevels(ctx context.Context) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.mu.Lock()
+	left := s.left
+	s.mu.Unlock()
+	if !left {
+		e.putLevels(ctx)
+	}
+}
+
+// putLevels is writeLevels with slots.writing held.
+func (e *Engine) putLevels(ctx context.Context) {
+	s := &e.slots
+	s.mu.Lock()
 	names := slices.Sorted(maps.Keys(s.levels.dirty))
 	clear(s.levels.dirty)
+	written := make(map[string]slotRecord)
 	var writes []store.RecordWrite
 	for _, name := range names {
 		if r, known := s.known[name]; known {
-			r.Clear = s.level(name)
-			writes = append(writes, r.write(name))
+			if r.Clear = s.level(name); s.shared {
+				r.Saved = e.micros()
+			}
+			w := r.write(name)
+			w.Check, w.Was = s.left, r.text
+			r.text = w.Value
+			written[name], writes = r, append(writes, w)
 		}
 	}
 	s.mu.Unlock()
 	if len(writes) == 0 {
 		return
 	}
-	if err := e.store.PutRecords(ctx, writes...); err != nil {
+	err := e.store.PutRecords(ctx, writes...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		for name, r := range written {
+			if _, known := s.known[name]; known {
+				s.known[name] = r
+			}
+		}
+	case s.left: // another engine keeps them by now, or will, and is told what was used
+	default:
 		e.log.Warn("how much of rate limits is used up could not be stored; it is tried again", "error", err)
-		s.mu.Lock()
 		s.levels.used(e, names)
-		s.mu.Unlock()
 	}
 }
 
-// closeLevels writes what has changed last.
+// leaveSlotLevels has this engine, which is to be closed, write nothing of limits any
+// more: whoever keeps them next may have read them. It goes on giving slots until then.
+func (e *Engine) leaveSlotLevels() {
+	e.slots.writing.Lock()
+	defer e.slots.writing.Unlock()
+	e.putLevels(e.closers.ctx)
+	e.slots.mu.Lock()
+	e.slots.left = true
+	e.slots.mu.Unlock()
+}
+
+// closeLevels writes what has changed last. If another engine keeps the limits by now
+// there is nothing, or the store refuses it.
 func (e *Engine) closeLevels(ctx context.Context) {
 	e.slots.levels.saving.Wait()
-	e.writeLevels(context.WithoutCancel(ctx))
+	e.slots.writing.Lock()
+	defer e.slots.writing.Unlock()
+	e.putLevels(context.WithoutCancel(ctx))
 }
 
 // level is when all that was used up of a limit is back, in microseconds since

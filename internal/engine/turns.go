@@ -156,11 +156,12 @@ func (e *Engine) turnsTold(q *cluster.Request) {
 }
 
 // keptBy has the turns be asked of another session from now on. This engine itself
-// gives them only once it leads.
+// gives them only once it leads, and then until another one does.
 func (x *turns) keptBy(session int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.keeper == session {
+	leads := x.table.Leads() && (session == 0 || session == x.self)
+	if x.keeper == session || leads {
 		return
 	}
 	if x.keeper = session; session == x.self {

@@ -22,6 +22,8 @@ func kept(task string) *pipeline.Signature {
 		s.Params, s.Cached, s.Options.CacheExpiration = []string{"integer"}, true, -1
 	case "kept":
 		s.Params, s.Cached = []string{"integer"}, true
+	case "cross", "limited", "rated":
+		s.Params = []string{"integer"}
 	}
 	return s
 }

@@ -11,6 +11,8 @@ func (t *Table) Ask(c *Claim, now time.Time) (v Verdict, name string, change Cha
 	for _, name := range c.Names {
 		p := t.pools[name]
 		switch {
+		case p == nil && c.Strict:
+			return NotFound, name, Change{}
 		case p == nil:
 		case c.Rate && p.def.Per == 0:
 			return NoDecay, name, Change{}

@@ -29,8 +29,10 @@ type Claim struct {
 	Slots int
 	// Rate: the slots are not held, but come back by themselves.
 	Rate bool
-	At   time.Time // when it asked; once it has its slots, when it got them
-	Task any       // belongs to who asks
+	// Strict: all of the names must be those of limits.
+	Strict bool
+	At     time.Time // when it asked; once it has its slots, when it got them
+	Task   any       // belongs to who asks
 
 	ticket int64
 	stage  stage
@@ -54,11 +56,12 @@ type Verdict uint8
 
 // The verdicts. All but the first two mean that nothing was taken.
 const (
-	Granted Verdict = iota
-	Waits           // a later Change has it
-	TooMany         // the limit has not so many slots
-	NoDecay         // slots that were used up would not come back
-	Stuck           // it would wait for ever
+	Granted  Verdict = iota
+	Waits            // a later Change has it
+	TooMany          // the limit has not so many slots
+	NoDecay          // slots that were used up would not come back
+	Stuck            // it would wait for ever
+	NotFound         // there is no such limit, and Strict wants one
 )
 
 // Refusal is a claim that waited and will not any more.
@@ -183,16 +186,20 @@ func (t *Table) Waiting(name string) []*Claim {
 // stand before it in the longest of its lines.
 func (t *Table) Wait(o *Owner) (c *Claim, before int) {
 	for _, own := range o.claims {
-		if own.stage != waiting {
-			continue
+		if own.stage == waiting {
+			return own, t.Before(own)
 		}
-		for _, name := range own.Names {
-			if p := t.active(name); p != nil {
-				i, _ := slices.BinarySearchFunc(p.queue, own, byTicket)
-				before = max(before, i)
-			}
-		}
-		return own, before
 	}
 	return nil, 0
+}
+
+// Before gives how many stand before c, which waits, in the longest of its lines.
+func (t *Table) Before(c *Claim) (before int) {
+	for _, name := range c.Names {
+		if p := t.active(name); p != nil {
+			i, _ := slices.BinarySearchFunc(p.queue, c, byTicket)
+			before = max(before, i)
+		}
+	}
+	return before
 }
