@@ -300,7 +300,7 @@ func (s *slotState) useLevels(e *Engine, used usedOfNames) {
 	for name, x := range used {
 		r, known := s.known[name]
 		back := time.UnixMicro(x.Clear)
-		if known && x.At > max(r.Saved, r.Updated) && back.After(s.table.Clear(name)) {
+		if known && x.At >= max(r.Saved, r.Updated) && back.After(s.table.Clear(name)) {
 			s.table.Restore(name, back, e.now())
 			s.levels.used(e, []string{name})
 		}

@@ -95,7 +95,7 @@ func TestRateLimitHoldsAcrossProcesses(t *testing.T) {
 	for _, c := range ends {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const limit, decay = 4, 0.5
+				const limit, decay = 4, 0.05
 				list, _ := limited(t, api.GlobalLimit{Name: "r", Limit: limit, Decay: decay})
 				var used rates
 				take := func(p *peer) {

@@ -135,29 +135,23 @@ func (k *Kept) tidy(c *Claim) {
 	}
 }
 
-// Leave takes everything from a session's claims. What waits goes first: else it
-// might get what the others leave.
-func (k *Kept) Leave(session int64, numbers []int64, now time.Time) (change Change) {
-	var held []*Claim
+// Leave takes everything from a session's claims.
+func (k *Kept) Leave(session int64, numbers []int64, now time.Time) Change {
+	var touched []string
 	for _, n := range numbers {
 		c := k.parties[session][n]
 		if c == nil {
 			continue
 		}
 		delete(k.parties[session], n)
-		if c.stage == holds {
-			held = append(held, c)
-			continue
-		}
 		k.Forget(c)
-		change.add(k.table.Leave(c, now))
+		if c.stage != idle { // all of them, before others get what they leave
+			touched = append(touched, c.Names...)
+			k.table.drop(c)
+		}
 		k.tidy(c)
 	}
-	for _, c := range held {
-		change.add(k.table.Leave(c, now))
-		k.tidy(c)
-	}
-	return change
+	return k.table.settle(Change{}, touched, now)
 }
 
 // add puts what follows after.
