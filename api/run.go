@@ -106,7 +106,12 @@ type RunFilter struct {
 	Name   string    // exact; "" for any
 	Since  time.Time // created at or after
 	Until  time.Time // created before
-	Limit  int       // 0: no limit
+	// Before is a run's id: only those that come after it in the list, which are
+	// older. It need not exist any more. So a list goes on where another ended, and
+	// neither runs that came nor such that went meanwhile make it repeat or leave
+	// out others. "" begins with the newest.
+	Before string
+	Limit  int // 0: no limit
 }
 
 // TaskRunFilter chooses task runs; the zero value chooses all.
@@ -116,5 +121,10 @@ type TaskRunFilter struct {
 	Tags   []string // all of them
 	AnyOf  []string // tags, at least one of them; nil for any
 	Task   string   // exact; "" for any
-	Limit  int      // 0: no limit
+	// After is a task run's id: only those that come after it in the list, of its
+	// run by number, and then of older runs. It need not exist any more. A list that
+	// goes on after the last of another repeats nothing; of a live run, task runs
+	// that came meanwhile with a lower number are not in it. "" begins with the first.
+	After string
+	Limit int // 0: no limit
 }

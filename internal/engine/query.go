@@ -170,7 +170,12 @@ const listPage = 200
 func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error] {
 	return func(yield func(api.Run, error) bool) {
 		left := filter.Limit
-		for below := int64(0); ; {
+		below, err := runsBelow(filter.Before)
+		if err != nil {
+			yield(api.Run{}, err)
+			return
+		}
+		for below > 0 {
 			page := listPage
 			if filter.Limit > 0 {
 				page = min(page, left)

@@ -23,8 +23,13 @@ import (
 func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
 	return func(yield func(api.TaskRun, error) bool) {
 		left := filter.Limit
+		from, err := startOf(&filter)
+		if err != nil {
+			yield(api.TaskRun{}, err)
+			return
+		}
 		list := func(row *store.RunRow) error {
-			return e.taskRuns(ctx, row, func(t api.TaskRun) error {
+			return e.taskRuns(ctx, row, from.seq(row.ID), func(t api.TaskRun) error {
 				if !chosen(&filter, &t) {
 					return nil
 				}
@@ -34,7 +39,7 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 				return nil
 			})
 		}
-		err := e.eachRun(ctx, filter.Run, list)
+		err = e.eachRun(ctx, filter.Run, from, list)
 		if err != nil && !errors.Is(err, errStop) {
 			yield(api.TaskRun{}, err)
 		}
@@ -53,7 +58,7 @@ func chosen(f *api.TaskRunFilter, t *api.TaskRun) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) && (f.Task == "" || f.Task == t.Task)
 }
 
-func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow) error) error {
+func (e *Engine) eachRun(ctx context.Context, id string, from start, list func(*store.RunRow) error) error {
 	if id != "" {
 		r, row, err := e.find(ctx, id)
 		if err == nil && r != nil {
@@ -64,7 +69,7 @@ func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow
 		}
 		return list(&row)
 	}
-	for below := int64(0); ; {
+	for below := from.below; ; {
 		rows, err := e.store.Runs(ctx, api.RunFilter{}, below, listPage)
 		if err != nil || len(rows) == 0 {
 			return err
@@ -78,24 +83,30 @@ func (e *Engine) eachRun(ctx context.Context, id string, list func(*store.RunRow
 	}
 }
 
-// taskRuns calls yield for the task runs of a run, by number.
-func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, yield func(api.TaskRun) error) error {
+// taskRuns calls yield for the task runs of a run, by number and from one on.
+func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, from int64, yield func(api.TaskRun) error) error {
 	live := e.liveTasks(ctx, row) // before the rows are read: what has one by then is shown by it
 	blocks, err := e.blocksOf(ctx, row)
 	if err != nil {
 		return err
 	}
-	groups, err := e.groupsOf(ctx, row.ID)
-	if err != nil {
-		return err
-	}
+	live.skip(from)
+	groups := groupFrames{e: e, run: row.ID}
 	id := uuid.UUID(row.UID).String()
 	for _, b := range blocks {
-		err := e.store.Tasks(ctx, b.First, b.First+b.Count, func(t *store.TaskRow) error {
+		first := b.First + max(from-b.Seq, 0)
+		if first >= b.First+b.Count {
+			continue
+		}
+		err := e.store.Tasks(ctx, first, b.First+b.Count, func(t *store.TaskRow) error {
 			if t.Run != row.ID {
 				return nil
 			}
-			out, err := taskRun(id, b.Seq+t.ID-b.First, t, groups[t.Frame])
+			grouped, err := groups.has(ctx, t.Frame)
+			if err != nil {
+				return err
+			}
+			out, err := taskRun(id, b.Seq+t.ID-b.First, t, grouped)
 			if err != nil {
 				return err
 			}
@@ -193,18 +204,6 @@ func settleStale(row *store.RunRow, t *store.TaskRow, out *api.TaskRun) {
 		out.State, out.StateName = api.Cancelled, lifecycle.Name(api.Cancelled, 0, "")
 		out.Waiting, out.Reason = nil, ""
 	}
-}
-
-// groupsOf gives the ids of the run's group frames.
-func (e *Engine) groupsOf(ctx context.Context, run int64) (map[int64]bool, error) {
-	groups := make(map[int64]bool)
-	err := e.store.Frames(ctx, run, 0, maxKey, func(row *store.FrameRow) error {
-		if row.Kind == store.GroupFrame {
-			groups[row.ID] = true
-		}
-		return nil
-	})
-	return groups, err
 }
 
 // taskRun gives a stored task run for people.

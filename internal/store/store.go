@@ -52,7 +52,7 @@ type Store interface {
 	// given one.
 	LiveRuns(ctx context.Context, after int64, limit int) ([]RunRow, error)
 	// Runs reads up to limit runs below the given number (0: from the newest),
-	// newest first, that the filter chooses. The filter's Limit is not looked at.
+	// newest first, that the filter chooses. Its Before and Limit are not looked at.
 	Runs(ctx context.Context, filter api.RunFilter, below int64, limit int) ([]RunRow, error)
 	// Blocks reads the key ranges of a run, ordered by Seq.
 	Blocks(ctx context.Context, run int64) ([]Block, error)
