@@ -97,6 +97,9 @@ func submitCall[R any](
 	if o.err == nil {
 		o.err = s.err
 	}
+	if o.err == nil {
+		o.err = o.unkeyed()
+	}
 	for _, future := range o.waitFor {
 		if future == nil {
 			o.err = api.Errorf(ErrInvalid, "", "WaitFor of a nil future")

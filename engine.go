@@ -156,11 +156,26 @@ func (e *Engine) Submit[R any](ctx context.Context, p Runnable[R], opts ...Submi
 	if err := s.outside(); err != nil {
 		return nil, err
 	}
-	h, err := e.inner().Submit(ctx, plan.spec(), s.name)
+	var h *engine.Handle
+	var err error
+	if s.key == nil {
+		h, err = e.inner().Submit(ctx, plan.spec(), s.name)
+	} else {
+		h, err = e.submitKeyed(ctx, plan.spec(), &s)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return newRun[R](e, h), nil
+}
+
+func (e *Engine) submitKeyed(ctx context.Context, spec *api.Spec, s *submission) (*engine.Handle, error) {
+	inner := e.inner()
+	id, _, err := inner.SubmitKeyed(ctx, spec, s.name, *s.key)
+	if err != nil {
+		return nil, err
+	}
+	return inner.Find(ctx, id)
 }
 
 // SubmitAll hands over many pipelines, far faster than one by one, and returns
@@ -182,6 +197,9 @@ func (e *Engine) SubmitAll[R any](ctx context.Context, pipelines iter.Seq[Runnab
 	var runs []*Run[R]
 	s := submitted(opts)
 	if err := s.outside(); err != nil {
+		return nil, err
+	}
+	if err := s.unkeyed(); err != nil {
 		return nil, err
 	}
 	err := e.inner().SubmitAll(ctx, specs, s.name, func(h *engine.Handle) error {
@@ -207,9 +225,17 @@ func submitted(opts []SubmitOption) submission {
 // outside refuses options that only calls of flows can have.
 func (s *submission) outside() error {
 	if s.calls {
-		return api.Errorf(ErrInvalid, "", "the only option here is Name; those of tasks go to Set or WithOptions, WaitFor to the calls of a flow")
+		return api.Errorf(ErrInvalid, "", "the only options here are Name and SubmitKey; those of tasks go to Set or WithOptions, WaitFor to the calls of a flow")
 	}
 	return s.err
+}
+
+// unkeyed refuses a key where it would mean nothing.
+func (s *submission) unkeyed() error {
+	if s.key != nil {
+		return api.Errorf(ErrInvalid, "", "SubmitKey is for Submit and Run, which submit one run at a time")
+	}
+	return nil
 }
 
 // Attach gives a run by its id, also one submitted by another process. R is

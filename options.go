@@ -77,6 +77,7 @@ type submission struct {
 	options api.Options
 	waitFor []AnyFuture
 	calls   bool // one of them is for calls of flows only
+	key     *string
 	err     error
 }
 
@@ -92,6 +93,15 @@ func WaitFor(futures ...AnyFuture) SubmitOption {
 		s.calls = true
 		s.waitFor = append(s.waitFor, futures...)
 	})
+}
+
+// SubmitKey has [Engine.Submit] and [Engine.Run] submit once for each key: the run of
+// the first call, in whichever process, is that of all. Another pipeline or name under
+// a key is an [ErrConflict]. A key, of up to 255 bytes, is known for 30 days, or until
+// its run is removed. So who does not know whether a submission has arrived submits
+// again. Default: each call makes a run.
+func SubmitKey(key string) SubmitOption {
+	return submitOption(func(s *submission) { s.key = &key })
 }
 
 // Name is the name of the run, if given to Submit. Given to a task it is that of

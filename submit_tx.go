@@ -3,6 +3,7 @@ package runnel
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,7 +48,7 @@ func (e *Engine) submitTx(ctx context.Context, p plan, opts []SubmitOption, in s
 		return "", err
 	}
 	s := submitted(opts)
-	if err := s.outside(); err != nil {
+	if err := errors.Join(s.outside(), s.unkeyed()); err != nil {
 		return "", err
 	}
 	return e.inner().SubmitTx(ctx, in, p.spec(), s.name)

@@ -72,6 +72,8 @@ type Engine struct {
 	borrowing borrowing
 	peers     peers
 	keeper    keeper
+	// submitting are the keys under which somebody submits.
+	submitting turns
 
 	mu      sync.Mutex
 	runs    map[int64]*run

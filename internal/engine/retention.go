@@ -18,8 +18,8 @@ const (
 	expireEvery = time.Hour
 )
 
-// retention removes runs that ended long ago, and cache entries that have expired:
-// of engines that share a store in the keeper. Only its goroutine, or who drives the
+// retention removes runs that ended long ago, and cache entries and keys of
+// submissions that have expired: of engines that share a store in the keeper. Only its goroutine, or who drives the
 // engine, looks at due.
 type retention struct {
 	keep time.Duration // 0: for ever
@@ -93,6 +93,11 @@ func (e *Engine) ExpireStep() bool {
 		return false
 	}
 	more, err := e.expireEntries(e.closers.ctx)
+	if err == nil {
+		var keys bool
+		keys, err = e.expireSubmissions(e.closers.ctx)
+		more = more || keys
+	}
 	if err == nil {
 		var runs bool
 		_, runs, err = e.store.Expire(e.closers.ctx, e.endedBefore(now), expireBatch)
