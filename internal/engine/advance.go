@@ -78,6 +78,7 @@ func (e *Engine) advanceBatch(wait bool) bool {
 	if !ok {
 		return false
 	}
+	news := e.newsOf(done.batch)
 	for batch := done.batch; len(batch) > 0; {
 		n := 1
 		for n < len(batch) && batch[n].run == batch[0].run {
@@ -89,6 +90,7 @@ func (e *Engine) advanceBatch(wait bool) bool {
 	for _, ref := range done.closed {
 		e.groupClosed(ref)
 	}
+	e.tellNews(news)
 	return true
 }
 

@@ -55,8 +55,11 @@ func (e *Engine) taken(it item) *task {
 
 // claims reports whether t has all that it needs to run, and gives it out.
 func (e *Engine) claims(t *task) bool {
-	if t.tagged() && e.asked(t) && !e.takeSlots(t) {
-		return false
+	if t.tagged() && e.asked(t) {
+		takes := e.takeSlots(t)
+		if e.tellTags(t); !takes {
+			return false
+		}
 	}
 	if e.prepare(t) {
 		return true

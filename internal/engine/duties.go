@@ -47,6 +47,7 @@ func (e *Engine) initDuties() {
 // a run of it has ended. If that is not heard, since who is the keeper is changing,
 // it is seen when all are read again.
 func (e *Engine) lookAt(name string) {
+	e.changes.tell(false, api.Change{Schedule: name})
 	if e.onDuty() {
 		e.schedules.mark(name)
 		return

@@ -74,6 +74,7 @@ type Engine struct {
 	keeper    keeper
 	// submitting are the keys under which somebody submits.
 	submitting turns
+	changes    changeState
 
 	mu      sync.Mutex
 	runs    map[int64]*run
@@ -129,6 +130,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	e.dispatch.init(cfg.Queues, e.served())
 	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
+	e.initChanges()
 	defer func() {
 		if err != nil && e.peers.node != nil {
 			e.peers.node.Close()

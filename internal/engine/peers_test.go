@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type frozen struct {
 	deaf    atomic.Bool  // letters do not come
 	away    atomic.Bool  // runs can't be read
 	expired atomic.Int64 // calls of Expire
+	news    atomic.Int64 // letters with changes
 
 	mu    sync.Mutex
 	gate  chan struct{} // nil: it does not stand still
@@ -130,6 +132,11 @@ func (f *frozen) beat() time.Time {
 
 func (f *frozen) Send(ctx context.Context, letters []store.Letter) error {
 	f.pass()
+	for i := range letters {
+		if bytes.Contains(letters[i].Body, []byte("changes.news")) {
+			f.news.Add(1)
+		}
+	}
 	return f.Shared.Send(ctx, letters)
 }
 

@@ -244,6 +244,7 @@ func (s *schedules) settle(x *sched, rec *scheduleRecord, text []byte, err error
 	x.busy = false
 	if err == nil {
 		x.rec, x.text, x.delay = *rec, text, 0
+		s.e.changes.tell(false, api.Change{Schedule: x.name})
 		s.ask(x)
 		return
 	}
