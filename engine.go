@@ -263,6 +263,11 @@ func (e *Engine) Cancel(ctx context.Context, run string) error { return e.inner(
 // stays, what has failed or never ran runs.
 func (e *Engine) Retry(ctx context.Context, run string) error { return e.inner().Retry(ctx, run) }
 
+// Delete removes a run that has ended, with its task runs, results and log lines: now,
+// and not when [Retention] comes to it. It is an [ErrConflict] while the run is live.
+// The id is not found any more. What is kept under task ids and in the cache stays.
+func (e *Engine) Delete(ctx context.Context, run string) error { return e.inner().Delete(ctx, run) }
+
 // Complete answers a task that waits, or will, with [Pending].
 func (e *Engine) Complete[R any](ctx context.Context, token string, result R) error {
 	data, err := encode(result)

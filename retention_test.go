@@ -80,6 +80,22 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+func TestDelete(t *testing.T) {
+	onStores(t, func(t *testing.T, s *suite) {
+		done, failed := s.submit(t, s.hi.Send("J", "D")), s.submit(t, fails[int]("m"))
+		ends(t, "H J D", done)
+		endsBadly(t, failed)
+		paused := s.submit(t, s.hi.Send("J", "D").Wait().ContinueWith(s.val))
+		matches(t, s.eng.Delete(t.Context(), paused.ID()), runnel.ErrConflict)
+		do(t, s.eng.Delete(t.Context(), done.ID()))
+		do(t, s.eng.Delete(t.Context(), failed.ID()))
+		missing(t, s.eng, done)
+		missing(t, s.eng, failed)
+		wants(t, "runs", listed(t, s.eng), []string{paused.ID()})
+		matches(t, s.eng.Delete(t.Context(), done.ID()), runnel.ErrNotFound)
+	})
+}
+
 func TestRetentionForEver(t *testing.T) {
 	for _, keep := range []time.Duration{0, -1} {
 		inBubblesOf(t, forDays, func(t *testing.T, s *suite) {

@@ -99,6 +99,11 @@ type Store interface {
 	// Runs are looked at by number, and not beyond limit of them in a row that
 	// were created at the time or later: those that follow are younger.
 	Expire(ctx context.Context, before int64, limit int) (removed int, more bool, err error)
+	// Remove removes one run that is final, whenever that was, as Expire does. It
+	// fails with api.ErrConflict if the run is not final, and with api.ErrNotFound if
+	// there is none. After one call the run is gone for whoever looks for it; while
+	// there is more, calls about it, and those of Expire, remove the rest.
+	Remove(ctx context.Context, run int64, limit int) (more bool, err error)
 	// Location says where the data is, for people.
 	Location() string
 	// Close releases the store. The engine has stopped committing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
@@ -61,6 +62,24 @@ func (s *Store) Expire(_ context.Context, before int64, limit int) (removed int,
 	return removed, false, nil
 }
 
+// Remove removes one run that is final.
+func (s *Store) Remove(_ context.Context, id int64, limit int) (more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.runs[id]
+	switch buried := slices.ContainsFunc(s.expiry.left, func(g grave) bool { return g.run == id }); {
+	case r == nil && !buried:
+		return false, api.Errorf(api.ErrNotFound, "memory", "no run with number %d", id)
+	case r == nil:
+	case !r.row.State.Final():
+		return false, api.Errorf(api.ErrConflict, "memory", "run number %d is %s", id, r.row.State)
+	default:
+		s.bury(r)
+		limit--
+	}
+	return !s.clear(&limit), nil
+}
+
 // bury removes a run but for its task rows.
 func (s *Store) bury(r *run) {
 	id := r.row.ID
@@ -77,6 +96,9 @@ func (s *Store) bury(r *run) {
 // clear removes task rows of runs that are gone, and reports whether none are
 // left.
 func (s *Store) clear(budget *int) bool {
+	if *budget <= 0 {
+		return len(s.expiry.left) == 0
+	}
 	for x := &s.expiry; len(x.left) > 0; x.left = x.left[1:] {
 		g := &x.left[0]
 		for ; len(g.blocks) > 0; g.blocks = g.blocks[1:] {

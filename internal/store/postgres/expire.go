@@ -62,6 +62,64 @@ func (s *Store) Expire(ctx context.Context, before int64, limit int) (removed in
 	return x.removed, !x.done, nil
 }
 
+// Remove removes one run that is final.
+func (s *Store) Remove(ctx context.Context, run int64, limit int) (more bool, err error) {
+	x := &sweeper{ctx: ctx, s: s, limit: limit, budget: limit}
+	err = s.tx(ctx, func(tx pgx.Tx) error {
+		x.tx = tx
+		return x.remove(run)
+	})
+	return err == nil && !x.done, err
+}
+
+// remove removes a run, or goes on with one that is gone.
+func (x *sweeper) remove(run int64) error {
+	if _, err := x.tx.Exec(x.ctx, "SELECT "+planner); err != nil {
+		return err
+	}
+	var base int64
+	ended, err := x.find("DELETE FROM @.run WHERE id = $1 AND state"+firstFinal(">=")+" RETURNING base", run, &base)
+	if err != nil {
+		return err
+	}
+	if ended {
+		x.done, err = x.clear(run, base)
+		if err == nil && !x.done {
+			err = x.exec("INSERT INTO @.gone_run (id, base) VALUES ($1, $2)", run, base)
+		}
+		if err == nil {
+			err = x.exec(keepLast, run)
+		}
+		return err
+	}
+	gone, err := x.find("SELECT base FROM @.gone_run WHERE id = $1", run, &base)
+	if err != nil {
+		return err
+	}
+	if !gone {
+		return x.refuse(run)
+	}
+	if x.done, err = x.clear(run, base); err != nil || !x.done {
+		return err
+	}
+	return x.exec("DELETE FROM @.gone_run WHERE id = $1", run)
+}
+
+// refuse says why a run is not removed.
+func (x *sweeper) refuse(run int64) error {
+	var state uint8
+	found, err := x.find("SELECT state FROM @.run WHERE id = $1", run, &state)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return api.Errorf(api.ErrConflict, x.s.location, "run number %d is %s", run, api.State(state))
+	}
+	return api.Errorf(api.ErrNotFound, x.s.location, "no run with number %d", run)
+}
+
+const keepLast = "UPDATE @.counter SET value = $1 WHERE name = 'last' AND value < $1"
+
 // run removes what there is to remove, in a transaction.
 func (x *sweeper) run() error {
 	_, err := x.tx.Exec(x.ctx, "SELECT "+planner)
@@ -72,7 +130,7 @@ func (x *sweeper) run() error {
 		err = x.walk()
 	}
 	if err == nil && x.last > 0 {
-		err = x.exec("UPDATE @.counter SET value = $1 WHERE name = 'last' AND value < $1", x.last)
+		err = x.exec(keepLast, x.last)
 	}
 	return err
 }

@@ -21,7 +21,7 @@ var errMisfit = errors.New("a row is not as expected")
 func writeError(path string, err error) error {
 	code := sqlite.ErrCode(err)
 	switch {
-	case errors.Is(err, store.ErrFenced), errors.Is(err, store.ErrRetry):
+	case errors.Is(err, store.ErrFenced), errors.Is(err, store.ErrRetry), errors.Is(err, api.ErrConflict), errors.Is(err, api.ErrNotFound):
 		return err
 	case errors.Is(err, errMisfit), code.ToPrimary() == sqlite.ResultConstraint:
 		return fmt.Errorf("%s: %w: %w", path, store.ErrFenced, err)

@@ -53,15 +53,37 @@ func (s *Store) Expire(_ context.Context, before int64, limit int) (removed int,
 		return 0, false, s.closedError()
 	}
 	x := &sweeper{w: s.w, expiry: s.w.expiry, before: before, limit: limit, budget: limit}
-	if err := s.w.transaction(x.run); err != nil {
-		s.check.note(0)
-		return 0, false, writeError(s.path, err)
-	}
-	if x.budget < limit {
-		s.check.note(int64(limit-x.budget)*rowBytes + defaultPageSize)
+	if err := s.sweep(x, x.run); err != nil {
+		return 0, false, err
 	}
 	s.w.expiry = x.expiry
 	return x.removed, !x.done, nil
+}
+
+// Remove removes one run that is final.
+func (s *Store) Remove(_ context.Context, run int64, limit int) (more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false, s.closedError()
+	}
+	x := &sweeper{w: s.w, limit: limit, budget: limit}
+	if err := s.sweep(x, func() error { return x.remove(s.path, run) }); err != nil {
+		return false, err
+	}
+	return !x.done, nil
+}
+
+// sweep does what x has to do, in a transaction.
+func (s *Store) sweep(x *sweeper, do func() error) error {
+	if err := s.w.transaction(do); err != nil {
+		s.check.note(0)
+		return writeError(s.path, err)
+	}
+	if x.budget < x.limit {
+		s.check.note(int64(x.limit-x.budget)*rowBytes + defaultPageSize)
+	}
+	return nil
 }
 
 // rowBytes is about what removing a row adds to the log.
@@ -77,6 +99,35 @@ func (x *sweeper) run() error {
 		err = x.w.do(x.w.setLast, x.last)
 	}
 	return err
+}
+
+// remove removes a run, or goes on with one that is gone.
+func (x *sweeper) remove(path string, run int64) error {
+	x.expiry.cursor = run - 1
+	list, err := x.page(1)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 && list[0].id == run {
+		if c := &list[0]; !c.state.Final() {
+			return api.Errorf(api.ErrConflict, path, "run number %d is %s", run, c.state)
+		}
+		if x.done, err = x.bury(&list[0]); err != nil {
+			return err
+		}
+		return x.w.do(x.w.setLast, run)
+	}
+	id, base, found, err := x.w.pair(x.w.selectGone, run-1)
+	switch {
+	case err != nil:
+		return err
+	case !found || id != run:
+		return api.Errorf(api.ErrNotFound, path, "no run with number %d", run)
+	}
+	if x.done, err = x.clear(id, base); err != nil || !x.done {
+		return err
+	}
+	return x.w.do(x.w.deleteGone, run)
 }
 
 // finish goes on with runs that are gone.
@@ -100,7 +151,7 @@ func (x *sweeper) finish() error {
 
 // walk looks at the next runs.
 func (x *sweeper) walk() error {
-	page, err := x.page()
+	page, err := x.page(x.limit)
 	if err != nil {
 		return err
 	}
@@ -121,8 +172,8 @@ func (x *sweeper) walk() error {
 	return nil
 }
 
-// page reads the runs to look at.
-func (x *sweeper) page() (page []candidate, err error) {
+// page reads runs to look at.
+func (x *sweeper) page(limit int) (page []candidate, err error) {
 	st := x.w.selectOld
 	st.BindInt64(1, x.expiry.cursor)
 	for {
@@ -130,7 +181,7 @@ func (x *sweeper) page() (page []candidate, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !found || len(page) == x.limit {
+		if !found || len(page) == limit {
 			return page, st.Reset()
 		}
 		page = append(page, candidate{
@@ -151,10 +202,18 @@ func (x *sweeper) look(c *candidate) error {
 	if !c.state.Final() || c.finished >= x.before {
 		return nil
 	}
+	x.last = c.id
+	_, err := x.bury(c)
+	return err
+}
+
+// bury removes a run, with as much of what hangs on it as there is budget for, and
+// reports whether that was all of it.
+func (x *sweeper) bury(c *candidate) (done bool, err error) {
 	// It takes a few statements, also if it has no rows.
 	x.budget -= 3 + int(c.size/cellUnit)
 	x.removed++
-	done, err := x.clear(c.id, c.base)
+	done, err = x.clear(c.id, c.base)
 	if err == nil && !done {
 		x.w.insertGone.BindInt64(2, c.base)
 		err = x.w.do(x.w.insertGone, c.id)
@@ -162,8 +221,7 @@ func (x *sweeper) look(c *candidate) error {
 	if err == nil {
 		err = x.w.do(x.w.deleteRun, c.id)
 	}
-	x.last = c.id
-	return err
+	return done, err
 }
 
 // clear removes what hangs on a run, and reports whether that was all of it.

@@ -40,6 +40,7 @@ func RunShared(t *testing.T, open func(t *testing.T) Sharing) {
 		{"a duty is one session's", duties},
 		{"a record is changed by one session", func(t *testing.T, a, b env, _ func(env)) { checkedTogether(t, a, b) }},
 		{"old runs go once, or are live again", expiryOfOthers},
+		{"runs are removed once, or are live again", removalOfOthers},
 		{"run numbers of several sessions", runNumbers},
 		{"letters", letters},
 		{"the bell", bellRings},

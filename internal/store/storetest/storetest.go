@@ -30,7 +30,7 @@ type Reopen func(t *testing.T) (s store.Store, reopen func() store.Store)
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	for _, group := range [][]check{runChecks, taskChecks, frameChecks, contentChecks, blobChecks, expiryChecks, recordChecks, togetherChecks} {
+	for _, group := range [][]check{runChecks, taskChecks, frameChecks, contentChecks, blobChecks, expiryChecks, removalChecks, recordChecks, togetherChecks} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				s := open(t)
