@@ -134,10 +134,7 @@ func at(micros int64) time.Time {
 
 // Request gives the pipeline of a run as it was submitted.
 func (e *Engine) Request(ctx context.Context, id string) ([]byte, error) {
-	r, row, err := e.find(ctx, id)
-	if err == nil && r != nil {
-		row, err = e.store.Run(ctx, r.id)
-	}
+	row, err := e.rowOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +143,7 @@ func (e *Engine) Request(ctx context.Context, id string) ([]byte, error) {
 
 // Result gives the outcome of a run that has ended.
 func (e *Engine) Result(ctx context.Context, id string) (Outcome, error) {
-	r, row, err := e.find(ctx, id)
-	if err == nil && r != nil {
-		row, err = e.store.Run(ctx, r.id)
-	}
+	row, err := e.rowOf(ctx, id)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -24,6 +24,7 @@ const (
 	askLines   = "run.lines"   // replies once there are more lines
 	askWhy     = "run.why"     // what a run or a task run waits for
 	askTasks   = "run.tasks"   // the task runs that are in memory
+	askTask    = "run.task"    // one of them
 )
 
 type controlRequest struct {
@@ -96,6 +97,7 @@ func (e *Engine) handleRequests() {
 		}
 		return r.liveTasks(), nil
 	})
+	answer(e, askTask, e.replyTask)
 }
 
 // replyLines replies when there are lines that were not read yet, or never will

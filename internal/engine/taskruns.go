@@ -60,10 +60,7 @@ func chosen(f *api.TaskRunFilter, t *api.TaskRun) bool {
 
 func (e *Engine) eachRun(ctx context.Context, id string, from start, list func(*store.RunRow) error) error {
 	if id != "" {
-		r, row, err := e.find(ctx, id)
-		if err == nil && r != nil {
-			row, err = e.store.Run(ctx, r.id)
-		}
+		row, err := e.rowOf(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -141,26 +138,6 @@ func (e *Engine) blocksOf(ctx context.Context, row *store.RunRow) ([]store.Block
 	return append([]store.Block{{First: row.Base, Count: end - row.Base}}, blocks...), nil
 }
 
-// recordedTask gives a task run that has a record.
-func (e *Engine) recordedTask(ctx context.Context, id string) (api.TaskRun, error) {
-	run, seq, err := cutID(id)
-	if err != nil {
-		return api.TaskRun{}, err
-	}
-	r, row, err := e.find(ctx, run)
-	if err == nil && r != nil {
-		row, err = e.store.Run(ctx, r.id)
-	}
-	if err != nil {
-		return api.TaskRun{}, err
-	}
-	out, _, err := e.storedTask(ctx, &row, seq)
-	if err == nil && out.ID == "" {
-		err = api.Errorf(api.ErrNotFound, "", "no task run %q, or it has no record yet", id)
-	}
-	return out, err
-}
-
 // cutID cuts a task run's id into the run's and its number.
 func cutID(id string) (run string, seq int64, err error) {
 	run, number, _ := strings.Cut(id, "/")
@@ -171,7 +148,6 @@ func cutID(id string) (run string, seq int64, err error) {
 }
 
 // storedTask reads the task run of a number with its key; no id if there is none.
-// It does not ask for its place in a group.
 func (e *Engine) storedTask(ctx context.Context, row *store.RunRow, seq int64) (out api.TaskRun, key int64, err error) {
 	blocks, err := e.blocksOf(ctx, row)
 	if err != nil {
@@ -182,12 +158,18 @@ func (e *Engine) storedTask(ctx context.Context, row *store.RunRow, seq int64) (
 		if seq < b.Seq || seq >= b.Seq+b.Count {
 			continue
 		}
-		err := e.store.Tasks(ctx, at, at+1, func(t *store.TaskRow) (err error) {
-			if t.Run == row.ID { // the first block may be shorter than it may be
-				out, err = taskRun(uuid.UUID(row.UID).String(), seq, t, false)
-				settleStale(row, t, &out)
-				key = t.ID
+		err := e.store.Tasks(ctx, at, at+1, func(t *store.TaskRow) error {
+			if t.Run != row.ID { // the first block may be shorter than it may be
+				return nil
 			}
+			groups := groupFrames{e: e, run: row.ID}
+			grouped, err := groups.has(ctx, t.Frame)
+			if err != nil {
+				return err
+			}
+			out, err = taskRun(uuid.UUID(row.UID).String(), seq, t, grouped)
+			settleStale(row, t, &out)
+			key = t.ID
 			return err
 		})
 		if err != nil {
