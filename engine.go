@@ -285,6 +285,11 @@ func (e *Engine) Fail(ctx context.Context, token string, cause error) error {
 	return e.inner().Fail(ctx, token, e.work.Failure(cause))
 }
 
+// Health tells how the engine is, for probes and for who is called at night: whether
+// the database can be reached, what waits for it, who else lives. It asks nobody, so
+// it answers at once, also while the database is away.
+func (e *Engine) Health() api.Health { return e.seat.Health() }
+
 // Runs lists runs, newest first.
 func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error] {
 	return func(yield func(api.Run, error) bool) {

@@ -257,3 +257,15 @@ func ExampleQueues_submitOnly() { //nolint:testableexamples // it needs a server
 	}
 	fmt.Println(run.ID())
 }
+
+// What a probe asks. It is answered from memory, also while the database is away.
+func ExampleEngine_Health() {
+	eng := begin()
+	defer end(eng)
+	h := eng.Health()
+	if !h.Ready() {
+		log.Println("the database is away since", h.Since, h.LastError)
+	}
+	fmt.Println("ready:", h.Ready(), "waiting:", h.Waiting, "late:", h.Late, "keeper:", h.Keeper)
+	// Output: ready: true waiting: 0 late: 0 keeper: true
+}

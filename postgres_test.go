@@ -24,7 +24,7 @@ import (
 // with NOTIFY. The test closes it.
 func process(t *testing.T, dsn string, opts ...runnel.OpenOption) *runnel.Engine {
 	t.Helper()
-	eng, err := runnel.Open(context.WithoutCancel(t.Context()), dsn, append(opts, runnel.LogTo(slog.New(slog.DiscardHandler)))...)
+	eng, err := runnel.Open(context.WithoutCancel(t.Context()), dsn, append([]runnel.OpenOption{runnel.LogTo(slog.New(slog.DiscardHandler))}, opts...)...)
 	do(t, err)
 	t.Cleanup(func() {
 		if err := eng.Close(context.WithoutCancel(t.Context())); err != nil {

@@ -31,6 +31,8 @@ type Config struct {
 	// is the keeper. It is called after each beat that found something new, one at a
 	// time.
 	Changed func(Change)
+	// Beaten is told what became of each beat; nil: nobody is.
+	Beaten func(err error)
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 }
@@ -144,22 +146,29 @@ func (n *Node) Hurry() {
 func (n *Node) beatLoop() {
 	every := time.NewTicker(n.cfg.Every)
 	defer every.Stop()
-	for {
+	soon := time.NewTimer(0)
+	defer soon.Stop()
+	for soon.Stop(); ; {
 		select {
 		case <-n.ctx.Done():
 			return
 		case <-every.C:
 		case <-n.beats:
+		case <-soon.C:
 		}
-		n.BeatStep()
+		if !n.BeatStep() { // the lease runs on
+			soon.Reset(n.cfg.Every / 8)
+		}
 	}
 }
 
-// BeatStep renews the lease and looks who lives.
-func (n *Node) BeatStep() {
-	if err := n.beat(n.ctx); err != nil && n.ctx.Err() == nil {
+// BeatStep renews the lease and looks who lives, and reports whether it could.
+func (n *Node) BeatStep() bool {
+	err := n.beat(n.ctx)
+	if err != nil && n.ctx.Err() == nil {
 		n.cfg.Logger.Warn("the lease was not renewed", "error", err)
 	}
+	return err == nil
 }
 
 func (n *Node) beat(ctx context.Context) error {
@@ -177,6 +186,9 @@ func (n *Node) beat(ctx context.Context) error {
 	}
 	if errors.Is(err, store.ErrLost) {
 		n.GivenUp()
+	}
+	if n.cfg.Beaten != nil && ctx.Err() == nil {
+		n.cfg.Beaten(err)
 	}
 	if err != nil {
 		return err

@@ -306,7 +306,7 @@ func (x *borrowed) Name(_ *api.Job, name string) {
 // Finish sends the answer, unless nobody wants it any more.
 func (x *borrowed) Finish(_ *api.Job, answer api.Answer) {
 	if !x.e.borrowing.drop(x) {
-		x.e.late(1)
+		x.e.lates(1)
 		x.e.borrowedEnded()
 		return
 	}

@@ -135,6 +135,9 @@ func (q *queue) push(c *change) {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
+		if e := c.run.e; e.isLost() {
+			e.lates(1)
+		}
 		c.refuse(api.ErrClosed)
 		return
 	}
@@ -216,7 +219,9 @@ func (e *Engine) commitBatch(wait bool) bool {
 	for i, c := range batch {
 		transitions[i] = &c.Transition
 	}
+	e.watch.begins(e.now(), len(batch))
 	e.commit(batch, transitions)
+	e.watch.ends()
 	return true
 }
 
@@ -228,6 +233,7 @@ func (e *Engine) commit(batch []*change, transitions []*store.Transition) {
 		closed, err := e.store.Commit(ctx, transitions)
 		if err == nil {
 			e.setSick(false)
+			e.storeSaid(byCommit, nil)
 			e.commits.push(committed{batch, closed})
 			return
 		}
@@ -242,7 +248,11 @@ func (e *Engine) commit(batch []*change, transitions []*store.Transition) {
 			}
 			break
 		}
+		e.storeSaid(byCommit, err)
 		batch, transitions = e.refuseNew(batch, transitions, err)
+		if len(batch) == 0 {
+			e.unasked()
+		}
 		if len(batch) == 0 || !e.waitStore(delay) {
 			e.setSick(false)
 			e.fail(batch, err)

@@ -41,6 +41,8 @@ type Config struct {
 	Beat time.Duration
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
+
+	vitals *vitals // of the seat; nil: the engine has none
 }
 
 // Engine runs pipelines. Make one with New.
@@ -75,6 +77,8 @@ type Engine struct {
 	// submitting are the keys under which somebody submits.
 	submitting turns
 	changes    changeState
+	vitals     *vitals
+	watch      watch
 
 	mu      sync.Mutex
 	runs    map[int64]*run
@@ -93,7 +97,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e := &Engine{
 		store: cfg.Store, registry: cfg.Registry, log: cfg.Logger, now: cfg.Now,
 		random: cfg.Random, grace: cfg.Grace, told: cfg.Told, manual: cfg.Manual,
-		runs: make(map[int64]*run),
+		runs: make(map[int64]*run), vitals: cfg.vitals,
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -107,6 +111,10 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.grace == 0 {
 		e.grace = 5 * time.Second
 	}
+	if e.vitals == nil {
+		e.vitals = &vitals{since: e.now()}
+	}
+	e.initWatch()
 	e.idle = sync.NewCond(&e.mu)
 	e.keys.store = cfg.Store
 	e.queue.init()
@@ -225,7 +233,6 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.commits.close()
 	e.loops.Wait()
 	e.abandonWaiters()
-	e.logRefused()
 	if left > 0 && !e.manual {
 		return api.Errorf(api.ErrTimeout, "", "closed with %d bodies still running; they will run again", left)
 	}

@@ -106,7 +106,7 @@ func (e *Engine) lendSoon() {
 func (e *Engine) repaid(from int64, done *doneJob) {
 	job := e.lending.take(from, done.Number)
 	if job == nil {
-		e.late(1)
+		e.lates(1)
 		return
 	}
 	if len(done.Answer.Result) > inlineSize {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -36,7 +35,6 @@ type peers struct {
 	heirs   map[int64]bool // sessions that runs were handed over to
 	offers  []*offer       // of the others that have places; never changed
 	changed bell           // rung when sessions came or went
-	refused int            // answers and other changes that came too late
 }
 
 // orphanSweep is how often orphans are looked for though nobody is known to have
@@ -60,7 +58,7 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	p.shared, p.offer, p.beat, p.wake = shared, own, beat, make(chan struct{}, 1)
 	p.node = cluster.New(cluster.Config{
 		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
-		Offer: func() []byte { return own },
+		Offer: func() []byte { return own }, Beaten: func(err error) { e.storeSaid(byBeat, err) },
 	})
 	e.handleRequests()
 	e.initKeeper()
@@ -107,6 +105,16 @@ func (e *Engine) Lost() <-chan struct{} {
 		return nil
 	}
 	return e.peers.node.Lost()
+}
+
+// isLost reports whether Lost is closed.
+func (e *Engine) isLost() bool {
+	select {
+	case <-e.Lost():
+		return true
+	default:
+		return false
+	}
 }
 
 // peersChanged is told who came and went.
@@ -300,24 +308,7 @@ func (e *Engine) givenUp(batch []*change) {
 	for _, c := range batch {
 		c.refuse(ErrLost)
 	}
-	e.late(len(batch))
-}
-
-// late counts what came too late to count.
-func (e *Engine) late(n int) {
-	e.peers.mu.Lock()
-	e.peers.refused += n
-	e.peers.mu.Unlock()
-}
-
-// logRefused says what came too late, at the end.
-func (e *Engine) logRefused() {
-	e.peers.mu.Lock()
-	defer e.peers.mu.Unlock()
-	if e.peers.refused > 0 {
-		e.log.LogAttrs(context.Background(), slog.LevelWarn, //nolint:forbidigo // nobody's
-			"answers came too late: somebody else has their task runs", slog.Int("refused", e.peers.refused))
-	}
+	e.lates(len(batch))
 }
 
 // numbers gives out run numbers, from ranges that the store reserved if others

@@ -30,6 +30,10 @@ type Seat struct {
 
 // Sit makes an engine, and another one whenever that loses its session.
 func Sit(ctx context.Context, cfg Config) (*Seat, error) {
+	cfg.vitals = &vitals{since: time.Now()}
+	if cfg.Now != nil {
+		cfg.vitals.since = cfg.Now()
+	}
 	e, err := New(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -142,6 +146,9 @@ func (s *Seat) follow() {
 		case <-e.Lost():
 		}
 		s.cfg.Logger.Warn("the lease of this process ran out: it begins again", "session", e.peers.node.Self())
+		s.cfg.vitals.mu.Lock()
+		s.cfg.vitals.lost++
+		s.cfg.vitals.mu.Unlock()
 		e.drop()
 		if e = s.again(); e == nil {
 			return

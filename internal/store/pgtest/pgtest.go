@@ -1,5 +1,5 @@
 // Package pgtest gives tests schemas of their own on the PostgreSQL server of
-// RUNNEL_POSTGRES.
+// RUNNEL_POSTGRES, and servers of their own where they need one.
 //
 // It must not know the store. Without a server tests fail; none is skipped.
 package pgtest
@@ -70,8 +70,13 @@ func Schema(tb testing.TB, dsn string) string {
 // Connect opens a connection beside the store.
 func Connect(tb testing.TB) *pgx.Conn {
 	tb.Helper()
+	return connect(tb, Server(tb))
+}
+
+func connect(tb testing.TB, dsn string) *pgx.Conn {
+	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
-	conn, err := pgx.Connect(ctx, Server(tb))
+	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		tb.Fatalf("connecting: %v", err)
 	}

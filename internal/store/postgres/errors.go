@@ -60,7 +60,7 @@ func (s *Store) writeError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isKnown(err), errors.Is(err, store.ErrFenced), errors.Is(err, store.ErrRetry), errors.Is(err, store.ErrLost):
+	case isKnown(err), errors.Is(err, store.ErrFenced), errors.Is(err, store.ErrLost):
 		return err
 	case s.closed.Load():
 		return s.closedError()
@@ -68,7 +68,7 @@ func (s *Store) writeError(ctx context.Context, err error) error {
 		return fmt.Errorf("%s: a row is not as expected: %w: %w", s.location, store.ErrFenced, err)
 	case ctx.Err() != nil:
 		return s.readError(ctx, err)
-	case passes(err):
+	case passes(err), errors.Is(err, store.ErrRetry):
 		return api.Errorf(api.ErrStore, s.location, "not written, and tried again later: %w", errors.Join(store.ErrRetry, err))
 	}
 	return api.Errorf(api.ErrStore, s.location, "not written (SQLSTATE %s): %w", code, err)

@@ -1,0 +1,153 @@
+package pgtest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Instance is a server of a test's own, which it may stop, and set up as it likes.
+// It listens on a Unix socket in its folder, and goes after the test.
+type Instance struct {
+	Socket string // folder of the socket
+
+	tb       testing.TB
+	bin, dir string
+	as       []string // how its programs are started: the server refuses to be root
+}
+
+// Start makes an instance and starts it. Settings are lines of its configuration.
+func Start(tb testing.TB, settings ...string) *Instance {
+	tb.Helper()
+	p := newInstance(tb)
+	p.run("initdb", "-D", p.data(), "-U", "runnel", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	p.Set(append(settings, "listen_addresses = ''", "recovery_init_sync_method = syncfs")...)
+	p.up()
+	return p
+}
+
+func newInstance(tb testing.TB) *Instance {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "pg") // a socket's path is short
+	if err == nil {
+		tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+		err = os.Chmod(dir, 0o777) //nolint:gosec // the server's user makes its own folders in it
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &Instance{Socket: dir, tb: tb, bin: env(tb, "RUNNEL_POSTGRES_BIN"), dir: dir, as: strings.Fields(os.Getenv("RUNNEL_POSTGRES_AS"))}
+}
+
+func (p *Instance) data() string { return filepath.Join(p.dir, "data") }
+
+// run runs one of PostgreSQL's programs as the server's user.
+func (p *Instance) run(program string, args ...string) {
+	p.tb.Helper()
+	if out, err := p.try(program, args...); err != nil {
+		log, _ := exec.CommandContext(context.WithoutCancel(p.tb.Context()), "tail", "-n", "30", filepath.Join(p.dir, "log")).CombinedOutput()
+		p.tb.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, log)
+	}
+}
+
+func (p *Instance) try(program string, args ...string) ([]byte, error) {
+	words := append(append(p.as[:len(p.as):len(p.as)], filepath.Join(p.bin, program)), args...)
+	cmd := exec.CommandContext(context.WithoutCancel(p.tb.Context()), words[0], words[1:]...) //nolint:gosec // of a test
+	cmd.Dir = p.dir
+	out, err := os.Create(filepath.Join(p.dir, program+".out")) // not a pipe, which the server would keep open
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	text, _ := os.ReadFile(out.Name()) // it is for people
+	return text, err
+}
+
+// Set adds lines to the configuration, which hold from the next start on.
+func (p *Instance) Set(lines ...string) {
+	p.tb.Helper()
+	file, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteString(strings.Join(lines, "\n") + "\n")
+	}
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		p.tb.Fatal(err)
+	}
+}
+
+// up starts the server, and has it stopped after the test.
+func (p *Instance) up() {
+	p.tb.Helper()
+	p.Set("unix_socket_directories = '" + p.Socket + "'")
+	p.run("pg_ctl", "-D", p.data(), "-l", filepath.Join(p.dir, "log"), "-w", "start")
+	p.tb.Cleanup(func() { _, _ = p.try("pg_ctl", "-D", p.data(), "-m", "immediate", "-w", "stop") }) // the test may have stopped it
+}
+
+// Stop ends the server at once, as a power failure does.
+func (p *Instance) Stop() {
+	p.tb.Helper()
+	p.run("pg_ctl", "-D", p.data(), "-m", "immediate", "-w", "stop")
+}
+
+// Standby starts a second instance that follows this one. From then on no commit of
+// this one is acknowledged which the other one does not have.
+func (p *Instance) Standby() *Instance {
+	p.tb.Helper()
+	s := newInstance(p.tb)
+	s.run("pg_basebackup", "-D", s.data(), "-d", "host="+p.Socket+" user=runnel", "-c", "fast", "-X", "stream", "-R", "--no-sync")
+	s.up()
+	p.Exec("ALTER SYSTEM SET synchronous_standby_names = '*'")
+	p.Exec("SELECT pg_reload_conf()")
+	p.Exec("CREATE TABLE followed ()") // waits for the standby
+	return s
+}
+
+// Promote makes a standby the primary.
+func (p *Instance) Promote() {
+	p.tb.Helper()
+	p.run("pg_ctl", "-D", p.data(), "-w", "promote")
+}
+
+// DSN is that of the instance, or of whichever of several takes writes.
+func (p *Instance) DSN(others ...*Instance) string {
+	hosts := p.Socket
+	for _, o := range others {
+		hosts += "," + o.Socket
+	}
+	dsn := With("postgres://runnel@/postgres", "host", hosts)
+	if len(others) > 0 {
+		dsn = With(dsn, "target_session_attrs", "read-write")
+	}
+	return dsn
+}
+
+// Exec runs a statement on the instance.
+func (p *Instance) Exec(text string, args ...any) {
+	p.tb.Helper()
+	ctx := context.WithoutCancel(p.tb.Context())
+	conn := connect(p.tb, p.DSN())
+	if _, err := conn.Exec(ctx, text, args...); err != nil {
+		p.tb.Fatalf("%s: %v", text, err)
+	}
+	_ = conn.Close(ctx) // whoever stops the server need not wait
+}
+
+// Number runs a query on the instance that gives one.
+func (p *Instance) Number(text string, args ...any) (n int64) {
+	p.tb.Helper()
+	ctx := context.WithoutCancel(p.tb.Context())
+	conn := connect(p.tb, p.DSN())
+	if err := conn.QueryRow(ctx, text, args...).Scan(&n); err != nil {
+		p.tb.Fatalf("%s: %v", text, err)
+	}
+	_ = conn.Close(ctx)
+	return n
+}
