@@ -3,6 +3,7 @@ package runnel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -230,4 +231,171 @@ func TestHealth(t *testing.T) {
 	if h = eng.Health(); h.Ready() || !h.Closing || h.Bodies != 0 {
 		t.Errorf("health of a closed engine: %+v", h)
 	}
+}
+
+// There are no connections left on the server: those of the engine were ended, and
+// others were faster. It waits, and says why; with the first that is free it goes on.
+func TestTooManyClients(t *testing.T) {
+	t.Parallel()
+	const runs, steps = 40, 5
+	server := pgtest.Start(t, "max_connections = 24", "superuser_reserved_connections = 3")
+	server.Exec("CREATE ROLE app LOGIN")
+	server.Exec("GRANT CREATE ON DATABASE postgres TO app")
+	dsn := pgtest.With(strings.Replace(server.DSN(), "runnel@", "app@", 1), "lease", "2s")
+	work := newToil(runs * steps / 4)
+	eng, log := told(t, dsn, runnel.Register(work.task))
+	made, _ := work.submits(t, eng, runs, steps)
+	<-work.some
+	// Superusers take all, beyond what is left for others.
+	leave := server.Crowd("app")
+	log.tells(t, "the store can't be reached")
+	h := turns(t, eng, "away", func(h api.Health) bool { return isAway(h) && strings.Contains(h.LastError, "53300") })
+	_, err := eng.Submit(t.Context(), work.chain(0, 1))
+	matches(t, err, runnel.ErrStore)
+	leave()
+	for i, run := range made {
+		ends(t, i+steps, run)
+	}
+	log.tells(t, "the store is back")
+	turns(t, eng, "back", isBack)
+	t.Logf("it said: %s", h.LastError)
+	wants(t, "task runs", server.Number("SELECT count(*) FROM runnel.task WHERE state = $1", api.Completed), runs*steps)
+}
+
+// Somebody has a table locked: commits take as long as that. The lease is renewed
+// meanwhile, so nobody takes the process for dead; it says what it waits for.
+func TestSlowDatabase(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.With(pgtest.DSN(t), "lease", "1s")
+	work := newToil(20)
+	eng, log := told(t, dsn, runnel.Register(work.task))
+	other := process(t, dsn)
+	made, _ := work.submits(t, eng, 20, 5)
+	<-work.some
+	tx, err := pgtest.Connect(t).Begin(t.Context())
+	do(t, err)
+	_, err = tx.Exec(t.Context(), "LOCK TABLE "+pgtest.Schema(t, dsn)+".task IN SHARE MODE")
+	do(t, err)
+	log.tells(t, "the store takes long over a commit")
+	h := turns(t, eng, "waiting", func(h api.Health) bool { return h.Waiting > 0 && time.Since(h.WaitingSince) > 2*time.Second })
+	wants(t, "reachable, restarts, processes", []any{h.Reachable, h.Restarts, len(h.Processes)}, []any{true, 0, 2})
+	do(t, tx.Rollback(t.Context()))
+	for i, run := range made {
+		ends(t, i+5, run)
+	}
+	keys, twice := work.again()
+	wants(t, "bodies, and those that ran twice", []int{keys, twice}, []int{100, 0})
+	wants(t, "processes", len(turns(t, eng, "quiet", func(h api.Health) bool { return h.Waiting == 0 }).Processes), 2)
+	wants(t, "processes that the other one sees", len(other.Health().Processes), 2)
+}
+
+// All connections for reading are in use, by somebody who waits for long. Other
+// readers wait for as long as their contexts let them; the work goes on.
+func TestFullPool(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.With(pgtest.With(pgtest.DSN(t), "pool_max_conns", "1"), "lease", "1s")
+	work := newToil(1)
+	eng := process(t, dsn, runnel.Register(work.task))
+	first, err := eng.Submit(t.Context(), work.chain(0, 1))
+	do(t, err)
+	ends(t, 1, first)
+	tx, err := pgtest.Connect(t).Begin(t.Context())
+	do(t, err)
+	_, err = tx.Exec(t.Context(), "LOCK TABLE "+pgtest.Schema(t, dsn)+".log IN ACCESS EXCLUSIVE MODE")
+	do(t, err)
+	read := make(chan error, 1)
+	go func() {
+		for _, err := range eng.Logs(t.Context(), api.LogFilter{Run: first.ID()}) {
+			read <- err
+		}
+		read <- nil
+	}()
+	for pgtest.Number(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%'||$1||'.log%'", pgtest.Schema(t, dsn)) == 0 {
+		if t.Context().Err() != nil {
+			t.Fatal("nobody reads")
+		}
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var late error
+	for _, err := range eng.Runs(short, api.RunFilter{}) {
+		late = err
+	}
+	matches(t, late, runnel.ErrTimeout)
+	made, refused := work.submits(t, eng, 20, 5)
+	for i, run := range made {
+		ends(t, i+5, run)
+	}
+	h := eng.Health()
+	wants(t, "refused, reachable, restarts", []any{refused, h.Reachable, h.Restarts}, []any{0, true, 0})
+	do(t, tx.Rollback(t.Context()))
+	do(t, <-read)
+}
+
+// Who asks for something while the database is away waits for it, as long as a lease
+// or a context; a restart is over by then.
+func TestReadsWait(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	work := newToil(1)
+	patient := process(t, pgtest.With(server.DSN(), "lease", "30s"), runnel.Register(work.task))
+	hasty := process(t, pgtest.With(server.DSN(), "lease", "300ms"))
+	run, err := patient.Submit(t.Context(), work.chain(0, 2))
+	do(t, err)
+	ends(t, 2, run)
+	server.Stop()
+	turns(t, hasty, "away", isAway)
+
+	_, err = hasty.Attach[int](t.Context(), run.ID())
+	matches(t, err, runnel.ErrStore) // after its lease
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = patient.Attach[int](short, run.ID())
+	matches(t, err, runnel.ErrTimeout)
+	_, err = patient.Submit(t.Context(), work.chain(0, 1))
+	matches(t, err, runnel.ErrStore) // it writes, so it is told
+
+	asked := make(chan error, 3)
+	for _, read := range []func() error{
+		func() error {
+			run, err := patient.Attach[int](t.Context(), run.ID())
+			if err == nil {
+				_, err = run.Wait(t.Context())
+			}
+			return err
+		},
+		func() error {
+			for _, err := range patient.TaskRuns(t.Context(), api.TaskRunFilter{Run: run.ID()}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func() error {
+			runs := 0
+			for _, err := range patient.Runs(t.Context(), api.RunFilter{}) {
+				if err != nil {
+					return err
+				}
+				runs++
+			}
+			if runs != 1 {
+				return fmt.Errorf("%d runs", runs)
+			}
+			return nil
+		},
+	} {
+		go func() { asked <- read() }()
+	}
+	select {
+	case err := <-asked:
+		t.Errorf("an answer without a database: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	server.Resume()
+	for range 3 {
+		do(t, <-asked)
+	}
+	turns(t, hasty, "back", isBack)
 }

@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Instance is a server of a test's own, which it may stop, and set up as it likes.
@@ -31,7 +34,7 @@ func Start(tb testing.TB, settings ...string) *Instance {
 
 func newInstance(tb testing.TB) *Instance {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "pg") // a socket's path is short
+	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // a socket's path is short
 	if err == nil {
 		tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 		err = os.Chmod(dir, 0o777) //nolint:gosec // the server's user makes its own folders in it
@@ -48,16 +51,16 @@ func (p *Instance) data() string { return filepath.Join(p.dir, "data") }
 func (p *Instance) run(program string, args ...string) {
 	p.tb.Helper()
 	if out, err := p.try(program, args...); err != nil {
-		log, _ := exec.CommandContext(context.WithoutCancel(p.tb.Context()), "tail", "-n", "30", filepath.Join(p.dir, "log")).CombinedOutput()
+		log, _ := os.ReadFile(filepath.Join(p.dir, "log")) //nolint:gosec // of a test
 		p.tb.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, log)
 	}
 }
 
 func (p *Instance) try(program string, args ...string) ([]byte, error) {
-	words := append(append(p.as[:len(p.as):len(p.as)], filepath.Join(p.bin, program)), args...)
+	words := append(append(slices.Clip(p.as), filepath.Join(p.bin, program)), args...)
 	cmd := exec.CommandContext(context.WithoutCancel(p.tb.Context()), words[0], words[1:]...) //nolint:gosec // of a test
 	cmd.Dir = p.dir
-	out, err := os.Create(filepath.Join(p.dir, program+".out")) // not a pipe, which the server would keep open
+	out, err := os.Create(filepath.Join(p.dir, program+".out")) //nolint:gosec // of a test; not a pipe, which the server would keep open
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +90,7 @@ func (p *Instance) Set(lines ...string) {
 func (p *Instance) up() {
 	p.tb.Helper()
 	p.Set("unix_socket_directories = '" + p.Socket + "'")
-	p.run("pg_ctl", "-D", p.data(), "-l", filepath.Join(p.dir, "log"), "-w", "start")
+	p.Resume()
 	p.tb.Cleanup(func() { _, _ = p.try("pg_ctl", "-D", p.data(), "-m", "immediate", "-w", "stop") }) // the test may have stopped it
 }
 
@@ -95,6 +98,12 @@ func (p *Instance) up() {
 func (p *Instance) Stop() {
 	p.tb.Helper()
 	p.run("pg_ctl", "-D", p.data(), "-m", "immediate", "-w", "stop")
+}
+
+// Resume starts the server again.
+func (p *Instance) Resume() {
+	p.tb.Helper()
+	p.run("pg_ctl", "-D", p.data(), "-l", filepath.Join(p.dir, "log"), "-w", "start")
 }
 
 // Standby starts a second instance that follows this one. From then on no commit of
@@ -118,11 +127,11 @@ func (p *Instance) Promote() {
 
 // DSN is that of the instance, or of whichever of several takes writes.
 func (p *Instance) DSN(others ...*Instance) string {
-	hosts := p.Socket
+	hosts := []string{p.Socket}
 	for _, o := range others {
-		hosts += "," + o.Socket
+		hosts = append(hosts, o.Socket)
 	}
-	dsn := With("postgres://runnel@/postgres", "host", hosts)
+	dsn := With("postgres://runnel@/postgres", "host", strings.Join(hosts, ","))
 	if len(others) > 0 {
 		dsn = With(dsn, "target_session_attrs", "read-write")
 	}
@@ -150,4 +159,35 @@ func (p *Instance) Number(text string, args ...any) (n int64) {
 	}
 	_ = conn.Close(ctx)
 	return n
+}
+
+// Crowd ends the connections of a role and takes all that there can be, as often as
+// it needs until the role has none. It gives what makes room again.
+func (p *Instance) Crowd(role string) (leave func()) {
+	p.tb.Helper()
+	ctx := context.WithoutCancel(p.tb.Context())
+	watch := connect(p.tb, p.DSN())
+	var crowd []*pgx.Conn
+	for {
+		for {
+			conn, err := pgx.Connect(ctx, p.DSN())
+			if err != nil {
+				break
+			}
+			crowd = append(crowd, conn)
+		}
+		var left int
+		err := watch.QueryRow(ctx, "SELECT count(pg_terminate_backend(pid, 1000)) FROM pg_stat_activity WHERE usename = $1", role).Scan(&left)
+		if err != nil {
+			p.tb.Fatal(err)
+		}
+		if left == 0 {
+			break
+		}
+	}
+	return func() {
+		for _, conn := range crowd {
+			_ = conn.Close(ctx) // it was only there
+		}
+	}
 }

@@ -102,7 +102,8 @@ func (s *Store) sweepBlobs(ctx context.Context) error {
 		FROM @.blob b WHERE (size < 0 OR run NOT IN (-1, -2)
 			AND NOT EXISTS (SELECT 1 FROM @.run r WHERE r.id = b.run) AND NOT EXISTS (SELECT 1 FROM @.gone_run g WHERE g.id = b.run))
 			AND NOT EXISTS (SELECT 1 FROM @.process p WHERE p.id = b.owner)`
-	list, err := collect(ctx, s, left, func(row pgx.CollectableRow) (b store.Blob, err error) {
+	// It reads all there are, so it may take its time.
+	list, err := collectOnce(ctx, s, left, func(row pgx.CollectableRow) (b store.Blob, err error) {
 		err = row.Scan(&b.ID, &b.Size)
 		b.Size *= chunkSize
 		return b, err

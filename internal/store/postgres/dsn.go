@@ -28,6 +28,7 @@ const (
 	defaultLease  = 10 * time.Second
 	defaultPool   = 8
 	callConns     = 3
+	pingTimeout   = 5 * time.Second // of a connection that was not used for a second
 )
 
 // parse reads a DSN in one of the forms that PostgreSQL has for it: a URL, or
@@ -47,6 +48,9 @@ func parse(dsn string, opts Options) (*settings, error) {
 	}
 	if !strings.Contains(dsn, "pool_max_conns") {
 		pool.MaxConns = defaultPool
+	}
+	if pool.PingTimeout == 0 {
+		pool.PingTimeout = pingTimeout
 	}
 	if s.pooled {
 		// What is prepared in one transaction is not there in the next.

@@ -11,17 +11,43 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// collect reads all rows of a query, over a connection of the pool.
+// readTimeout is how long one read may take until its connection is taken for
+// broken, as with writeTimeout. What is read is a page at most.
+const readTimeout = writeTimeout
+
+// collect reads all rows of a query, over a connection of the pool. While the
+// database is away it tries again, as long as a lease: a restart or a failover is over
+// by then, or takes long enough that whoever asks should know. The context of whoever
+// asks may end it before.
 func collect[R any](ctx context.Context, s *Store, text string, scan pgx.RowToFunc[R], args ...any) ([]R, error) {
-	if s.closed.Load() {
-		return nil, s.closedError()
+	began := time.Now()
+	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
+		if s.closed.Load() {
+			return nil, s.closedError()
+		}
+		bounded, cancel := context.WithTimeout(ctx, readTimeout)
+		list, err := collectOnce(bounded, s, text, scan, args...)
+		cancel()
+		if err == nil || !passes(err) || ctx.Err() != nil || time.Since(began)+delay > s.lease {
+			return list, s.readError(ctx, err)
+		}
+		again := time.NewTimer(delay)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+		case <-s.ctx.Done():
+		}
+		again.Stop()
 	}
+}
+
+// collectOnce gives the errors of the driver.
+func collectOnce[R any](ctx context.Context, s *Store, text string, scan pgx.RowToFunc[R], args ...any) ([]R, error) {
 	rows, err := s.read.Query(ctx, s.sql(text), args...)
 	if err != nil {
-		return nil, s.readError(ctx, err)
+		return nil, err
 	}
-	list, err := pgx.AppendRows([]R(nil), rows, scan)
-	return list, s.readError(ctx, err)
+	return pgx.AppendRows([]R(nil), rows, scan)
 }
 
 // one reads the only row of a query; found is false if there is none.
