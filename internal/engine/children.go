@@ -77,13 +77,10 @@ func (rec *recovery) children(g *group, low, pending int) (alive int, err error)
 		return 0, err
 	}
 	rows, begun, held := make(map[int]*store.TaskRow), make(map[int]bool), make(map[int]*heldChild)
-	err = rec.e.store.Tasks(rec.ctx, first, last, func(row *store.TaskRow) error {
+	err = rec.e.store.Tasks(rec.ctx, rec.r.id, first, last, func(row *store.TaskRow) error {
 		i := group.ChildAt(row.ID - g.base)
-		if row.Run == rec.r.id && row.State != api.Pending && !row.State.Final() {
+		if row.State != api.Pending && !row.State.Final() {
 			begun[i] = true
-		}
-		if row.Run != rec.r.id {
-			return nil
 		}
 		defer rec.hold(held, row, g, i)
 		if g.done.has(i) || g.skipped.has(i) {

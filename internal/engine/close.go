@@ -196,9 +196,9 @@ func (e *Engine) readEnds(ctx context.Context, g *group, from, to int) ([]childE
 		}
 	}
 	first, last := g.base+group.Offset(from), g.base+group.Offset(to-1)+1
-	err := e.store.Tasks(ctx, first, last, func(row *store.TaskRow) error {
+	err := e.store.Tasks(ctx, g.run.id, first, last, func(row *store.TaskRow) error {
 		i := group.ChildAt(row.ID-g.base) - from
-		if row.Run != g.run.id || !group.Child(i+from).Single() || !row.State.Final() {
+		if !group.Child(i+from).Single() || !row.State.Final() {
 			return nil
 		}
 		return ends[i].fromTask(row, g.frame.State, group.Child(i + from).Steps[0].Task.NoResult)

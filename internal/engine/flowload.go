@@ -66,9 +66,9 @@ func (fl *flow) load(again bool) error {
 
 func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 	r := fl.t.run
-	err := r.e.store.Tasks(ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
+	err := r.e.store.Tasks(ctx, r.id, b.First, b.First+b.Count, func(row *store.TaskRow) error {
 		var cell store.TaskCell
-		if err := cell.Decode(row.Cell); err != nil || row.Run != r.id || cell.Call == nil || fl.before(cell.Call) {
+		if err := cell.Decode(row.Cell); err != nil || cell.Call == nil || fl.before(cell.Call) {
 			return err
 		}
 		cl := fl.loaded(cell.Call, row.ID, b)
@@ -191,7 +191,7 @@ func (e *Engine) recorded(cl *call) flowEnd {
 		return failure(cell.Failure)
 	})
 	if err == nil && !found {
-		err = e.store.Tasks(ctx, cl.id, cl.id+1, func(row *store.TaskRow) error {
+		err = e.store.Tasks(ctx, r.id, cl.id, cl.id+1, func(row *store.TaskRow) error {
 			var cell store.TaskCell
 			if err := cell.Decode(clone(row.Cell)); err != nil {
 				return err

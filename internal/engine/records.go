@@ -166,10 +166,7 @@ func (rec *recovery) groupAt(f *pipeline.Frame, at int) *store.FrameRow {
 func (rec *recovery) row(key int64) (*store.TaskRow, *store.TaskCell, error) {
 	var found *store.TaskRow
 	cell := new(store.TaskCell)
-	err := rec.e.store.Tasks(rec.ctx, key, key+1, func(row *store.TaskRow) error {
-		if row.Run != rec.r.id {
-			return nil
-		}
+	err := rec.e.store.Tasks(rec.ctx, rec.r.id, key, key+1, func(row *store.TaskRow) error {
 		kept := *row
 		kept.Cell = clone(row.Cell)
 		found = &kept

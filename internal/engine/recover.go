@@ -213,7 +213,7 @@ func (rec *recovery) spaceAt(base int64) *space {
 func (rec *recovery) countTasks(blocks []store.Block) error {
 	end := rec.r.base + rec.r.root.Chain.Width()
 	for _, b := range append([]store.Block{{First: rec.r.base, Count: end - rec.r.base}}, blocks...) {
-		err := rec.e.store.Tasks(rec.ctx, b.First, b.First+b.Count, func(row *store.TaskRow) error {
+		err := rec.e.store.Tasks(rec.ctx, rec.r.id, b.First, b.First+b.Count, func(row *store.TaskRow) error {
 			n := rec.r.counts.of(row.Task)
 			n.Retries += int64(max(row.Attempt-1, 0))
 			switch row.State {

@@ -243,9 +243,9 @@ func (a *reopening) completed(g *group) (ok int, err error) {
 		return 0, err
 	}
 	var again []*store.TaskRow
-	err = a.e.store.Tasks(a.ctx, first, last, func(row *store.TaskRow) error {
+	err = a.e.store.Tasks(a.ctx, a.r.id, first, last, func(row *store.TaskRow) error {
 		i := group.ChildAt(row.ID - g.base)
-		if row.Run != a.r.id || g.done.has(i) || !group.Child(i).Single() || !row.State.Final() {
+		if g.done.has(i) || !group.Child(i).Single() || !row.State.Final() {
 			return nil
 		}
 		if row.State == api.Completed && ended[i] == nil {

@@ -32,7 +32,7 @@ func (e *Engine) answerStale(ctx context.Context, r *run, parts []string, answer
 	if err != nil {
 		return api.Errorf(api.ErrNotFound, "", "no such token")
 	}
-	row, cell, err := e.taskRow(context.WithoutCancel(ctx), key) // it is one row
+	row, cell, err := e.taskRow(context.WithoutCancel(ctx), r.id, key) // it is one row
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (r *run) staleToken(key int64, parts []string, row *store.TaskRow, cell *st
 	switch {
 	case r.rec != nil && r.rec.known[key]:
 		return errRevived
-	case r.rec == nil, row == nil || row.Run != r.id || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
+	case r.rec == nil, row == nil || row.State != api.Running, r.state != api.Running && r.state != api.Paused,
 		parts[2] != hexInt(int64(r.gen)), row.Gen != r.gen, parts[3] != hexInt(int64(row.Attempt)):
 		return errLate
 	case x.Token == nil || parts[4] != hex.EncodeToString(x.Token):
@@ -78,9 +78,9 @@ func (r *run) staleToken(key int64, parts []string, row *store.TaskRow, cell *st
 }
 
 // taskRow reads a task's row, nil if there is none.
-func (e *Engine) taskRow(ctx context.Context, key int64) (found *store.TaskRow, cell *store.TaskCell, err error) {
+func (e *Engine) taskRow(ctx context.Context, run, key int64) (found *store.TaskRow, cell *store.TaskCell, err error) {
 	cell = new(store.TaskCell)
-	err = e.store.Tasks(ctx, key, key+1, func(row *store.TaskRow) error {
+	err = e.store.Tasks(ctx, run, key, key+1, func(row *store.TaskRow) error {
 		kept := *row
 		kept.Cell = clone(row.Cell)
 		found = &kept

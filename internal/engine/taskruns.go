@@ -95,10 +95,7 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, from int64, yi
 		if first >= b.First+b.Count {
 			continue
 		}
-		err := e.store.Tasks(ctx, first, b.First+b.Count, func(t *store.TaskRow) error {
-			if t.Run != row.ID {
-				return nil
-			}
+		err := e.store.Tasks(ctx, row.ID, first, b.First+b.Count, func(t *store.TaskRow) error {
 			grouped, err := groups.has(ctx, t.Frame)
 			if err != nil {
 				return err
@@ -158,10 +155,7 @@ func (e *Engine) storedTask(ctx context.Context, row *store.RunRow, seq int64) (
 		if seq < b.Seq || seq >= b.Seq+b.Count {
 			continue
 		}
-		err := e.store.Tasks(ctx, at, at+1, func(t *store.TaskRow) error {
-			if t.Run != row.ID { // the first block may be shorter than it may be
-				return nil
-			}
+		err := e.store.Tasks(ctx, row.ID, at, at+1, func(t *store.TaskRow) error {
 			groups := groupFrames{e: e, run: row.ID}
 			grouped, err := groups.has(ctx, t.Frame)
 			if err != nil {

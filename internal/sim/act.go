@@ -211,7 +211,7 @@ func (w *world) answerToken() bool {
 
 // open4 reports whether a token's attempt waits for an answer.
 func (w *world) open4(t *token) bool {
-	row, cell := w.row(t.job.key)
+	row, cell := w.row(t.job.run, t.job.key)
 	return row != nil && !row.State.Final() && int(row.Attempt) == t.job.job.Attempt && int(row.Gen) == t.job.job.Generation &&
 		row.State == api.Running && cell.Seldom().Token != nil && cell.Seldom().Answer == nil && tokenText(t.run, row, cell) == t.text && !t.run.last.State.Final()
 }
@@ -245,7 +245,7 @@ func (w *world) findTokens() {
 }
 
 func (w *world) findToken(h *held) {
-	row, cell := w.row(h.key)
+	row, cell := w.row(h.run, h.key)
 	if row == nil || cell.Seldom().Token == nil || row.State.Final() {
 		return
 	}

@@ -124,7 +124,7 @@ func (w *world) mayRepeat(h *held) {
 		w.counts["repeated"]++
 	}
 	w.begun[a] = w.life
-	row, _ := w.row(h.key)
+	row, _ := w.row(h.run, h.key)
 	switch {
 	case row == nil && a.attempt == 1:
 	case row == nil:
@@ -158,7 +158,7 @@ func (w *world) mustHappen(h *held) {
 	}
 	id := w.identity(h)
 	if was, known := r.keys[sig][id]; known && was != h.key {
-		if row, _ := w.row(was); row != nil && row.State.Final() {
+		if row, _ := w.row(r, was); row != nil && row.State.Final() {
 			w.broken("body %s begins again under another key, though it has ended", sig)
 		}
 	}
@@ -226,7 +226,7 @@ func (w *world) started(r *simRun, sig string) bool {
 		if w.begun[attempt{r.number, key, int(r.last.Gen), 1}] == w.life {
 			return true
 		}
-		if row, _ := w.row(key); row != nil && !r.naive.calls[sig].called {
+		if row, _ := w.row(r, key); row != nil && !r.naive.calls[sig].called {
 			return true
 		}
 	}
@@ -237,7 +237,7 @@ func (w *world) started(r *simRun, sig string) bool {
 func (w *world) over(r *simRun, sig string) bool {
 	n := 0
 	for _, key := range r.keys[sig] {
-		if row, _ := w.row(key); row != nil && row.State.Final() && row.Gen == r.last.Gen {
+		if row, _ := w.row(r, key); row != nil && row.State.Final() && row.Gen == r.last.Gen {
 			n++
 		}
 	}
@@ -306,7 +306,7 @@ func (w *world) finallyRan(r *simRun) {
 		if !strings.HasPrefix(sig, label) {
 			continue
 		}
-		if row, _ := w.row(key); row != nil && row.State.Final() {
+		if row, _ := w.row(r, key); row != nil && row.State.Final() {
 			n++
 		}
 	}
@@ -316,10 +316,10 @@ func (w *world) finallyRan(r *simRun) {
 }
 
 // row reads a task row, nil if there is none.
-func (w *world) row(key int64) (*store.TaskRow, *store.TaskCell) {
+func (w *world) row(r *simRun, key int64) (*store.TaskRow, *store.TaskCell) {
 	var found *store.TaskRow
 	cell := new(store.TaskCell)
-	err := w.store.Tasks(w.ctx, key, key+1, func(row *store.TaskRow) error {
+	err := w.store.Tasks(w.ctx, r.number, key, key+1, func(row *store.TaskRow) error {
 		found = new(store.TaskRow)
 		*found = *row
 		return cell.Decode(row.Cell)
@@ -360,10 +360,8 @@ func (w *world) dump(r *simRun) {
 			f.ID, f.Parent, f.Place, f.Kind, f.State, f.Base, f.Count, f.Pending, f.Failed, f.Low)
 		return nil
 	})
-	_ = w.store.Tasks(w.ctx, 0, 1<<62, func(t *store.TaskRow) error {
-		if t.Run == r.number {
-			w.did("  task %d of %d place %d %s %s attempt %d gen %d", t.ID, t.Frame, t.Place, r.sigs[t.ID], t.State, t.Attempt, t.Gen)
-		}
+	_ = w.store.Tasks(w.ctx, r.number, 0, 1<<62, func(t *store.TaskRow) error {
+		w.did("  task %d of %d place %d %s %s attempt %d gen %d", t.ID, t.Frame, t.Place, r.sigs[t.ID], t.State, t.Attempt, t.Gen)
 		return nil
 	})
 }

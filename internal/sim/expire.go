@@ -97,14 +97,16 @@ func (w *world) outlive() {
 	w.now = w.now.Add(2 * retention)
 	w.expire(true)
 	left := 0
-	err := w.store.Tasks(w.ctx, 0, 1<<62, func(*store.TaskRow) error {
-		left++
-		return nil
-	})
+	last, err := w.store.LastRun(w.ctx)
+	for run := int64(1); run <= last && err == nil; run++ {
+		err = w.store.Tasks(w.ctx, run, 0, 1<<62, func(*store.TaskRow) error {
+			left++
+			return nil
+		})
+	}
 	if err != nil || left > 0 || len(w.runs) > 0 {
 		w.broken("%d task runs and %d runs are left when all are old: %v", left, len(w.runs), err)
 	}
-	last, err := w.store.LastRun(w.ctx)
 	for _, r := range w.removed {
 		if err != nil || last < r.number {
 			w.broken("the last run is %d, but there was %d: %v", last, r.number, err)

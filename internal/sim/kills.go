@@ -128,9 +128,9 @@ func (w *world) mayBeginUnder(h *held) {
 		}
 		return nil
 	})
-	_ = w.store.Tasks(w.ctx, 0, math.MaxInt64, func(row *store.TaskRow) error {
+	_ = w.store.Tasks(w.ctx, r.number, 0, math.MaxInt64, func(row *store.TaskRow) error {
 		var cell store.TaskCell
-		if err := cell.Decode(row.Cell); err == nil && row.Run == r.number && cell.Child != nil {
+		if err := cell.Decode(row.Cell); err == nil && cell.Child != nil {
 			made[cell.Next] = row.ID
 		}
 		return nil

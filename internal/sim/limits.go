@@ -84,7 +84,7 @@ func (w *world) mayTake(h *held) {
 
 // flies reports whether a body's attempt has not durably ended.
 func (w *world) flies(f flight) bool {
-	row, _ := w.row(f.key)
+	row, _ := w.row(f.run, f.key)
 	if row == nil {
 		return !slices.Contains(w.removed, f.run) && f.run.last.State < api.Completed
 	}
@@ -98,7 +98,7 @@ func (w *world) flies(f flight) bool {
 // their flow comes to them again.
 func (w *world) land() {
 	w.flights = slices.DeleteFunc(w.flights, func(f flight) bool {
-		row, cell := w.row(f.key)
+		row, cell := w.row(f.run, f.key)
 		return w.faults.flows || row == nil || !w.flies(f) || !waits(row, cell)
 	})
 }

@@ -36,6 +36,7 @@ const (
 	scheduleTests = "./internal/schedule"
 	rootTests     = "."
 	slotTests     = "./internal/slot"
+	keyTests      = "./internal/store/postgres"
 )
 
 var mutants = []mutant{
@@ -391,6 +392,10 @@ var mutants = []mutant{
 		"internal/engine/start.go",
 		"t.run.e.dispatch.aside(t.among(), -1)", "_ = t.among()",
 	}}},
+	{"task run looked for without its run", keyTests, []edit{{
+		"internal/store/postgres/statements.go",
+		"WHERE t.run = v.run AND t.id = v.id AND", "WHERE t.id = v.id AND",
+	}}},
 }
 
 // mutantSeeds are tried for each fault, and without one: a seed that fails
@@ -421,7 +426,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests, keyTests} {
 		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
@@ -489,7 +494,10 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 	if by == rootTests { // all of them take long
 		args = append(args, "-run=TestKillSwitches|TestCacheKe|TestStartOfMany")
 	}
-	if by == limitTests || by == slotTests {
+	if by == keyTests {
+		args = append(args, "-run=TestRandom")
+	}
+	if by == limitTests || by == slotTests || by == keyTests {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's
 	}
 	cmd := exec.CommandContext(t.Context(), "go", args...)

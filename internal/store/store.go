@@ -11,7 +11,9 @@
 // gives out. A key is decided before the row exists: the keys of a chain's
 // steps and of a group's children are offsets from a base that is itself
 // committed before the first of them starts. So an attempt that ran before a
-// crash and its repetition after it have the same key.
+// crash and its repetition after it have the same key. No two runs share a key:
+// who gives them out sees to that, no store does. So a store may look for a row
+// by run and key, and keep what is of a run in one place.
 package store
 
 import (
@@ -60,10 +62,8 @@ type Store interface {
 	// ID, until yield fails, and returns yield's error as it is. Row and cell are
 	// valid during the call only. Yield must not write to the store.
 	Frames(ctx context.Context, run, from, to int64, yield func(*FrameRow) error) error
-	// Tasks calls yield for each task run row with from <= ID < to, ordered by
-	// ID, until yield fails, and returns yield's error as it is. Row and cell are
-	// valid during the call only. Yield must not write to the store.
-	Tasks(ctx context.Context, from, to int64, yield func(*TaskRow) error) error
+	// Tasks does the same for task run rows.
+	Tasks(ctx context.Context, run, from, to int64, yield func(*TaskRow) error) error
 	// Logs calls yield for the lines of a run, numbered from 1 without gaps in the
 	// order they were committed, beginning with line number from.
 	Logs(ctx context.Context, run, from int64, yield func(api.LogLine) error) error
@@ -168,7 +168,7 @@ type TaskOp uint8
 
 // The writes of a task row.
 const (
-	// InsertTask adds the row; a row with that ID fences.
+	// InsertTask adds the row; a row of the run with that ID fences.
 	InsertTask TaskOp = iota
 	// UpdateTask changes state, attempt, generation and cell of a row that is
 	// not final and whose attempt and generation are WasAttempt and WasGen.

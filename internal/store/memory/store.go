@@ -185,7 +185,7 @@ func (s *Store) framesBetween(id, from, to int64) []store.FrameRow {
 
 // Tasks calls yield for the task rows of a range of keys. It does not hold the
 // lock meanwhile, so yield may read; cells are never changed in place.
-func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.TaskRow) error) error {
+func (s *Store) Tasks(ctx context.Context, run, from, to int64, yield func(*store.TaskRow) error) error {
 	var buf []store.TaskRow
 	for size := 16; ; size = min(4*size, 1024) {
 		if err := ctx.Err(); err != nil {
@@ -195,7 +195,7 @@ func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.Tas
 			buf = make([]store.TaskRow, 0, size)
 		}
 		s.mu.RLock()
-		buf = s.tasks.scan(buf[:0], from, to)
+		buf = s.tasks.scan(buf[:0], run, from, to)
 		s.mu.RUnlock()
 		for i := range buf {
 			if err := yield(&buf[i]); err != nil {

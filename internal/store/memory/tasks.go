@@ -94,12 +94,12 @@ func (t *table) search(id int64) int {
 	return sort.Search(n, func(i int) bool { return t.order[i].first+chunkKeys > id })
 }
 
-// scan appends rows with from <= ID < to, in order, until out is full.
-func (t *table) scan(out []store.TaskRow, from, to int64) []store.TaskRow {
+// scan appends a run's rows with from <= ID < to, in order, until out is full.
+func (t *table) scan(out []store.TaskRow, run, from, to int64) []store.TaskRow {
 	for i := t.search(from); i < len(t.order) && t.order[i].first < to; i++ {
 		for j := range t.order[i].rows {
 			row := &t.order[i].rows[j]
-			if row.ID < from {
+			if row.ID < from || row.Run != run && row.ID < to {
 				continue
 			}
 			if row.ID >= to || len(out) == cap(out) {

@@ -113,7 +113,7 @@ func BenchmarkReadTasks(b *testing.B) {
 		commit(b, s, t)
 	}
 	perTask(b, n, func() {
-		if err := s.Tasks(b.Context(), 0, n+1, func(*store.TaskRow) error { return nil }); err != nil {
+		if err := s.Tasks(b.Context(), 1, 0, n+1, func(*store.TaskRow) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	})

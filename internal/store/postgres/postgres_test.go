@@ -26,7 +26,10 @@ func openWith(tb testing.TB, dsn string, opts postgres.Options) *postgres.Store 
 	if err != nil {
 		tb.Fatalf("Open: %v", err)
 	}
-	tb.Cleanup(func() { closeStore(tb, s) })
+	tb.Cleanup(func() {
+		closeStore(tb, s)
+		namesKeys(tb, s)
+	})
 	return s
 }
 
@@ -125,9 +128,13 @@ func adoptAll(t *testing.T, s *postgres.Store) {
 	}
 }
 
+// TestRandom holds the store to the model, and each statement that a commit sends to
+// the keys of its tables.
 func TestRandom(t *testing.T) {
 	t.Parallel()
-	storetest.RunRandom(t, openNew, func(*testing.T) store.Store { return memory.Open() })
+	w := &watched{open(t, pgtest.DSN(t)), map[string]bool{}}
+	storetest.RunRandom(t, func(*testing.T) store.Store { return w }, func(*testing.T) store.Store { return memory.Open() })
+	w.commitsNameKeys(t)
 }
 
 func commit(tb testing.TB, s store.Store, batch ...*store.Transition) []store.FrameRef {

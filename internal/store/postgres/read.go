@@ -177,9 +177,9 @@ func (s *Store) Frames(ctx context.Context, run, from, to int64, yield func(*sto
 	}, yield)
 }
 
-// Tasks calls yield for the task rows of a range of keys, page by page.
-func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.TaskRow) error) error {
-	const page = "SELECT " + taskColumns + " FROM @.task WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3"
+// Tasks calls yield for the task rows of a run in a range of keys, page by page.
+func (s *Store) Tasks(ctx context.Context, run, from, to int64, yield func(*store.TaskRow) error) error {
+	const page = "SELECT " + taskColumns + " FROM @.task WHERE run = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT $4"
 	return paged(firstPage, func(size int) ([]store.TaskRow, int, error) {
 		bytes, last := 0, "" // the name of the row before: mostly the same
 		rows, err := collect(ctx, s, page, func(row pgx.CollectableRow) (t store.TaskRow, err error) {
@@ -192,7 +192,7 @@ func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.Tas
 			from = t.ID + 1
 			bytes += len(t.Cell)
 			return t, err
-		}, from, to, size)
+		}, run, from, to, size)
 		return rows, bytes, err
 	}, yield)
 }

@@ -72,11 +72,11 @@ var (
 	checkRuns = countIs("FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS v(id, was, reopen) JOIN @.run r ON "+runFits, 5)
 
 	setTask = `UPDATE @.task t SET state = v.state, attempt = v.attempt, gen = v.gen, cell = v.cell
-		FROM unnest($1::bigint[], $2::smallint[], $3::int[], $4::int[], $5::bytea[], $6::int[], $7::int[])
-			AS v(id, state, attempt, gen, cell, was_attempt, was_gen)
-		WHERE t.id = v.id AND t.attempt = v.was_attempt AND t.gen = v.was_gen AND t.state`
-	setTasks    = checked(setTask+firstFinal("<"), 8)
-	reopenTasks = checked(setTask+firstFinal(">="), 8)
+		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::int[], $5::int[], $6::bytea[], $7::int[], $8::int[])
+			AS v(run, id, state, attempt, gen, cell, was_attempt, was_gen)
+		WHERE t.run = v.run AND t.id = v.id AND t.attempt = v.was_attempt AND t.gen = v.was_gen AND t.state`
+	setTasks    = checked(setTask+firstFinal("<"), 9)
+	reopenTasks = checked(setTask+firstFinal(">="), 9)
 
 	setFrames = checked(`UPDATE @.frame f SET state = v.state, cell = v.cell
 		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bytea[]) AS v(run, id, state, cell)
@@ -235,6 +235,7 @@ func (st *statements) addTasks(b *staging.Batch) {
 		rows []staging.Task
 	}{{setTasks, b.SetTasks}, {reopenTasks, b.ReopenTasks}} {
 		st.add(len(change.rows), change.text, nil,
+			column(change.rows, func(t *staging.Task) int64 { return t.Run }),
 			column(change.rows, func(t *staging.Task) int64 { return t.ID }),
 			column(change.rows, func(t *staging.Task) int16 { return int16(t.State) }),
 			column(change.rows, func(t *staging.Task) int32 { return t.Attempt }),

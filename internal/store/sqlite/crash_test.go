@@ -117,7 +117,7 @@ func killed(t *testing.T, path string, last int64, lines int) (acked int64, blob
 // afterCrash gives the number of the last task.
 func afterCrash(t *testing.T, s store.Store, acked int64) (last int64) {
 	t.Helper()
-	err := s.Tasks(t.Context(), 0, math.MaxInt64, func(r *store.TaskRow) error {
+	err := s.Tasks(t.Context(), 1, 0, math.MaxInt64, func(r *store.TaskRow) error {
 		if last++; r.ID != last || r.State != api.Completed || string(r.Cell) != strconv.FormatInt(r.ID, 10) {
 			t.Fatalf("task run %d: %+v", last, r)
 		}

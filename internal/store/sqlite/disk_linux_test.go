@@ -89,7 +89,7 @@ func fillDisk(t *testing.T, dir string) {
 func stored(t *testing.T, s store.Store, want int64) {
 	t.Helper()
 	n := int64(0)
-	err := s.Tasks(t.Context(), 0, math.MaxInt64, func(*store.TaskRow) error {
+	err := s.Tasks(t.Context(), 1, 0, math.MaxInt64, func(*store.TaskRow) error {
 		n++
 		return nil
 	})

@@ -182,12 +182,12 @@ const (
 
 var pages = sync.Pool{New: func() any { return new(page) }}
 
-// Tasks calls yield for the task rows of a range of keys.
-func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.TaskRow) error) error {
+// Tasks calls yield for the task rows of a run in a range of keys.
+func (s *Store) Tasks(ctx context.Context, run, from, to int64, yield func(*store.TaskRow) error) error {
 	p := pages.Get().(*page) //nolint:forcetypeassert // see pages
 	defer pages.Put(p)
 	for size := firstPage; ; size = min(4*size, fullPage) {
-		more, err := s.readPage(ctx, p, from, to, size)
+		more, err := s.readPage(ctx, p, run, from, to, size)
 		if err != nil {
 			return err
 		}
@@ -203,12 +203,13 @@ func (s *Store) Tasks(ctx context.Context, from, to int64, yield func(*store.Tas
 	}
 }
 
-func (s *Store) readPage(ctx context.Context, p *page, from, to int64, size int) (more bool, err error) {
+func (s *Store) readPage(ctx context.Context, p *page, run, from, to int64, size int) (more bool, err error) {
 	p.rows, p.cells, p.ends = p.rows[:0], p.cells[:0], p.ends[:0]
-	err = s.query(ctx, "SELECT "+taskColumns+" FROM task WHERE id >= ? AND id < ? ORDER BY id",
+	err = s.query(ctx, "SELECT "+taskColumns+" FROM task WHERE id >= ? AND id < ? AND run = ? ORDER BY id",
 		func(st *sqlite.Stmt) {
 			st.BindInt64(1, from)
 			st.BindInt64(2, to)
+			st.BindInt64(3, run)
 		},
 		func(st *sqlite.Stmt) bool {
 			p.rows = append(p.rows, store.TaskRow{

@@ -220,7 +220,7 @@ func TestManyNames(t *testing.T) {
 		*tr.AddTask() = store.TaskWrite{ID: id, Task: strconv.FormatInt(id%1000, 10), State: api.Running}
 	}
 	commit(t, s, tr)
-	err := s.Tasks(t.Context(), 0, 4000, func(r *store.TaskRow) error {
+	err := s.Tasks(t.Context(), 1, 0, 4000, func(r *store.TaskRow) error {
 		if r.Task != strconv.FormatInt(r.ID%1000, 10) {
 			t.Errorf("task run %d is of task %q", r.ID, r.Task)
 		}

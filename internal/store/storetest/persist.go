@@ -80,9 +80,9 @@ func fencesHold(e env, reopen func() env) {
 	e.fenced("an old epoch", insertTask(1, 11, api.Running))
 	e.fenced("a final run", insertTask(2, 11, api.Running))
 	e.fenced("a run that exists", newRun(3))
-	e.fenced("a key that exists", insertTask(3, 10, api.Running))
-	next := insertTask(1, 11, api.Running)
-	next.Epoch = 5
+	next, again := insertTask(1, 11, api.Running), insertTask(1, 10, api.Running)
+	next.Epoch, again.Epoch = 5, 5
+	e.fenced("a key that exists", again)
 	e.commit(next, insertTask(3, 12, api.Running))
 }
 

@@ -262,7 +262,7 @@ func (g *generator) record(t *store.Transition) {
 }
 
 func (g *generator) task(t *store.Transition) {
-	id := g.key + int64(g.int("task", 1, 6))
+	id := g.key + 6*(t.Run-g.run) + int64(g.int("task", 1, 6)) // each run has keys of its own
 	row, exists := g.shadow.tasks[id]
 	w := store.TaskWrite{
 		Op: store.UpdateTask, WasAttempt: row.Attempt, WasGen: row.Gen,

@@ -95,10 +95,10 @@ func (e env) ok(what string, err error) {
 	}
 }
 
-// task reads one task row; it must exist.
+// task reads one task row of run 1; it must exist.
 func (e env) task(id int64) store.TaskRow {
 	e.t.Helper()
-	rows, err := taskRows(e.t.Context(), e.s, id, id+1)
+	rows, err := taskRows(e.t.Context(), e.s, 1, id, id+1)
 	e.ok("Tasks", err)
 	if len(rows) != 1 {
 		e.t.Fatalf("task run %d: %d rows", id, len(rows))
@@ -136,7 +136,7 @@ func (e env) content() content {
 }
 
 // readContent reads the runs after a number, with all that hangs on them, and
-// the task rows in a range of keys.
+// the task rows in a range of keys, of runs that were removed too.
 func readContent(ctx context.Context, s store.Store, after, from, to int64) (c content, err error) {
 	all, err := s.Runs(ctx, api.RunFilter{}, 0, math.MaxInt32)
 	if err != nil {
@@ -171,7 +171,12 @@ func readContent(ctx context.Context, s store.Store, after, from, to int64) (c c
 	if c.Live, err = liveNumbers(ctx, s, after); err != nil {
 		return c, err
 	}
-	c.Tasks, err = taskRows(ctx, s, from, to)
+	last, err := s.LastRun(ctx)
+	for run := after + 1; run <= last && err == nil; run++ {
+		var rows []store.TaskRow
+		rows, err = taskRows(ctx, s, run, from, to)
+		c.Tasks = append(c.Tasks, rows...)
+	}
 	return c, err
 }
 
@@ -189,8 +194,8 @@ func liveNumbers(ctx context.Context, s store.Store, after int64) (ids []int64, 
 	}
 }
 
-func taskRows(ctx context.Context, s store.Store, from, to int64) (rows []store.TaskRow, err error) {
-	err = s.Tasks(ctx, from, to, func(r *store.TaskRow) error {
+func taskRows(ctx context.Context, s store.Store, run, from, to int64) (rows []store.TaskRow, err error) {
+	err = s.Tasks(ctx, run, from, to, func(r *store.TaskRow) error {
 		row := *r
 		row.Cell = tidy(row.Cell)
 		rows = append(rows, row)

@@ -53,9 +53,8 @@ func taskAsWritten(e env) {
 }
 
 func taskExists(e env) {
-	e.commit(newRun(1), newRun(2), insertTask(1, 10, api.Running))
+	e.commit(newRun(1), insertTask(1, 10, api.Running))
 	e.fenced("a key that exists", insertTask(1, 9, api.Running), insertTask(1, 10, api.Running))
-	e.fenced("a key of another run", insertTask(2, 10, api.Running))
 	e.fenced("twice in a batch", insertTask(1, 11, api.Running), insertTask(1, 11, api.Running))
 	e.commit(insertTask(1, 9, api.Running))
 }
@@ -142,7 +141,7 @@ func wideBatch(e env) {
 		mixed = append(mixed, insertTask(1, 5000-i, api.Running))
 	}
 	e.commit(mixed...)
-	rows, err := taskRows(e.t.Context(), e.s, 1000, 6000)
+	rows, err := taskRows(e.t.Context(), e.s, 1, 1000, 6000)
 	e.ok("Tasks", err)
 	e.equal("rows", len(rows), n+177)
 	for i, r := range rows {
@@ -183,7 +182,7 @@ func namesOfRefused(e env) {
 	e.commit(named(8, "c"), named(9, "d"))
 	e.fenced("a key that exists", named(7, "e"), insertTask(1, 10, api.Running))
 	e.commit(named(7, "b"), named(6, ""), named(5, "c"))
-	rows, err := taskRows(e.t.Context(), e.s, 0, 100)
+	rows, err := taskRows(e.t.Context(), e.s, 1, 0, 100)
 	e.ok("Tasks", err)
 	var got []string
 	for _, r := range rows {
@@ -195,6 +194,11 @@ func namesOfRefused(e env) {
 func tasksByRange(e env) {
 	e.commit(newRun(1))
 	ids := []int64{1, 63, 64, 65, 127, 128, 1000, 1001, 50_000, 1 << 40}
+	others := []int64{2, 62, 66, 129, 50_001}
+	e.commit(newRun(2))
+	for _, id := range others {
+		e.commit(insertTask(2, id, api.Completed))
+	}
 	for _, id := range slices.Backward(ids) {
 		e.commit(insertTask(1, id, api.Completed))
 	}
@@ -214,7 +218,7 @@ func tasksByRange(e env) {
 		{1<<40 + 1, math.MaxInt64, nil},
 		{-5, 1, nil},
 	} {
-		rows, err := taskRows(e.t.Context(), e.s, c.from, c.to)
+		rows, err := taskRows(e.t.Context(), e.s, 1, c.from, c.to)
 		e.ok("Tasks", err)
 		var got []int64
 		for _, r := range rows {
@@ -235,7 +239,7 @@ func tasksEndEarly(e env) {
 	stop := errors.New("stop")
 	for _, after := range []int{1, 2, 1200} {
 		n := 0
-		err := e.s.Tasks(e.t.Context(), 0, math.MaxInt64, func(*store.TaskRow) error {
+		err := e.s.Tasks(e.t.Context(), 1, 0, math.MaxInt64, func(*store.TaskRow) error {
 			if n++; n == after {
 				return stop
 			}
@@ -255,7 +259,7 @@ func tasksNested(e env) {
 	n := 0
 	var nest func(depth int) error
 	nest = func(depth int) error {
-		return e.s.Tasks(e.t.Context(), 1000, 1002, func(*store.TaskRow) error {
+		return e.s.Tasks(e.t.Context(), 1, 1000, 1002, func(*store.TaskRow) error {
 			n++
 			r, err := e.s.OpenBlob(e.t.Context(), blob)
 			if err != nil {
@@ -275,7 +279,7 @@ func tasksCancelled(e env) {
 	e.commit(newRun(1), insertTask(1, 10, api.Running))
 	ctx, cancel := context.WithCancel(e.t.Context())
 	cancel()
-	err := e.s.Tasks(ctx, 0, 100, func(*store.TaskRow) error { return nil })
+	err := e.s.Tasks(ctx, 1, 0, 100, func(*store.TaskRow) error { return nil })
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, api.ErrCancelled) {
 		e.t.Errorf("Tasks with a cancelled context: %v", err)
 	}

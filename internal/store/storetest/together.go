@@ -98,7 +98,7 @@ func readersBeside(e env) {
 				default:
 				}
 				var seen []int32
-				err := e.s.Tasks(e.t.Context(), 0, math.MaxInt64, func(r *store.TaskRow) error {
+				err := e.s.Tasks(e.t.Context(), 1, 0, math.MaxInt64, func(r *store.TaskRow) error {
 					seen = append(seen, r.Attempt, int32(r.Cell[0]))
 					return nil
 				})

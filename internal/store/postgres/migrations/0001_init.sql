@@ -78,15 +78,16 @@ CREATE TABLE gone_run (
 );
 
 CREATE TABLE task (
-    id      bigint PRIMARY KEY,
     run     bigint NOT NULL,
+    id      bigint NOT NULL, -- no other run has it
     frame   bigint NOT NULL,
     place   int NOT NULL,
     name    bytea NOT NULL,
     state   smallint NOT NULL,
     attempt int NOT NULL,
     gen     int NOT NULL,
-    cell    bytea
+    cell    bytea,
+    PRIMARY KEY (run, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE TABLE frame (
