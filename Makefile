@@ -104,6 +104,10 @@ bench: ## Measure; one JSON line per measurement (ARGS=… go to the program)
 bench-postgres: ## Measure on a throw-away PostgreSQL, beside the rivals whose harnesses are in the folder RUNNEL_PEERS
 	cd bench && ../scripts/with-postgres $(GO) run . -only '/postgres/' $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: ## Count statements, lock waits and log bytes for each task on a throw-away PostgreSQL, with 1, 2, 4 and 8 processes
+	cd bench && ../scripts/with-postgres $(GO) run . -growth $(ARGS)
+
 .PHONY: lint
 lint: ## Run golangci-lint (version in tools/go.mod; the first run builds it)
 	$(GO) $(LINT) run

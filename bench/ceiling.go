@@ -25,7 +25,7 @@ func withStore(ctx context.Context, m *meter, f func(s store.Store) error) error
 	case "sqlite":
 		s, err = sqlite.Open(ctx, m.file(), sqlite.Options{})
 	case "postgres":
-		return m.inSchema(ctx, func(dsn string) error {
+		return inSchema(ctx, func(dsn string) error {
 			s, err := postgres.Open(ctx, dsn, postgres.Options{})
 			if err != nil {
 				return err

@@ -25,7 +25,8 @@ type settings struct {
 	cpuProfile string
 	memProfile string
 	child      string // the measurement to do in this process
-	part       int    // how many tasks this process does of a measurement by several
+	growth     bool
+	part       int // how many tasks this process does of a measurement by several
 }
 
 func main() {
@@ -49,6 +50,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&s.cpuProfile, "cpuprofile", "", "write CPU profiles of the last run into this folder")
 	flags.StringVar(&s.memProfile, "memprofile", "", "write allocation profiles of the last run into this folder")
 	flags.StringVar(&s.child, "child", "", "do this one measurement in this process; used by bench itself")
+	flags.BoolVar(&s.growth, "growth", false, "instead: count what a PostgreSQL server does for each task, with 1, 2, 4 and 8 processes")
 	flags.IntVar(&s.part, "part", 0, "do so many tasks beside other processes; used by bench itself")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -65,6 +67,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	switch {
 	case s.part > 0:
 		return doPart(ctx, s.part, os.Stdin, out)
+	case s.growth:
+		_, err := growth(ctx, growthEach, []int{1, 2, 4, 8}, out)
+		return err
 	case s.child != "":
 		return measureHere(ctx, &s, out)
 	}

@@ -190,7 +190,7 @@ func withEngine(ctx context.Context, m *meter, f func(eng *runnel.Engine) error)
 	case "sqlite":
 		return withEngineOn(ctx, "sqlite:"+m.file(), f)
 	case "postgres":
-		return m.inSchema(ctx, func(dsn string) error { return withEngineOn(ctx, dsn, f) })
+		return inSchema(ctx, func(dsn string) error { return withEngineOn(ctx, dsn, f) })
 	}
 	return withEngineOn(ctx, "memory:", f)
 }

@@ -36,7 +36,7 @@ func onPostgres(add func(store, name string, n int, do func(context.Context, *me
 
 // inSchema calls f with the DSN of a schema that is there for it alone. What was
 // written before is on the disk then, so that nobody pays for it in f.
-func (m *meter) inSchema(ctx context.Context, f func(dsn string) error) error {
+func inSchema(ctx context.Context, f func(dsn string) error) error {
 	dsn := os.Getenv(server)
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {

@@ -21,28 +21,37 @@ const partOf = "RUNNEL_BENCH_PART"
 // and memory is of none of them.
 func together(processes int) func(ctx context.Context, m *meter) error {
 	return func(ctx context.Context, m *meter) error {
-		return m.inSchema(ctx, func(dsn string) error {
-			var parts []*part
-			var problems []error
-			for range processes {
-				p, err := startPart(ctx, dsn, m.w.n/processes)
-				if err != nil {
-					return errors.Join(err, endParts(parts))
-				}
-				parts = append(parts, p)
-			}
-			problems = append(problems, heard(parts, "ready"), timed(m, func() error {
-				for _, p := range parts {
-					if _, err := io.WriteString(p.in, "go\n"); err != nil {
-						return err
-					}
-				}
-				return heard(parts, "done")
-			}), endParts(parts))
+		return inSchema(ctx, func(dsn string) error {
+			err := inParts(ctx, dsn, processes, m.w.n/processes, func(do func() error) error { return timed(m, do) })
 			m.got.CPUMicros, m.got.Allocs, m.got.PeakRSS = 0, 0, 0
-			return errors.Join(problems...)
+			return err
 		})
 	}
+}
+
+// inParts starts so many processes that do so many tasks each, and has f do it. They
+// end afterwards.
+func inParts(ctx context.Context, dsn string, processes, each int, f func(do func() error) error) error {
+	var parts []*part
+	for range processes {
+		p, err := startPart(ctx, dsn, each)
+		if err != nil {
+			return errors.Join(err, endParts(parts))
+		}
+		parts = append(parts, p)
+	}
+	err := heard(parts, "ready")
+	if err == nil {
+		err = f(func() error {
+			for _, p := range parts {
+				if _, err := io.WriteString(p.in, "go\n"); err != nil {
+					return err
+				}
+			}
+			return heard(parts, "done")
+		})
+	}
+	return errors.Join(err, endParts(parts))
 }
 
 // part is another process.
@@ -95,6 +104,9 @@ func endParts(parts []*part) error {
 // doPart is what such a process does.
 func doPart(ctx context.Context, n int, in io.Reader, out io.Writer) error {
 	return withEngineOn(ctx, os.Getenv(partOf), func(eng *runnel.Engine) error {
+		if err := submitAll(ctx, eng, warmUp); err != nil { // it has its keys and its statements then
+			return err
+		}
 		fmt.Fprintln(out, "ready")
 		told := bufio.NewScanner(in)
 		if !told.Scan() {
