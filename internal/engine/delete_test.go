@@ -92,7 +92,7 @@ func TestDeleteOfAWideRun(t *testing.T) {
 		run := r.submit(`[{"task":"list","args":[5000]},{"each":{"steps":[{"task":"dbl"}]}},{"task":"sum"}]`)
 		r.completes(run)
 		left := func() (n int) {
-			err := db.Tasks(t.Context(), 0, 1<<62, func(*store.TaskRow) error { n++; return nil })
+			err := db.Tasks(t.Context(), 1, 0, 1<<62, func(*store.TaskRow) error { n++; return nil })
 			if err != nil {
 				t.Fatal(err)
 			}

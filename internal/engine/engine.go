@@ -75,7 +75,7 @@ type Engine struct {
 	peers     peers
 	keeper    keeper
 	// submitting are the keys under which somebody submits.
-	submitting turns
+	submitting keyTurns
 	changes    changeState
 	vitals     *vitals
 	watch      watch

@@ -197,13 +197,13 @@ func (e *Engine) expireSubmissions(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// turns let one at a time do what belongs to a key.
-type turns struct {
+// keyTurns let one at a time do what belongs to a key.
+type keyTurns struct {
 	mu   sync.Mutex
 	keys map[string]chan struct{} // closed when the one who has the turn leaves
 }
 
-func (t *turns) enter(ctx context.Context, key string) error {
+func (t *keyTurns) enter(ctx context.Context, key string) error {
 	for {
 		t.mu.Lock()
 		busy := t.keys[key]
@@ -224,7 +224,7 @@ func (t *turns) enter(ctx context.Context, key string) error {
 	}
 }
 
-func (t *turns) leave(key string) {
+func (t *keyTurns) leave(key string) {
 	t.mu.Lock()
 	close(t.keys[key])
 	delete(t.keys, key)

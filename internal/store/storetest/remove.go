@@ -179,7 +179,7 @@ func removalOfOthers(t *testing.T, a, b env, _ func(env)) {
 		}
 	})
 	for id := int64(1); id <= runs; id++ {
-		tasks, err := taskRows(t.Context(), a.s, id*100, id*100+100)
+		tasks, err := taskRows(t.Context(), a.s, id, id*100, id*100+100)
 		a.ok("Tasks", err)
 		if !retried[id] {
 			a.gone(id)
