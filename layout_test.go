@@ -25,6 +25,7 @@ var mayImport = map[string]string{
 	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
 	"internal/flight":          "internal/roll",
 	"internal/flow":            "api",
+	"internal/graphview":       "api",
 	"internal/lifecycle":       "api",
 	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",
@@ -48,7 +49,7 @@ const exampleImports = ". api examples/cluster examples/kill examples/ledger exa
 // The pure packages decide and do nothing else: this is all of the standard
 // library that they may use, and what of it they may not call.
 const (
-	pure       = "internal/flight internal/lifecycle internal/limit internal/pipeline internal/roll internal/schedule internal/slot"
+	pure       = "internal/flight internal/graphview internal/lifecycle internal/limit internal/pipeline internal/roll internal/schedule internal/slot"
 	pureStd    = "cmp errors fmt iter maps math/bits slices strconv strings time"
 	impureTime = "Now Since Until Sleep After AfterFunc Tick NewTimer NewTicker LoadLocation Local"
 )

@@ -1,0 +1,358 @@
+package graphview
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Facts is what is known of a run.
+type Facts struct {
+	Run api.Run
+	// Spec is its pipeline; nil if that is not known.
+	Spec *api.Spec
+	// TaskRuns need not be all: how many there are that have ended, Run.Tasks says.
+	// Those that have not, and those that failed, are enough for a collapsed graph.
+	TaskRuns []api.TaskRun
+	// Caller gives the id of the task run that called a task run, or returned the
+	// pipeline that it is part of; "" for none. Nil: nothing is known of that.
+	Caller func(*api.TaskRun) string
+	// Now is the time until which what runs has run; zero: not shown.
+	Now time.Time
+}
+
+// FromRun gives the graph of a run: its pipeline, with what has become of it.
+//
+// A task run belongs to the step that calls its task, at its index if that is in a
+// group. Where several steps could have made it, they are filled in the order of
+// the pipeline if there are as many of them as task runs, and else it stands at the
+// end, with all others that the pipeline does not explain: what flows called, and
+// pipelines that tasks returned.
+func FromRun(f *Facts) *Graph {
+	g := &Graph{}
+	if f.Spec != nil {
+		g = FromPlan("", f.Spec)
+	}
+	g.Name = cmp.Or(f.Run.Name, f.Run.ID)
+	g.State = StateOf(f.Run.State, "")
+	r := &filled{Facts: f, g: g, planned: len(g.Nodes), ids: make(map[string]string, len(f.TaskRuns))}
+	r.rows = slices.Clone(f.TaskRuns)
+	slices.SortStableFunc(r.rows, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
+	r.seats()
+	for task, rows := range r.byTask() {
+		r.fill(task, rows)
+	}
+	r.strangers()
+	r.counts()
+	r.upstream()
+	r.settle()
+	return g
+}
+
+// filled is the graph of a run in the making.
+type filled struct {
+	*Facts
+	g       *Graph
+	planned int // how many nodes the pipeline has
+	rows    []api.TaskRun
+	bySeat  map[string][]int // by task, the nodes of the pipeline that call it
+	ids     map[string]string
+	strange []int // rows that the pipeline does not explain
+}
+
+// seats finds what calls what.
+func (r *filled) seats() {
+	r.bySeat = make(map[string][]int)
+	for i := range r.g.Nodes {
+		if task := r.g.Nodes[i].Task; task != "" {
+			r.bySeat[task] = append(r.bySeat[task], i)
+		}
+	}
+}
+
+// byTask yields the rows of each task, the tasks in the order of their first row.
+func (r *filled) byTask() func(yield func(string, []int) bool) {
+	rows := make(map[string][]int)
+	var order []string
+	for i := range r.rows {
+		task := r.rows[i].Task
+		if rows[task] == nil {
+			order = append(order, task)
+		}
+		rows[task] = append(rows[task], i)
+	}
+	return func(yield func(string, []int) bool) {
+		for _, task := range order {
+			if !yield(task, rows[task]) {
+				return
+			}
+		}
+	}
+}
+
+// fill gives the rows of a task to the nodes that call it.
+func (r *filled) fill(task string, rows []int) {
+	at := make(map[int][]int) // by node
+	unclear := make(map[int][]int)
+	for _, row := range rows {
+		fit := r.fit(task, r.rows[row].Index)
+		switch {
+		case r.Caller != nil && r.Caller(&r.rows[row]) != "", len(fit) == 0:
+			r.strange = append(r.strange, row)
+		case len(fit) == 1:
+			at[fit[0]] = append(at[fit[0]], row)
+		default:
+			unclear[r.rows[row].Index] = append(unclear[r.rows[row].Index], row)
+		}
+	}
+	for index, some := range unclear {
+		fit := r.fit(task, index)
+		if len(fit) != len(some) {
+			r.strange = append(r.strange, some...)
+			continue
+		}
+		for k, row := range some {
+			at[fit[k]] = append(at[fit[k]], row)
+		}
+	}
+	for _, node := range r.bySeat[task] {
+		r.seat(node, at[node])
+	}
+}
+
+// fit gives the nodes that may have made a task run at an index.
+func (r *filled) fit(task string, index int) (nodes []int) {
+	for _, i := range r.bySeat[task] {
+		n := &r.g.Nodes[i]
+		if n.Index == index || index >= 0 && r.many(n) {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
+}
+
+// many reports whether a node of the pipeline stands for any number of task runs.
+func (r *filled) many(n *Node) bool {
+	return n.Counts.Total() > 0 || n.Index >= 0 && strings.Contains(n.ID, ".each.")
+}
+
+// seat puts rows at a node: one is the node, of several each is in it.
+func (r *filled) seat(node int, rows []int) {
+	slices.Sort(rows)
+	n := &r.g.Nodes[node]
+	if !r.many(n) && len(rows) == 1 {
+		row := &r.rows[rows[0]]
+		n.State, n.Waited, n.Ran, n.Note = r.told(row)
+		r.ids[row.ID] = n.ID
+		return
+	}
+	id, name := n.ID, n.Name
+	for _, i := range rows {
+		r.add(&r.rows[i], id, name)
+	}
+}
+
+// add adds a node for a row.
+func (r *filled) add(row *api.TaskRun, in, name string) *Node {
+	n := Node{ID: row.ID, Task: row.Task, Name: row.Name, Place: name, In: in, Index: row.Index, Seq: int64(r.planned) + row.Seq}
+	n.State, n.Waited, n.Ran, n.Note = r.told(row)
+	r.ids[row.ID] = row.ID
+	r.g.Nodes = append(r.g.Nodes, n)
+	return &r.g.Nodes[len(r.g.Nodes)-1]
+}
+
+// told is what a row says of itself.
+func (r *filled) told(row *api.TaskRun) (s State, waited, ran time.Duration, note string) {
+	s = StateOf(row.State, row.StateName)
+	end := row.Finished
+	if end.IsZero() {
+		end = r.Now
+	}
+	if !row.Started.IsZero() && end.After(row.Started) {
+		ran = end.Sub(row.Started)
+	}
+	if len(row.History) > 0 && row.Started.After(row.History[0].Time) {
+		waited = row.Started.Sub(row.History[0].Time)
+	}
+	switch {
+	case row.Failure != nil && s.Problem():
+		note, _, _ = strings.Cut(row.Failure.Message, "\n")
+	case row.Reason != "" && s.Open():
+		note = row.Reason
+	}
+	return s, waited, ran, note
+}
+
+// strangers adds what the pipeline does not explain: in what called it, if that is
+// known or the pipeline has but one task, and else at the end.
+func (r *filled) strangers() {
+	slices.Sort(r.strange)
+	home := ""
+	if r.planned == 1 && r.g.Nodes[0].Task != "" {
+		home = r.g.Nodes[0].ID
+	}
+	for _, i := range r.strange { // all ids first: a caller may come later
+		r.ids[r.rows[i].ID] = r.rows[i].ID
+	}
+	hosts := make(map[string]bool)
+	for _, i := range r.strange {
+		in := home
+		if r.Caller != nil {
+			if id, known := r.ids[r.Caller(&r.rows[i])]; known && id != r.rows[i].ID {
+				in = id
+			}
+		}
+		r.add(&r.rows[i], in, r.rows[i].Task)
+		hosts[in] = true
+	}
+	for i := range r.g.Nodes {
+		if n := &r.g.Nodes[i]; hosts[n.ID] && n.Kind == Task {
+			n.Kind = SubRun
+		}
+	}
+}
+
+// counts gives nodes that stand for several the numbers that the run keeps.
+func (r *filled) counts() {
+	open := make(map[string]Counts)
+	for i := range r.rows {
+		row := &r.rows[i]
+		if s := StateOf(row.State, row.StateName); s.Open() || s == Crashed {
+			c := open[row.Task]
+			c[s]++
+			open[row.Task] = c
+		}
+	}
+	tasks := make([]string, 0, len(r.Run.Tasks))
+	for task := range r.Run.Tasks {
+		tasks = append(tasks, task)
+	}
+	for task := range open {
+		if _, both := r.Run.Tasks[task]; !both {
+			tasks = append(tasks, task)
+		}
+	}
+	slices.Sort(tasks)
+	for _, task := range tasks {
+		ended := r.Run.Tasks[task]
+		c := open[task]
+		c[Completed] += ended.Completed
+		c[Failed] += ended.Failed
+		c[Cancelled] += ended.Cancelled
+		c[Skipped] += ended.Skipped
+		r.count(task, c)
+	}
+}
+
+// count gives a task's numbers to the node that stands for all its task runs.
+func (r *filled) count(task string, c Counts) {
+	seats := r.bySeat[task]
+	if len(seats) == 0 {
+		r.countStrangers(task, c)
+		return
+	}
+	total := c.Total()
+	if len(seats) > 1 || total <= 1 && !r.many(&r.g.Nodes[seats[0]]) {
+		// What is not listed is known by its number only.
+		for _, i := range seats {
+			if n := &r.g.Nodes[i]; n.State == Planned && total == int64(len(seats)) && total == c[c.state()] {
+				n.State = c.state()
+			}
+		}
+		return
+	}
+	n := &r.g.Nodes[seats[0]]
+	known := n.Counts[Planned]
+	n.Counts = c
+	if left := known - total; left > 0 {
+		n.Counts[Planned] = left
+	}
+}
+
+// countStrangers adds a node for those of a task that are not listed.
+func (r *filled) countStrangers(task string, c Counts) {
+	in, seq := "", int64(r.planned)
+	for _, i := range r.strange {
+		row := &r.rows[i]
+		if s := StateOf(row.State, row.StateName); row.Task == task {
+			seq = max(seq, int64(r.planned)+row.Seq)
+			if s == Cached {
+				s = Completed
+			}
+			c[s] -= min(1, c[s])
+		}
+	}
+	if c.Total() == 0 {
+		return
+	}
+	if r.planned == 1 && r.g.Nodes[0].Task != "" {
+		in = r.g.Nodes[0].ID
+		if r.g.Nodes[0].Kind == Task {
+			r.g.Nodes[0].Kind = SubRun
+		}
+	}
+	r.g.Nodes = append(r.g.Nodes, Node{
+		ID: "tasks[" + strconv.Quote(task) + "]", Task: task, Name: task, In: in, Index: -1, Seq: seq, Counts: c,
+	})
+}
+
+// upstream ties what the pipeline does not explain to what it waited for. What
+// the list does not have is left out, and so is what one stands in.
+func (r *filled) upstream() {
+	nodes := make(map[string]int, len(r.g.Nodes))
+	for i := range r.g.Nodes {
+		nodes[r.g.Nodes[i].ID] = i
+	}
+	within := func(id, host string) bool {
+		for id != "" {
+			if id == host {
+				return true
+			}
+			id = r.g.Nodes[nodes[id]].In
+		}
+		return false
+	}
+	for _, i := range r.strange {
+		row := &r.rows[i]
+		n := &r.g.Nodes[nodes[row.ID]]
+		for _, up := range row.Upstream {
+			from, known := r.ids[up.TaskRun]
+			if known && !within(from, n.ID) && !within(n.ID, from) && !slices.Contains(n.After, from) {
+				n.After = append(n.After, from)
+			}
+		}
+	}
+}
+
+// settle takes back "planned" from what stands for others: those say it. Of a run
+// that has ended nothing is planned any more: what was not reached was left out.
+func (r *filled) settle() {
+	hosts := make(map[string]bool)
+	for i := range r.g.Nodes {
+		hosts[r.g.Nodes[i].In] = true
+	}
+	for i := range r.g.Nodes {
+		n := &r.g.Nodes[i]
+		if n.State != Planned {
+			continue
+		}
+		switch {
+		case hosts[n.ID] || n.Counts.Total() > 0:
+			n.State = Unknown
+		case n.Kind == Value:
+			if r.Run.State == api.Completed {
+				n.State = Completed
+			}
+		case r.Run.State.Final():
+			n.State = Skipped
+		}
+		if r.Run.State.Final() && n.Counts[Planned] > 0 {
+			n.Counts[Skipped] += n.Counts[Planned]
+			n.Counts[Planned] = 0
+		}
+	}
+}
