@@ -63,14 +63,14 @@ func totals(x *index) []Counts {
 	for k := len(x.deep) - 1; k >= 0; k-- {
 		i := x.deep[k]
 		n := &x.g.Nodes[i]
-		switch {
-		case n.Counts.Total() > 0:
+		if n.Counts.Total() > 0 {
 			sums[i] = n.Counts
-		case len(x.kids.of(i)) > 0:
-			for _, kid := range x.kids.of(i) {
-				sums[i].add(&sums[kid])
-			}
-		case n.Kind != Value:
+			continue
+		}
+		for _, kid := range x.kids.of(i) {
+			sums[i].add(&sums[kid])
+		}
+		if n.Kind != Value && sums[i].Total() == 0 {
 			sums[i][n.State] = 1
 		}
 	}
@@ -181,7 +181,7 @@ func (c *collapse) put(n *Node, members []int32) {
 		c.stands[i] = int32(len(c.out.Nodes))
 	}
 	if n.Counts.Total() == 0 {
-		n.Counts[Unknown] = int64(len(members))
+		n.State = c.g.Nodes[members[0]].State // values, which nobody counts
 	}
 	c.out.Nodes = append(c.out.Nodes, *n)
 }

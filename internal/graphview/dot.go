@@ -93,8 +93,8 @@ func innermost(x *index) []int32 {
 	return in
 }
 
-// quoted writes a DOT string. A backslash is written as two: Graphviz reads escapes
-// in labels, though only \" in strings.
+// quoted writes a DOT string. A backslash is written as two, and & as an entity:
+// Graphviz reads escapes and entities in labels.
 func quoted(text string) string {
-	return "\"" + strings.NewReplacer("\\", "\\\\", "\"", "\\\"").Replace(plain(text)) + "\""
+	return "\"" + strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "&", "&amp;").Replace(plain(text)) + "\""
 }

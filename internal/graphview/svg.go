@@ -115,13 +115,16 @@ func (n *Box) bar(b *strings.Builder) {
 	if total < 2 {
 		return
 	}
-	room := int64(n.W - 20)
+	// A part that is there is seen, however small: each has some room of its own.
+	const least = 3
+	share := int64(n.W-20) - least*int64(len(n.Counts))
+	at := n.X + 10
 	for _, c := range n.Counts {
-		// A part that is there is seen, however small.
-		from, to := before*room/total, (before+c.N)*room/total
+		from := before * share / total
 		before += c.N
-		b.WriteString(`<rect class="part ` + c.State.String() + `" x="` + num(n.X+10+int32(min(from, room-1))) + `" y="` + num(n.Y+n.H-14) +
-			`" width="` + num(int32(max(to-from, 1))) + `" height="6"/>`)
+		wide := int32(least + before*share/total - from)
+		b.WriteString(`<rect class="part ` + c.State.String() + `" x="` + num(at) + `" y="` + num(n.Y+n.H-14) + `" width="` + num(wide) + `" height="6"/>`)
+		at += wide
 	}
 }
 

@@ -48,9 +48,9 @@ func facts(n *Node) string {
 	return strings.Join(words, "  ")
 }
 
-// Text writes a graph for a terminal: a line for each node, none above those that
-// it comes after, and what stands in a node indented below it. What a node comes
-// after is named, unless it is just the line above.
+// Text writes a graph for a terminal: a line for each node, below those next to it
+// that it comes after, and what stands in a node indented below it. What a node
+// comes after is named, or ↑ if it is the one above.
 func Text(g *Graph, o TextOptions) (string, error) {
 	x, err := indexOf(g)
 	if err != nil {
@@ -126,6 +126,7 @@ func (t *textLines) all(top []int32, lead string) {
 
 const (
 	maxLabel = 48
+	maxFacts = 32 // of which what a node comes after is aligned
 	maxWord  = 10 // "cancelling"
 )
 
@@ -134,7 +135,7 @@ func written(g *Graph, rows []row, o TextOptions) string {
 	names, said := 0, 0
 	for i := range rows {
 		names = max(names, cells(rows[i].lead)+2+cells(rows[i].label))
-		said = max(said, cells(rows[i].facts))
+		said = max(said, min(cells(rows[i].facts), maxFacts))
 	}
 	room := maxLabel
 	if o.Width > 0 {
@@ -177,7 +178,7 @@ func (r *row) write(b *strings.Builder, o TextOptions, names, said int) {
 	}
 	line := name + "  " + padded(r.state.String(), maxWord)
 	if r.facts != "" || r.after != "" {
-		line += "  " + padded(r.facts, said)
+		line += "  " + padded(r.facts, max(said, cells(r.facts)))
 	}
 	if r.after != "" {
 		line += "  " + r.after
