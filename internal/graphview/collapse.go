@@ -60,8 +60,7 @@ func Collapse(g *Graph, fold Fold) (*Graph, error) {
 // totals gives for each node how many stand in it, by state.
 func totals(x *index) []Counts {
 	sums := make([]Counts, len(x.g.Nodes))
-	for k := len(x.deep) - 1; k >= 0; k-- {
-		i := x.deep[k]
+	for _, i := range slices.Backward(x.deep) {
 		n := &x.g.Nodes[i]
 		if n.Counts.Total() > 0 {
 			sums[i] = n.Counts
@@ -105,7 +104,7 @@ func (c *collapse) inside(items []int32, in string, parallel bool, counts *Count
 		c.buckets(items, in)
 	default:
 		for _, i := range items {
-			c.show(i, in, false)
+			c.show(i, in, len(items) == 1 && counts == nil)
 		}
 	}
 	if counts != nil {
@@ -140,6 +139,14 @@ func (c *collapse) classes(items []int32, in string) {
 			ID: c.unused(in + "/" + k.place), Name: first.Name, Task: first.Task, Kind: k.kind, Seq: first.Seq, In: in,
 			Place: first.Place, Index: -1, Stage: first.Stage,
 		}
+		for _, i := range all {
+			if m := &c.g.Nodes[i]; m.Place != "" && m.Name != first.Name {
+				n.Name = m.Place
+			}
+		}
+		if n.Kind != Task {
+			n.Times = int64(len(all))
+		}
 		c.put(&n, all)
 		if c.open[n.ID] || c.open[n.Name] {
 			c.todo = append(c.todo, opened{id: n.ID, items: all, parallel: true})
@@ -147,7 +154,8 @@ func (c *collapse) classes(items []int32, in string) {
 	}
 }
 
-// show shows a node, and what stands in it if it is open.
+// show shows a node, and what stands in it if it is open. In order, or alone, what
+// only holds steps together is open.
 func (c *collapse) show(i int32, in string, inOrder bool) {
 	n := c.g.Nodes[i]
 	n.ID, n.In, n.After, n.Repeats = c.unused(n.ID), in, nil, nil

@@ -189,7 +189,9 @@ func TestSubRunsAreClosedUnlessTheyStandAlone(t *testing.T) {
 func TestProblemsOnlyHidesCompletedBranches(t *testing.T) {
 	g := &Graph{Nodes: []Node{
 		node("a", 0, Completed), node("b", 1, Failed, "a"), node("c", 2, Completed, "b"), node("d", 3, Running, "c"), node("e", 4, Completed, "a"),
-		node("f", 5, Skipped, "e"), {ID: "g", Name: "g", Kind: Chain, Seq: 6, Index: -1}, within("g", node("g1", 7, Completed)), within("g", node("g2", 8, Crashed, "g1")),
+		node("f", 5, Skipped, "e"),
+		{ID: "g", Name: "g", Kind: Chain, Seq: 6, Index: -1},
+		within("g", node("g1", 7, Completed)), within("g", node("g2", 8, Crashed, "g1")),
 	}}
 	out := collapsed(t, g, Fold{Problems: true})
 	wantBrief(t, out, "b: failed", "c: completed after b", "d: running after c", "g: 1 crashed 1 completed", "g2 in g: crashed")

@@ -1,6 +1,7 @@
 package graphview
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -83,8 +84,7 @@ func dotShape(n *Node) string {
 // such in it. Edges of Graphviz can't end at clusters, only be cut off there.
 func innermost(x *index) []int32 {
 	in := make([]int32, len(x.g.Nodes))
-	for k := len(x.deep) - 1; k >= 0; k-- {
-		i := x.deep[k]
+	for _, i := range slices.Backward(x.deep) {
 		in[i] = i
 		if kids := x.kids.of(i); len(kids) > 0 {
 			in[i] = in[kids[0]]

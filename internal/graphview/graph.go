@@ -1,6 +1,7 @@
 package graphview
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +81,9 @@ type Node struct {
 	// Counts, if there are any, say that it stands for several, of which not all
 	// need to be in the graph.
 	Counts Counts
+	// Times is how often it is there, if that is not how many Counts has: children
+	// of a group, each of several tasks. 0: as many.
+	Times int64
 	// Waited and Ran are how long, so far.
 	Waited, Ran time.Duration
 	// Note is a line on it, such as why it failed.
@@ -101,11 +105,23 @@ func (n *Node) Label() string {
 	if name == "" {
 		name = n.Kind.String()
 	}
-	if k := n.Counts.Total(); k > 1 && n.Kind != Bucket {
+	k := n.Counts.Total()
+	switch {
+	case n.Kind == Bucket:
+	case n.Times > 1:
+		return name + " ×" + grouped(n.Times)
+	case k < 2:
+	case n.Kind == SubRun || n.Kind == Chain || n.Times == severalEach:
+		return name + " (" + grouped(k) + " tasks)"
+	default:
 		return name + " ×" + grouped(k)
 	}
 	return name
 }
+
+// severalEach is Times of what is there nobody knows how often, with several
+// tasks each time.
+const severalEach = -1
 
 // shown is the state that it is drawn in.
 func (n *Node) shown() State {
@@ -262,7 +278,7 @@ func (x *index) cycle(topo []int32, rest int32) string {
 		}
 	}
 	var b strings.Builder
-	for k := len(way) - 1; k >= 0; k-- {
+	for k, i := range slices.Backward(way) {
 		if b.Len() > 200 && k > 0 {
 			b.WriteString(" → …")
 			break
@@ -270,7 +286,7 @@ func (x *index) cycle(topo []int32, rest int32) string {
 		if b.Len() > 0 {
 			b.WriteString(" → ")
 		}
-		b.WriteString(x.g.Nodes[way[k]].ID)
+		b.WriteString(x.g.Nodes[i].ID)
 	}
 	return b.String()
 }

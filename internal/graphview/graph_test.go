@@ -78,7 +78,8 @@ func TestStateOfGroupSaysWhatGoesOn(t *testing.T) {
 		{Counts{Scheduled: 2, Planned: 9}, Scheduled},
 		{Counts{Planned: 9}, Planned},
 		{Counts{Retrying: 1, Pending: 1}, Retrying},
-		{Counts{Skipped: 1, Completed: 1}, Skipped},
+		{Counts{Skipped: 1, Completed: 1}, Completed},
+		{Counts{Skipped: 1}, Skipped},
 		{Counts{Cancelled: 1, Skipped: 3}, Cancelled},
 	} {
 		if got := c.counts.state(); got != c.want {

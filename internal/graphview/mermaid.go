@@ -1,6 +1,7 @@
 package graphview
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -79,13 +80,13 @@ var colours = [states]string{
 
 // caption is the whole text of a node, on one line: glyph, name, state, counts.
 func caption(n *Node) string {
-	text := n.shown().Glyph() + " " + label(n) + " " + n.shown().String()
+	words := []string{n.shown().Glyph(), label(n), n.shown().String()}
 	if list := n.Counts.List(); len(list) > 1 {
 		for _, c := range list {
-			text += " " + c.State.Glyph() + grouped(c.N)
+			words = append(words, c.State.Glyph()+grouped(c.N))
 		}
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // entities writes as numbers all that means something to Mermaid, HTML or
@@ -113,8 +114,8 @@ func nested(x *index, each func(i int32, depth int, open, end bool)) {
 	}
 	var stack []visit
 	push := func(items []int32) {
-		for k := len(items) - 1; k >= 0; k-- {
-			stack = append(stack, visit{node: items[k]})
+		for _, i := range slices.Backward(items) {
+			stack = append(stack, visit{node: i})
 		}
 	}
 	push((&layout{index: x}).roots())

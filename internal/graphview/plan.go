@@ -13,7 +13,12 @@ import (
 // "steps[0].children[2].steps[1]". Of a group with more than [MaxChildren]
 // children, those that look the same are one node with a count.
 func FromPlan(name string, spec *api.Spec) *Graph {
-	p := &planned{g: &Graph{Name: name, State: Planned}, times: 1}
+	return plan(name, spec, MaxChildren)
+}
+
+// plan is FromPlan with another bound of how many children are shown each.
+func plan(name string, spec *api.Spec, most int) *Graph {
+	p := &planned{g: &Graph{Name: name, State: Planned}, times: 1, most: most}
 	p.chain(spec, "", "", -1, 0)
 	return p.g
 }
@@ -22,6 +27,7 @@ func FromPlan(name string, spec *api.Spec) *Graph {
 type planned struct {
 	g     *Graph
 	times int64 // how often what is added now is in the pipeline
+	most  int   // children that are shown each
 }
 
 // put adds a node, with the next number.
@@ -73,9 +79,13 @@ func (p *planned) step(s *api.Step, id, in string, index, stage int, after []str
 		n.Task = s.Call.Task
 		return p.put(kind(Task, callName(s.Call)))
 	case s.Group != nil:
+		n.Times = int64(len(s.Group.Children))
 		p.put(kind(Group, groupName(s.Group)))
 		p.children(s.Group, id)
 	case s.Each != nil:
+		if len(s.Each.Do.Steps) != 1 || s.Each.Do.Steps[0].Call == nil || s.Each.Do.Finally != nil {
+			n.Times = severalEach
+		}
 		p.put(kind(Each, chainName(&s.Each.Do)))
 		p.chain(&s.Each.Do, id+".each.", id, 0, 0)
 	case s.Chain != nil:
@@ -90,7 +100,7 @@ func (p *planned) step(s *api.Step, id, in string, index, stage int, after []str
 // children adds those of a group, or of many one of each shape.
 func (p *planned) children(g *api.Group, in string) {
 	n := len(g.Children)
-	if n <= MaxChildren {
+	if n <= p.most {
 		for i := range g.Children {
 			p.child(&g.Children[i], in, i, i, stageOf(i, n, g.NumStages))
 		}
@@ -129,7 +139,9 @@ func (p *planned) child(child *api.Spec, in string, i, index, stage int) {
 	}
 	name := chainName(child)
 	n := Node{ID: path, Name: name, Kind: Chain, In: in, Place: name, Index: index, Stage: stage}
-	if index >= 0 {
+	if index < 0 {
+		n.Times = p.times
+	} else {
 		n.Name = "[" + strconv.Itoa(i) + "] " + name
 	}
 	p.put(n)
@@ -159,7 +171,7 @@ func groupName(g *api.Group) string {
 	name := chainName(&g.Children[0])
 	for i := 1; i < len(g.Children); i++ {
 		if chainName(&g.Children[i]) != name {
-			return "group of " + grouped(int64(len(g.Children)))
+			return "group"
 		}
 	}
 	return name
@@ -170,7 +182,7 @@ func chainName(s *api.Spec) string {
 	if len(s.Steps) == 0 {
 		return "nothing"
 	}
-	name, more := "", ""
+	var name, more string
 	if len(s.Steps) > 1 {
 		more = " → …"
 	}
@@ -178,7 +190,7 @@ func chainName(s *api.Spec) string {
 	case step.Call != nil:
 		name = callName(step.Call)
 	case step.Group != nil:
-		name = "group of " + grouped(int64(len(step.Group.Children)))
+		name = "group"
 	case step.Each != nil:
 		name = "each"
 	case step.Chain != nil:

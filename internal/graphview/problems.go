@@ -14,8 +14,8 @@ func problems(g *Graph) (*Graph, error) {
 	for i := range g.Nodes {
 		stays[i] = !sums[i].good() || !g.Nodes[i].State.Good() && g.Nodes[i].State != Unknown
 	}
-	for k := len(x.deep) - 1; k >= 0; k-- { // what something stands in that stays
-		if i := x.deep[k]; stays[i] && x.in[i] >= 0 {
+	for _, i := range slices.Backward(x.deep) { // what something stands in that stays
+		if stays[i] && x.in[i] >= 0 {
 			stays[x.in[i]] = true
 		}
 	}

@@ -103,13 +103,14 @@ func family() *Graph {
 var hostile = []string{
 	`"] --> evil["x`, "a\nend\nevil", `<script>alert(1)</script>`, `]]>&amp;&#0;`, `"; } evil [label="`, `\`, `\"`, `\N\L`, "x`y`", "#quot;#35;",
 	"\x1b[31mred\x1b]0;title\x07", "\x00\x01\ufffe\uffff", "\xff\xfe broken", "a\u202egnp.exe", "\u2066x\u2069", "-->", "<!--", "%%{init: {}}%%",
-	"end", "subgraph", "'onload='x", "{{x}}", "javascript:alert(1)", "日本語の名前はとても長いので切られます、きっとそうなるでしょう", "e\u0301\u0301\u0301", "\r\n", "&lt;b&gt;", "click n0 href \"x\"",
+	"end", "subgraph", "'onload='x", "{{x}}", "javascript:alert(1)", "\u65e5\u672c\u8a9e\u306e\u540d\u524d\u306f\u3068\u3066\u3082\u9577\u3044\u306e\u3067\u5207\u3089\u308c\u307e\u3059\u3001\u304d\u3063\u3068\u305d\u3046\u306a\u308b\u3067\u3057\u3087\u3046", "e\u0301\u0301\u0301", "\r\n", "&lt;b&gt;", "click n0 href \"x\"",
 }
 
 func named(text string) *Graph {
 	host := Node{ID: text + "1", Name: text, Kind: Group, Index: -1, Note: text}
 	return &Graph{Name: text, State: Failed, Nodes: []Node{
-		host, {ID: text + "2", Name: text, Task: text, In: host.ID, State: Failed, Index: -1, Note: text},
+		host,
+		{ID: text + "2", Name: text, Task: text, In: host.ID, State: Failed, Index: -1, Note: text},
 		{ID: text + "3", Name: text, In: host.ID, Kind: Handler, State: Planned, Index: -1, After: []string{text + "2"}},
 		{ID: text + "4", Name: text, Kind: Conditional, State: Running, Index: -1, After: []string{host.ID}, Note: text},
 		{ID: text + "5", Name: text, Kind: Finally, State: Running, Index: -1, Repeats: []string{text + "4"}},
@@ -282,7 +283,7 @@ func FuzzGraph(f *testing.F) {
 }
 
 func TestWidthIsThatOfATerminal(t *testing.T) {
-	for text, want := range map[string]int{"abc": 3, "日本": 4, "e\u0301": 1, "…": 1, "한글": 4, "": 0, "🙂": 2} {
+	for text, want := range map[string]int{"abc": 3, "\u65e5\u672c": 4, "e\u0301": 1, "…": 1, "\ud55c\uae00": 4, "": 0, "🙂": 2} {
 		if got := cells(text); got != want {
 			t.Errorf("cells(%q) = %d, want %d", text, got, want)
 		}
@@ -291,7 +292,7 @@ func TestWidthIsThatOfATerminal(t *testing.T) {
 		text string
 		room int
 		want string
-	}{{"abcdef", 4, "abc…"}, {"日本語", 4, "日…"}, {"日本語", 6, "日本語"}, {"abc", 0, ""}, {"abc", 1, "…"}} {
+	}{{"abcdef", 4, "abc…"}, {"\u65e5\u672c\u8a9e", 4, "\u65e5…"}, {"\u65e5\u672c\u8a9e", 6, "\u65e5\u672c\u8a9e"}, {"abc", 0, ""}, {"abc", 1, "…"}} {
 		if got := cut(c.text, c.room); got != c.want {
 			t.Errorf("cut(%q, %d) = %q, want %q", c.text, c.room, got, c.want)
 		}

@@ -27,19 +27,22 @@ type Facts struct {
 
 // FromRun gives the graph of a run: its pipeline, with what has become of it.
 //
-// A task run belongs to the step that calls its task, at its index if that is in a
-// group. Where several steps could have made it, they are filled in the order of
-// the pipeline if there are as many of them as task runs, and else it stands at the
-// end, with all others that the pipeline does not explain: what flows called, and
-// pipelines that tasks returned.
+// Children of a group that look the same are one node with a count, as in [FromPlan]
+// those of large groups: which child a task run belongs to can't be told from outside.
+// A task run belongs to the step that calls its task. Where several could have made
+// it, they are filled in the order of the pipeline if there are as many of them as
+// task runs, and else it stands at the end, with all others that the pipeline does not
+// explain: what flows called, and pipelines that tasks returned.
 func FromRun(f *Facts) *Graph {
 	g := &Graph{}
 	if f.Spec != nil {
-		g = FromPlan("", f.Spec)
+		g = plan("", f.Spec, 1)
 	}
 	g.Name = cmp.Or(f.Run.Name, f.Run.ID)
 	g.State = StateOf(f.Run.State, "")
-	r := &filled{Facts: f, g: g, planned: len(g.Nodes), ids: make(map[string]string, len(f.TaskRuns))}
+	r := &filled{
+		Facts: f, g: g, planned: len(g.Nodes), ids: make(map[string]string, len(f.TaskRuns)), unclear: make(map[string]bool),
+	}
 	r.rows = slices.Clone(f.TaskRuns)
 	slices.SortStableFunc(r.rows, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
 	r.seats()
@@ -61,7 +64,8 @@ type filled struct {
 	rows    []api.TaskRun
 	bySeat  map[string][]int // by task, the nodes of the pipeline that call it
 	ids     map[string]string
-	strange []int // rows that the pipeline does not explain
+	strange []int           // rows that the pipeline does not explain
+	unclear map[string]bool // tasks of which it can't be told which step made what
 }
 
 // seats finds what calls what.
@@ -96,43 +100,27 @@ func (r *filled) byTask() func(yield func(string, []int) bool) {
 
 // fill gives the rows of a task to the nodes that call it.
 func (r *filled) fill(task string, rows []int) {
-	at := make(map[int][]int) // by node
-	unclear := make(map[int][]int)
+	seats := r.bySeat[task]
+	own := make([]int, 0, len(rows))
 	for _, row := range rows {
-		fit := r.fit(task, r.rows[row].Index)
-		switch {
-		case r.Caller != nil && r.Caller(&r.rows[row]) != "", len(fit) == 0:
+		if len(seats) == 0 || r.Caller != nil && r.Caller(&r.rows[row]) != "" {
 			r.strange = append(r.strange, row)
-		case len(fit) == 1:
-			at[fit[0]] = append(at[fit[0]], row)
-		default:
-			unclear[r.rows[row].Index] = append(unclear[r.rows[row].Index], row)
+		} else {
+			own = append(own, row)
 		}
 	}
-	for index, some := range unclear {
-		fit := r.fit(task, index)
-		if len(fit) != len(some) {
-			r.strange = append(r.strange, some...)
-			continue
+	switch {
+	case len(own) == 0:
+	case len(seats) == 1:
+		r.seat(seats[0], own)
+	case len(seats) == len(own) && !slices.ContainsFunc(seats, func(i int) bool { return r.many(&r.g.Nodes[i]) }):
+		for k, row := range own {
+			r.seat(seats[k], []int{row})
 		}
-		for k, row := range some {
-			at[fit[k]] = append(at[fit[k]], row)
-		}
+	default:
+		r.unclear[task] = true
+		r.strange = append(r.strange, own...)
 	}
-	for _, node := range r.bySeat[task] {
-		r.seat(node, at[node])
-	}
-}
-
-// fit gives the nodes that may have made a task run at an index.
-func (r *filled) fit(task string, index int) (nodes []int) {
-	for _, i := range r.bySeat[task] {
-		n := &r.g.Nodes[i]
-		if n.Index == index || index >= 0 && r.many(n) {
-			nodes = append(nodes, i)
-		}
-	}
-	return nodes
 }
 
 // many reports whether a node of the pipeline stands for any number of task runs.
@@ -142,7 +130,6 @@ func (r *filled) many(n *Node) bool {
 
 // seat puts rows at a node: one is the node, of several each is in it.
 func (r *filled) seat(node int, rows []int) {
-	slices.Sort(rows)
 	n := &r.g.Nodes[node]
 	if !r.many(n) && len(rows) == 1 {
 		row := &r.rows[rows[0]]
@@ -157,12 +144,11 @@ func (r *filled) seat(node int, rows []int) {
 }
 
 // add adds a node for a row.
-func (r *filled) add(row *api.TaskRun, in, name string) *Node {
+func (r *filled) add(row *api.TaskRun, in, name string) {
 	n := Node{ID: row.ID, Task: row.Task, Name: row.Name, Place: name, In: in, Index: row.Index, Seq: int64(r.planned) + row.Seq}
 	n.State, n.Waited, n.Ran, n.Note = r.told(row)
 	r.ids[row.ID] = row.ID
 	r.g.Nodes = append(r.g.Nodes, n)
-	return &r.g.Nodes[len(r.g.Nodes)-1]
 }
 
 // told is what a row says of itself.
@@ -257,12 +243,7 @@ func (r *filled) count(task string, c Counts) {
 	}
 	total := c.Total()
 	if len(seats) > 1 || total <= 1 && !r.many(&r.g.Nodes[seats[0]]) {
-		// What is not listed is known by its number only.
-		for _, i := range seats {
-			if n := &r.g.Nodes[i]; n.State == Planned && total == int64(len(seats)) && total == c[c.state()] {
-				n.State = c.state()
-			}
-		}
+		r.countSteps(task, seats, c)
 		return
 	}
 	n := &r.g.Nodes[seats[0]]
@@ -270,6 +251,25 @@ func (r *filled) count(task string, c Counts) {
 	n.Counts = c
 	if left := known - total; left > 0 {
 		n.Counts[Planned] = left
+	}
+}
+
+// countSteps says of steps that are there once each what the numbers tell, if
+// there is anything that the rows have not told.
+func (r *filled) countSteps(task string, seats []int, c Counts) {
+	waiting := slices.ContainsFunc(seats, func(i int) bool { return r.g.Nodes[i].State == Planned })
+	switch total := c.Total(); {
+	case total == 0 || !waiting:
+	case total == int64(len(seats)) && total == c[c.state()] && !r.unclear[task]:
+		for _, i := range seats {
+			r.g.Nodes[i].State = c.state()
+		}
+	case len(seats) > 1:
+		r.unclear[task] = true
+		for _, i := range seats {
+			r.g.Nodes[i].State = Unknown
+		}
+		r.countStrangers(task, c)
 	}
 }
 

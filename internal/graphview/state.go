@@ -145,6 +145,8 @@ func (c *Counts) state() State {
 	switch {
 	case len(list) == 0:
 		return Unknown
+	case !open && list[0].State == Skipped && len(list) > 1:
+		return list[1].State // some were left out, others were not
 	case !open:
 		return list[0].State
 	}

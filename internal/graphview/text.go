@@ -1,6 +1,7 @@
 package graphview
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -91,12 +92,12 @@ func (t *textLines) all(top []int32, lead string) {
 	var stack []item
 	push := func(items []int32, lead string) {
 		sortByLayer(items, t.order)
-		for k := len(items) - 1; k >= 0; k-- {
+		for k, i := range slices.Backward(items) {
 			above := int32(-1)
 			if k > 0 {
 				above = items[k-1]
 			}
-			stack = append(stack, item{items[k], above, lead})
+			stack = append(stack, item{i, above, lead})
 		}
 	}
 	push(top, lead)

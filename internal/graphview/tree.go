@@ -50,7 +50,7 @@ func (t *treeLines) all(top []int32) {
 		n := t.node(b.node)
 		kids := t.kids.of(b.node)
 		t.rows = append(t.rows, row{lead: b.lead, state: n.shown(), label: label(&n), facts: facts(&n)})
-		if len(kids) > 0 && !(t.fold && t.done(b.node)) {
+		if len(kids) > 0 && (!t.fold || !t.done(b.node)) {
 			stack = t.branches(stack, kids, b.below, false)
 		}
 	}
@@ -85,8 +85,7 @@ func (t *treeLines) branches(stack []branch, items []int32, lead string, top boo
 		}
 		row = append(row, b)
 	}
-	for k := len(row) - 1; k >= 0; k-- {
-		b := row[k]
+	for k, b := range slices.Backward(row) {
 		switch {
 		case top:
 		case k == len(row)-1:

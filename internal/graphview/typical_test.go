@@ -11,7 +11,7 @@ func typical() *Graph {
 		{ID: "plan", Name: "plan", Kind: SubRun, Seq: 1, State: Running, After: []string{"extract"}, Index: -1, Ran: 65 * time.Second},
 		{ID: "p1", Name: "split & \"cut\"", In: "plan", Seq: 10, State: Cached, Index: -1},
 		{ID: "p2", Name: "weigh", In: "plan", Seq: 11, State: Failed, After: []string{"p1"}, Index: -1, Note: "connection refused"},
-		{ID: "p3", Name: "合計", In: "plan", Seq: 12, State: Skipped, After: []string{"p1", "p2"}, Index: -1},
+		{ID: "p3", Name: "\u5408\u8a08", In: "plan", Seq: 12, State: Skipped, After: []string{"p1", "p2"}, Index: -1},
 		{ID: "choose", Name: "choose", Kind: Conditional, Seq: 3, State: Pending, After: []string{"plan"}, Index: -1, Note: "waits for load"},
 		load,
 		{ID: "report", Name: "report", Seq: 4, State: Planned, After: []string{"load", "choose"}, Index: -1},
