@@ -96,5 +96,7 @@ func innermost(x *index) []int32 {
 // quoted writes a DOT string. A backslash is written as two, and & as an entity:
 // Graphviz reads escapes and entities in labels.
 func quoted(text string) string {
-	return "\"" + strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "&", "&amp;").Replace(plain(text)) + "\""
+	return "\"" + dotEscapes.Replace(plain(text)) + "\""
 }
+
+var dotEscapes = strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "&", "&amp;")

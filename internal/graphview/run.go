@@ -319,9 +319,11 @@ func (r *filled) upstream() {
 	for _, i := range r.strange {
 		row := &r.rows[i]
 		n := &r.g.Nodes[nodes[row.ID]]
+		seen := make(map[string]bool, len(row.Upstream))
 		for _, up := range row.Upstream {
 			from, known := r.ids[up.TaskRun]
-			if known && !within(from, n.ID) && !within(n.ID, from) && !slices.Contains(n.After, from) {
+			if known && !seen[from] && !within(from, n.ID) && !within(n.ID, from) {
+				seen[from] = true
 				n.After = append(n.After, from)
 			}
 		}

@@ -169,11 +169,58 @@ func TestCallersNestSubRuns(t *testing.T) {
 	}
 }
 
+// flowOf is a run of a flow that made many calls, and one after all of them.
+func flowOf(calls int) *Facts {
+	f := &Facts{
+		Run:      api.Run{ID: "r", State: api.Completed, Tasks: map[string]api.TaskCounts{"load": {Completed: int64(calls)}, "sum": {Completed: 1}}},
+		Spec:     &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "flow"}}}},
+		TaskRuns: []api.TaskRun{{ID: "r/0", Task: "flow", State: api.Completed, Index: -1}},
+	}
+	sum := api.TaskRun{ID: "r/sum", Task: "sum", Name: "sum-0", Seq: int64(calls + 1), State: api.Completed, Index: -1}
+	for i := range calls {
+		row := api.TaskRun{ID: fmt.Sprint("r/", i+1), Task: "load", Name: fmt.Sprint("load-", i), Seq: int64(i + 1), State: api.Completed, Index: -1}
+		f.TaskRuns = append(f.TaskRuns, row)
+		sum.Upstream = append(sum.Upstream, api.Upstream{TaskRun: row.ID}, api.Upstream{TaskRun: row.ID})
+	}
+	f.TaskRuns = append(f.TaskRuns, sum)
+	return f
+}
+
+func TestCallAfterManyComesAfterEachOnce(t *testing.T) {
+	g := FromRun(flowOf(10))
+	if last := g.Nodes[len(g.Nodes)-1]; last.ID != "r/sum" || len(last.After) != 10 {
+		t.Errorf("the last is %+v", last)
+	}
+	wantBrief(t, collapsed(t, g, Fold{}), "steps[0]: 11 completed", "steps[0]/load in steps[0]: 10 completed",
+		"r/sum in steps[0]: completed after steps[0]/load")
+}
+
 func BenchmarkFromRun(b *testing.B) {
-	f := wideRun()
-	for b.Loop() {
-		if _, err := Collapse(FromRun(f), Fold{}); err != nil {
-			b.Fatal(err)
-		}
+	for name, f := range map[string]*Facts{"wide": wideRun(), "all rows": flowOf(100_000)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Collapse(FromRun(f), Fold{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	g := hundredThousand("layers")
+	for name, write := range map[string]func(*Graph) (string, error){
+		"mermaid": Mermaid, "dot": DOT,
+		"text": func(g *Graph) (string, error) { return Text(g, TextOptions{Width: 100}) },
+		"tree": func(g *Graph) (string, error) { return Tree(g, TextOptions{Width: 100}) },
+		"svg":  func(g *Graph) (string, error) { return svg(b, g), nil },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := write(g); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
