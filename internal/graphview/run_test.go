@@ -73,6 +73,16 @@ func TestManyAlikeChildrenAreOneNode(t *testing.T) {
 		"finally: planned after steps[3]")
 }
 
+func TestGroupsInGroupsAreCountedTogether(t *testing.T) {
+	load := api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "load"}}}}
+	two := api.Spec{Steps: []api.Step{{Group: &api.Group{Children: []api.Spec{load, load}}}}}
+	g := FromRun(&Facts{
+		Run:  api.Run{ID: "r", State: api.Running, Tasks: map[string]api.TaskCounts{"load": {Completed: 2}}},
+		Spec: &api.Spec{Steps: []api.Step{{Group: &api.Group{Children: []api.Spec{two, two, two}}}}},
+	})
+	wantBrief(t, collapsed(t, g, Fold{}), "steps[0]: 4 planned 2 completed", "steps[0].children[0].steps[0] in steps[0]: 4 planned 2 completed")
+}
+
 // wideRun is of 100,000 loads, of which only those are listed that somebody has
 // to look at.
 func wideRun() *Facts {
