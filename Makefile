@@ -66,7 +66,7 @@ tests: # what test does, with RUNNEL_POSTGRES set
 	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) $(PKG)
 	@# What the race detector's own memory would spoil.
-	$(if $(RACE),$(if $(filter ./... .,$(PKG)),$(GO) test . -run TestWideIsFlatInMemory))
+	$(if $(RACE),$(if $(filter ./... .,$(PKG)),$(GO) test . -run IsFlatInMemory))
 	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./...); done
 
 .PHONY: sim

@@ -3,7 +3,6 @@ package runnel_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -49,69 +48,6 @@ func TestRetryAfterRestart(t *testing.T) {
 				ends(t, 2, again)
 				wants(t, "attempts", attempts, []time.Duration{0, c.begins})
 			})
-		})
-	}
-}
-
-// Tk: a flow that calls many tasks, and a group of many, hold no more memory than
-// with few.
-func TestWideIsFlatInMemory(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector keeps memory of its own")
-	}
-	const n, allowed = 10_000, 1 << 20
-	var heaps []uint64
-	one := runnel.NewTask1("one", func(_ context.Context, i int) (int, error) {
-		if i == n/10 || i == n-100 {
-			var m runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&m)
-			heaps = append(heaps, m.HeapAlloc)
-		}
-		return i, nil
-	})
-	calls := runnel.NewFlow0("calls", func(f runnel.Flow) (int, error) {
-		sum := 0
-		for i := range n {
-			got, err := one.Call(f, i)
-			if err != nil {
-				return 0, err
-			}
-			sum += got
-		}
-		return sum, nil
-	})
-	for _, c := range []struct {
-		name string
-		run  func(eng *runnel.Engine) error
-	}{
-		{"calls of a flow", func(eng *runnel.Engine) error {
-			_, err := eng.Run(t.Context(), calls.Send())
-			return err
-		}},
-		{"children of a group", func(eng *runnel.Engine) error {
-			list := slices.Collect(func(yield func(int) bool) {
-				for i := range n {
-					if !yield(i) {
-						return
-					}
-				}
-			})
-			_, err := eng.Run(t.Context(), runnel.Value(list).ContinueWith(runnel.Each(one, runnel.MaxParallelism(4))))
-			return err
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			heaps = nil
-			eng := reopen(t, dsnOf(t, "sqlite"), runnel.Register(one, calls))
-			defer shut(t, eng)
-			do(t, c.run(eng))
-			if len(heaps) != 2 {
-				t.Fatalf("measured %d times", len(heaps))
-			}
-			if heaps[1] > heaps[0]+allowed {
-				t.Errorf("the heap grew from %d to %d KiB from call %d to %d", heaps[0]>>10, heaps[1]>>10, n/10, n)
-			}
 		})
 	}
 }

@@ -21,8 +21,9 @@ type flow struct {
 	frame *pipeline.Frame // above the chains that this attempt calls
 	// Those in progress, and of those that have ended the ones that an earlier
 	// attempt made: what this one has been told it does not ask for again.
-	calls map[string]*call
-	notes map[string]json.RawMessage // of earlier attempts
+	calls  map[string]*call
+	notes  map[string]json.RawMessage // of earlier attempts
+	unread []store.Block              // of keys that may have records of either
 	// next to end are keys to give out, with their numbers from seq on.
 	next, end, seq int64
 	size           int64                // of the next block
@@ -140,7 +141,11 @@ func (e *Engine) flowCall(job *api.Job, fc *api.FlowCall, told func(flowEnd)) (s
 		return "", err
 	}
 	fl := t.flow
-	cl := fl.calls[fc.Key]
+	cl, err := fl.find(fc.Key)
+	if err != nil {
+		r.mu.Unlock()
+		return "", err
+	}
 	if cl != nil && cl.superseded(inputs) {
 		cl = nil // this attempt of the flow makes it anew
 	}

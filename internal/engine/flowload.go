@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"maps"
 	"strings"
 
 	"github.com/runnel-dev/runnel/api"
@@ -37,29 +39,70 @@ func changed(cl *call, now string) error {
 		cl.inputs, now)
 }
 
-// load reads what is recorded of the flow: by an earlier engine, in an earlier
-// generation of the run, or again in an earlier attempt. Called with r.mu.
+// load prepares to read what is recorded of the flow, by an earlier engine, in an
+// earlier generation of the run, or in an earlier attempt. Called with r.mu.
+//
+// A first attempt that goes on after a crash comes to its calls in the order in
+// which their rows are, more or less. So these are read a block at a time, as it
+// comes to them, and a flow of many calls is never in memory whole. After other
+// attempts a later row may be of the same call, so all of them are read.
 func (fl *flow) load(again bool) error {
 	r := fl.t.run
-	var blocks []store.Block
 	switch {
 	case again:
+		fl.unread = nil
 		all, err := r.e.store.Blocks((&change{}).ctx(), r.id)
 		if err != nil {
 			return err
 		}
 		for _, b := range all {
 			if b.Frame == -fl.t.key {
-				blocks = append(blocks, b)
+				fl.unread = append(fl.unread, b)
 			}
 		}
 	case r.rec != nil:
-		blocks = r.rec.blocks[-fl.t.key]
+		fl.unread = r.rec.blocks[-fl.t.key]
 	}
-	for _, b := range blocks {
-		if err := fl.loadBlock((&change{}).ctx(), b); err != nil {
+	if fl.t.round() == 1 {
+		return nil
+	}
+	return fl.loadRest()
+}
+
+// find gives the call that is recorded under a key, nil for none. One in progress
+// may end as soon as it is brought back, after all others: then these are read.
+func (fl *flow) find(key string) (*call, error) {
+	err := fl.loadUntil(func() bool { return fl.calls[key] != nil })
+	cl := fl.calls[key]
+	if err == nil && cl != nil && cl.stale {
+		err = fl.loadRest()
+	}
+	return cl, err
+}
+
+// note gives what is recorded under a key.
+func (fl *flow) note(key string) (kept json.RawMessage, ok bool, err error) {
+	err = fl.loadUntil(func() bool { return fl.notes[key] != nil })
+	kept, ok = fl.notes[key]
+	return kept, ok, err
+}
+
+// allNotes gives them for whoever is lent the flow. What can't be read now he
+// learns when he asks to keep something.
+func (fl *flow) allNotes() map[string]json.RawMessage {
+	_ = fl.loadRest()
+	return maps.Clone(fl.notes)
+}
+
+func (fl *flow) loadRest() error { return fl.loadUntil(func() bool { return false }) }
+
+func (fl *flow) loadUntil(found func() bool) error {
+	for len(fl.unread) > 0 && !found() {
+		err := fl.t.run.e.patiently(func() error { return fl.loadBlock((&change{}).ctx(), fl.unread[0]) })
+		if err != nil {
 			return err
 		}
+		fl.unread = fl.unread[1:]
 	}
 	return nil
 }

@@ -18,13 +18,17 @@ func (e *Engine) FlowNote(job *api.Job, key string, value json.RawMessage, told 
 		r.mu.Unlock()
 		return err
 	}
-	if kept, ok := t.flow.notes[key]; ok {
+	kept, ok, err := t.flow.note(key)
+	if err == nil && ok {
 		delete(t.flow.notes, key)
 		r.mu.Unlock()
 		told(kept, nil)
 		return nil
 	}
 	defer r.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	c := r.newChange()
 	id, _, err := t.flow.key(c)
 	if err != nil {
@@ -47,7 +51,11 @@ func (e *Engine) FlowKnows(job *api.Job, key string) json.RawMessage {
 	if t.flow == nil {
 		return nil
 	}
-	return t.flow.notes[key]
+	kept, _, err := t.flow.note(key)
+	if err != nil {
+		return nil // keeping one will meet the error
+	}
+	return kept
 }
 
 // FlowTimer calls fire at the given time; stop keeps it from that.

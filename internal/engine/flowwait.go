@@ -35,7 +35,8 @@ func (e *Engine) FlowWait(job *api.Job, wait *api.FlowWait) string {
 		return ""
 	}
 	fl := t.flow
-	if cl := fl.calls[wait.Key]; cl != nil && !cl.superseded(cl.inputs) {
+	cl, err := fl.find(wait.Key)
+	if err != nil || cl != nil && !cl.superseded(cl.inputs) {
 		return ""
 	}
 	w := &awaiting{fl: fl, api: wait}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -313,7 +312,7 @@ func (e *Engine) lentJob(to int64, t *task) lentJob {
 	x := lentJob{Job: t.job, Flow: t.call.Flow, Only: !e.dispatch.serves(t.call.Lane.Queue)}
 	if x.Flow {
 		t.run.mu.Lock()
-		x.Notes = maps.Clone(t.flow.notes)
+		x.Notes = t.flow.allNotes()
 		t.run.mu.Unlock()
 	}
 	l := &e.lending
