@@ -78,6 +78,7 @@ func (e *Engine) advanceBatch(wait bool) bool {
 	if !ok {
 		return false
 	}
+	e.dispatch.at.Store(e.micros())
 	news := e.newsOf(done.batch)
 	for batch := done.batch; len(batch) > 0; {
 		n := 1

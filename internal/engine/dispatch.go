@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/pipeline"
@@ -24,9 +25,10 @@ type dispatcher struct {
 	closed bool
 	// elsewhere reports whether other processes serve a queue; nil: there are none.
 	elsewhere func(queue string) bool
-	busy      func() // told that there is more than workers here can do; may be nil
-	quiet     bool   // it is not news
-	given     int    // how many were given to workers here
+	busy      func()       // told that there is more than workers here can do; may be nil
+	quiet     bool         // it is not news
+	given     int          // how many were given to workers here
+	at        atomic.Int64 // the time, as of the last batch of commits
 	// borrowed are jobs of other processes, which wait for a worker here.
 	borrowed []*borrowed
 }
@@ -81,6 +83,9 @@ func (d *dispatcher) push(r *run, tasks ...*task) {
 
 // put is push with mu held. Tasks of one lane go there together.
 func (d *dispatcher) put(r *run, tasks []*task) {
+	for now, i := d.at.Load(), 0; i < len(tasks); i++ {
+		tasks[i].readied = now
+	}
 	for len(tasks) > 0 {
 		at, n := tasks[0].call.Lane, 1
 		for n < len(tasks) && tasks[n].call.Lane == at {

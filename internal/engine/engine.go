@@ -79,6 +79,9 @@ type Engine struct {
 	changes    changeState
 	vitals     *vitals
 	watch      watch
+	// offered is what this process can do, since when.
+	offered offer
+	since   time.Time
 
 	mu      sync.Mutex
 	runs    map[int64]*run
@@ -139,6 +142,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e.dispatch.init(cfg.Queues, e.served())
 	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
 	e.initChanges()
+	e.initFacts(&cfg)
 	defer func() {
 		if err != nil && e.peers.node != nil {
 			e.peers.node.Close()

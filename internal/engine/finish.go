@@ -164,6 +164,7 @@ func (t *task) rise() {
 	}
 	t.run.mu.Unlock()
 	if up {
+		t.run.e.dispatch.at.Store(t.run.e.micros())
 		t.run.e.enqueue(t.run, []*task{t})
 	}
 }

@@ -300,6 +300,7 @@ func (rec *recovery) resume(c *change, f *pipeline.Frame, in pipeline.Value) {
 // start makes claimable what was brought back.
 func (rec *recovery) start() {
 	if len(rec.ready) > 0 {
+		rec.e.dispatch.at.Store(rec.e.micros())
 		rec.e.enqueue(rec.r, rec.ready)
 	}
 	for _, g := range rec.found {

@@ -169,3 +169,11 @@ func like(t *testing.T, what string, err error, want *api.Error) {
 		t.Errorf("%s: %v, want %s", what, err, want.Code)
 	}
 }
+
+// cancelled is a context that has ended.
+func cancelled(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx, cancel
+}

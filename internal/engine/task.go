@@ -48,8 +48,9 @@ type task struct {
 	aside    bool    // counted for its group while it waits for its first attempt
 
 	// Guarded by dispatcher.mu.
-	held bool // counted as standing aside
-	gone bool // ended, and nobody serves its queue
+	held    bool  // counted as standing aside
+	gone    bool  // ended, and nobody serves its queue
+	readied int64 // about when it became ready
 
 	cancel    func(cause error)
 	cause     error // why it was told to end: nil, or a cancellation or a time-out

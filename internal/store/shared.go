@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 )
 
 // ErrLost is the error of a session that the others gave up, since it did not
@@ -61,6 +63,15 @@ type Member struct {
 	Name    string // of the process, for people
 	Started int64  // microseconds since 1970
 	Offer   []byte // as at its last Beat
+}
+
+// ProcessName tells people which process this is.
+func ProcessName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, pid %d", host, os.Getpid())
 }
 
 // Letter is a message from one session to another.

@@ -75,7 +75,7 @@ func Open(ctx context.Context, dsn string, opts Options) (_ *Store, err error) {
 		s.log = slog.Default()
 	}
 	if s.name == "" {
-		s.name = hostAndPID()
+		s.name = store.ProcessName()
 	}
 	s.keys = counter{s: s, name: "keys", ahead: 1 << 16}
 	s.blobs = counter{s: s, name: "blobs", ahead: 16}

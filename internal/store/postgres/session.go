@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,14 +32,6 @@ func (s *Store) join(ctx context.Context) error {
 		s.session.Store(id)
 	}
 	return err
-}
-
-func hostAndPID() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s, pid %d", host, os.Getpid())
 }
 
 // Session is the number of this process's session.

@@ -1,0 +1,40 @@
+package api
+
+import "time"
+
+// Worker is a process that runs bodies, or could.
+type Worker struct {
+	// ID is that of its session: the process begins another after its lease ran out.
+	ID    string    `json:"id"`
+	Name  string    `json:"name"` // for people
+	Here  bool      `json:"here"` // it is the one that was asked
+	Since time.Time `json:"since"`
+	// Concurrency is how many bodies it runs at a time, flows apart; 0 if it only
+	// submits and looks.
+	Concurrency int `json:"concurrency"`
+	// Busy counts the bodies that it runs, whichever process has their runs, and Flows
+	// the flows beside.
+	Busy  int `json:"busy"`
+	Flows int `json:"flows"`
+	// Queues are those that it serves, All says that it serves every one.
+	Queues []string `json:"queues,omitempty"`
+	All    bool     `json:"all"`
+	Tasks  []string `json:"tasks,omitempty"` // that are registered, by name
+	// Silent says that it lives and did not answer within a second: Busy and Flows are
+	// not known, and what waits in it is not counted.
+	Silent bool `json:"silent,omitempty"`
+}
+
+// Queue is what is to do in a queue.
+type Queue struct {
+	Name string `json:"name"`
+	// Ready counts what waits for nothing but a worker: task runs, and the children of
+	// groups that have not begun. Those of a group whose children begin in several
+	// queues are counted in the default one until they have.
+	Ready int `json:"ready"`
+	// Oldest is since about when the one of them waits that waits longest; zero if
+	// there is none.
+	Oldest  time.Time `json:"oldest,omitzero"`
+	Running int       `json:"running"` // bodies, flows among them
+	Workers int       `json:"workers"` // processes that serve it
+}

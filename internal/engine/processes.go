@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/store"
+)
+
+// askFacts asks a process what is to do there.
+const askFacts = "process.facts"
+
+// facts is what is to do in the runs of one process, and what it does itself.
+type facts struct {
+	Busy   int                    `json:"busy"`
+	Flows  int                    `json:"flows"`
+	Queues map[string]*queueFacts `json:"queues"`
+}
+
+type queueFacts struct {
+	Ready   int   `json:"ready"`
+	Running int   `json:"running"`
+	Oldest  int64 `json:"oldest"` // microseconds since 1970; 0: none
+}
+
+func (e *Engine) initFacts(cfg *Config) {
+	e.since = e.now()
+	e.dispatch.at.Store(e.since.UnixMicro())
+	e.offered = offer{Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks))}
+	if e.dispatch.idles() {
+		e.offered.Places = 0
+	}
+	if e.peers.node != nil {
+		answer(e, askFacts, func(context.Context, struct{}) (any, error) { return e.facts(), nil })
+	}
+}
+
+// Workers lists the processes that work on the store, those that only look too, with
+// the longest there first. Each is asked how busy it is, and not waited for longer than
+// a second.
+func (e *Engine) Workers(ctx context.Context) ([]api.Worker, error) {
+	known, err := e.processes(ctx)
+	list := make([]api.Worker, len(known))
+	for i := range known {
+		list[i] = known[i].worker
+	}
+	return list, err
+}
+
+// Queues lists the queues that are served by name, and those in which something waits or
+// runs, by name. It goes through the task runs in memory, as Why does; runs whose process
+// has gone are not counted before another one has them.
+func (e *Engine) Queues(ctx context.Context) ([]api.Queue, error) {
+	known, err := e.processes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queues := make(map[string]*api.Queue)
+	of := func(name string) *api.Queue {
+		if queues[name] == nil {
+			queues[name] = &api.Queue{Name: name}
+		}
+		return queues[name]
+	}
+	of(pipeline.DefaultQueue)
+	for i := range known {
+		for _, name := range known[i].worker.Queues {
+			of(name)
+		}
+		for name, f := range known[i].facts.Queues {
+			q := of(name)
+			q.Ready += f.Ready
+			q.Running += f.Running
+			if since := at(f.Oldest); !since.IsZero() && (q.Oldest.IsZero() || since.Before(q.Oldest)) {
+				q.Oldest = since
+			}
+		}
+	}
+	list := make([]api.Queue, 0, len(queues))
+	for _, name := range slices.Sorted(maps.Keys(queues)) {
+		q := queues[name]
+		for i := range known {
+			if w := &known[i].worker; w.Concurrency > 0 && (w.All || slices.Contains(w.Queues, name)) {
+				q.Workers++
+			}
+		}
+		list = append(list, *q)
+	}
+	return list, nil
+}
+
+// process is one that works on the store.
+type process struct {
+	worker api.Worker
+	facts  facts
+}
+
+func (o *offer) worker(id int64, name string, since time.Time) api.Worker {
+	return api.Worker{
+		ID: strconv.FormatInt(id, 10), Name: name, Since: since.UTC(), Concurrency: o.Places,
+		Queues: o.Queues, All: o.Queues == nil, Tasks: o.Tasks,
+	}
+}
+
+// processes gives those that work on the store, and asks them.
+func (e *Engine) processes(ctx context.Context) ([]process, error) {
+	if e.isClosed() {
+		return nil, api.ErrClosed
+	}
+	own := process{worker: e.offered.worker(1, store.ProcessName(), e.since), facts: e.facts()}
+	own.worker.Here, own.worker.Busy, own.worker.Flows = true, own.facts.Busy, own.facts.Flows
+	if e.peers.node == nil {
+		return []process{own}, nil
+	}
+	live := e.peers.node.Live()
+	list := make([]process, len(live))
+	var asked sync.WaitGroup
+	for i := range live {
+		m, p := &live[i], &list[i]
+		o, _ := readOffer(m.Offer)
+		p.worker = o.worker(m.Session, m.Name, at(m.Started))
+		if m.Session == e.peers.node.Self() {
+			p.facts = own.facts
+			p.worker.Here, p.worker.Busy, p.worker.Flows = true, own.facts.Busy, own.facts.Flows
+			continue
+		}
+		asked.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, askedBriefly)
+			defer cancel()
+			err := e.peers.node.Call(ctx, m.Session, askFacts, struct{}{}, &p.facts)
+			p.worker.Silent = err != nil
+			p.worker.Busy, p.worker.Flows = p.facts.Busy, p.facts.Flows
+		})
+	}
+	asked.Wait()
+	slices.SortStableFunc(list, func(a, b process) int {
+		return cmp.Or(a.worker.Since.Compare(b.worker.Since), cmp.Compare(a.worker.ID, b.worker.ID))
+	})
+	return list, context.Cause(ctx)
+}
+
+// facts tells of this process. What it has lent it has claimed, too.
+func (e *Engine) facts() facts {
+	flows := int(e.lending.flowing.Load())
+	f := facts{Queues: make(map[string]*queueFacts), Busy: int(e.claimed.Load()) - flows, Flows: flows}
+	e.lending.mu.Lock()
+	f.Busy -= len(e.lending.out) - e.lending.flows
+	f.Flows -= e.lending.flows
+	e.lending.mu.Unlock()
+	e.borrowing.mu.Lock()
+	f.Busy = max(f.Busy+e.borrowing.taken, 0)
+	for _, x := range e.borrowing.have {
+		if x.flow != nil {
+			f.Flows++
+		}
+	}
+	e.borrowing.mu.Unlock()
+	for _, r := range e.liveRuns() {
+		f.add(r)
+	}
+	return f
+}
+
+func (f *facts) queue(name string) *queueFacts {
+	if f.Queues[name] == nil {
+		f.Queues[name] = new(queueFacts)
+	}
+	return f.Queues[name]
+}
+
+func (q *queueFacts) wait(n int, since int64) {
+	q.Ready += n
+	if q.Oldest == 0 || since < q.Oldest {
+		q.Oldest = since
+	}
+}
+
+// add counts what is to do in a run.
+func (f *facts) add(r *run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for t := range r.live.all() {
+		switch {
+		case !t.born:
+		case t.phase == claimed:
+			f.queue(t.call.Lane.Name()).Running++
+		case t.phase == ready && forWorker(t.turn()):
+			f.queue(t.call.Lane.Name()).wait(1, r.e.dispatch.readySince(t))
+		}
+	}
+	for _, g := range r.groups {
+		if name, n := r.e.dispatch.readyOf(g, r.state == api.Paused); n > 0 {
+			f.queue(name).wait(n, g.since)
+		}
+	}
+}
+
+func forWorker(w api.Waiting) bool {
+	return w.Kind == api.WaitsForWorker || w.Kind == api.WaitsForQueue
+}
+
+// readySince is about when t became ready.
+func (d *dispatcher) readySince(t *task) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return t.readied
+}
+
+// readyOf gives how many children of g have not begun and wait for a worker only, and
+// the queue in which they do.
+func (d *dispatcher) readyOf(g *group, paused bool) (queue string, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case paused || g.lane == nil || !forWorker(d.held(g, paused)):
+		return "", 0
+	case g.frame.Group.MaxParallelism > 0:
+		return g.lane.key.Name(), min(g.owed, g.frame.Group.MaxParallelism-g.active)
+	}
+	return g.lane.key.Name(), g.owed
+}
