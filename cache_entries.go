@@ -17,24 +17,24 @@ func (e *Engine) Cache() Cache { return Cache{e} }
 
 // Read gives the entry under a key with its value, or [ErrNotFound].
 func (c Cache) Read(ctx context.Context, key string) (api.CacheEntry, error) {
-	return c.eng.inner().CacheEntry(ctx, key)
+	return c.eng.service().CacheEntry(ctx, key)
 }
 
 // List gives the entries that the filter chooses, ordered by key, without their
 // values. It looks at all entries, unless the filter names a key or a prefix.
 func (c Cache) List(ctx context.Context, filter api.CacheFilter) iter.Seq2[api.CacheEntry, error] {
-	return c.eng.inner().CacheEntries(ctx, filter)
+	return c.eng.service().CacheEntries(ctx, filter)
 }
 
 // Delete removes the entries that the filter chooses, all of them with the zero
 // filter, and says how many.
 func (c Cache) Delete(ctx context.Context, filter api.CacheFilter) (int, error) {
-	return c.eng.inner().DeleteCache(ctx, filter)
+	return c.eng.service().DeleteCache(ctx, filter)
 }
 
 // Explain says why a task run took a result from the cache, or why its body ran:
 // with a key made by [CacheBy], in which parts it differed from the entry of its
 // task that is nearest.
 func (c Cache) Explain(ctx context.Context, taskRun string) (api.CacheReport, error) {
-	return c.eng.inner().ExplainCache(ctx, taskRun)
+	return c.eng.service().ExplainCache(ctx, taskRun)
 }

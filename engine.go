@@ -14,6 +14,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
+	"github.com/runnel-dev/runnel/internal/httpapi"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
 	"github.com/runnel-dev/runnel/internal/store/postgres"
@@ -31,6 +32,9 @@ type Engine struct {
 	named map[string]error
 
 	declared map[string]*declaration
+	handlers handlers
+
+	remote *httpapi.Client // of a server, and then there is nothing of the above but work, named and declared
 }
 
 // Open opens a database and goes on with every run in it that has not ended.
@@ -47,6 +51,11 @@ type Engine struct {
 // that have gone. [Concurrency] and [Queues] say what runs here; with Queues() it
 // is nothing, for processes that submit and look. The file docs/postgres.md has
 // the parameters, such as "?schema=NAME".
+//
+// "http://HOST:PORT" or "https://HOST" is a server, which has the engine: what
+// [Engine.Handler] serves, or the program runnel does. Pipelines are submitted to
+// it, and run where it has them run; nothing runs in this process, so [Concurrency],
+// [Queues] and [Retention] are refused. [BearerToken] is what a server may ask for.
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
 	cfg := opening{
 		work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention,
@@ -60,6 +69,12 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(dsn, "http://") || strings.HasPrefix(dsn, "https://") {
+		return openRemote(ctx, dsn, &cfg)
+	}
+	if cfg.token != "" {
+		return nil, api.Errorf(ErrInvalid, "", "BearerToken is for a server, at http:// or https://")
 	}
 	db, err := openStore(ctx, dsn, cfg.work.Log)
 	if err != nil {
@@ -102,7 +117,7 @@ func openStore(ctx context.Context, dsn string, log *slog.Logger) (store.Store, 
 		return postgres.Open(ctx, dsn, postgres.Options{Log: log})
 	}
 	// It may hold a password, so it is not shown.
-	return nil, api.Errorf(ErrInvalid, "", `the dsn is of no kind that is known: want "memory:", "sqlite:FILE" or "postgres://USER@HOST/DATABASE"`)
+	return nil, api.Errorf(ErrInvalid, "", `the dsn is of no kind that is known: want "memory:", "sqlite:FILE", "postgres://USER@HOST/DATABASE" or "https://HOST"`)
 }
 
 // keywords is the form that PostgreSQL's dsn may have beside that of a URL.
@@ -128,6 +143,10 @@ func openSQLite(ctx context.Context, dsn, rest string) (store.Store, error) {
 // closes the database. What has not ended goes on when it is opened again, or in
 // the other processes that have it open; a body that was not waited for has its context cancelled, and runs again then.
 func (e *Engine) Close(ctx context.Context) error {
+	if e.remote != nil {
+		return nil
+	}
+	e.handlers.close()
 	err := e.seat.Close(ctx)
 	if stopped := e.pool.Stop(ctx); stopped != nil && err == nil {
 		err = stopped
@@ -155,6 +174,9 @@ func (e *Engine) Submit[R any](ctx context.Context, p Runnable[R], opts ...Submi
 	s := submitted(opts)
 	if err := s.outside(); err != nil {
 		return nil, err
+	}
+	if e.remote != nil {
+		return submitRemote[R](ctx, e, plan.spec(), &s)
 	}
 	var h *engine.Handle
 	var err error
@@ -202,6 +224,9 @@ func (e *Engine) SubmitAll[R any](ctx context.Context, pipelines iter.Seq[Runnab
 	if err := s.unkeyed(); err != nil {
 		return nil, err
 	}
+	if e.remote != nil {
+		return submitAllRemote[R](ctx, e, specs, &s)
+	}
 	err := e.inner().SubmitAll(ctx, specs, s.name, func(h *engine.Handle) error {
 		runs = append(runs, newRun[R](e, h))
 		return nil
@@ -241,6 +266,12 @@ func (s *submission) unkeyed() error {
 // Attach gives a run by its id, also one submitted by another process. R is
 // what its result is decoded to; json.RawMessage fits any.
 func (e *Engine) Attach[R any](ctx context.Context, id string) (*Run[R], error) {
+	if e.remote != nil {
+		if _, err := e.remote.Status(ctx, id); err != nil {
+			return nil, err
+		}
+		return &Run[R]{engine: e, id: id}, nil
+	}
 	h, err := e.inner().Find(ctx, id)
 	if err != nil {
 		return nil, err
@@ -250,18 +281,18 @@ func (e *Engine) Attach[R any](ctx context.Context, id string) (*Run[R], error) 
 
 // Pause starts nothing new of a run, its child pipelines included, until it is
 // resumed. Bodies in progress go on to their end.
-func (e *Engine) Pause(ctx context.Context, run string) error { return e.inner().Pause(ctx, run) }
+func (e *Engine) Pause(ctx context.Context, run string) error { return e.service().Pause(ctx, run) }
 
 // Resume goes on with a paused run.
-func (e *Engine) Resume(ctx context.Context, run string) error { return e.inner().Resume(ctx, run) }
+func (e *Engine) Resume(ctx context.Context, run string) error { return e.service().Resume(ctx, run) }
 
 // Cancel stops a run: the contexts of its bodies are cancelled, nothing new is
 // started but what FinallyDo asks for.
-func (e *Engine) Cancel(ctx context.Context, run string) error { return e.inner().Cancel(ctx, run) }
+func (e *Engine) Cancel(ctx context.Context, run string) error { return e.service().Cancel(ctx, run) }
 
 // Retry goes on with a failed run from where it failed: what has completed
 // stays, what has failed or never ran runs.
-func (e *Engine) Retry(ctx context.Context, run string) error { return e.inner().Retry(ctx, run) }
+func (e *Engine) Retry(ctx context.Context, run string) error { return e.service().Retry(ctx, run) }
 
 // Delete removes a run that has ended, with its task runs, results and log lines: now,
 // and not when [Retention] comes to it. It is an [ErrConflict] while the run is live.
@@ -274,7 +305,7 @@ func (e *Engine) Complete[R any](ctx context.Context, token string, result R) er
 	if err != nil {
 		return err
 	}
-	return e.inner().Complete(ctx, token, data)
+	return e.service().Complete(ctx, token, data)
 }
 
 // Fail fails a task that waits, or will, with [Pending]. Its retries follow.
@@ -282,18 +313,23 @@ func (e *Engine) Fail(ctx context.Context, token string, cause error) error {
 	if cause == nil {
 		return api.Errorf(ErrInvalid, "", "Fail without an error")
 	}
-	return e.inner().Fail(ctx, token, e.work.Failure(cause))
+	return e.service().Fail(ctx, token, e.work.Failure(cause))
 }
 
 // Health tells how the engine is, for probes and for who is called at night: whether
 // the database can be reached, what waits for it, who else lives. It asks nobody, so
 // it answers at once, also while the database is away.
-func (e *Engine) Health() api.Health { return e.seat.Health() }
+func (e *Engine) Health() api.Health {
+	if e.remote != nil {
+		return e.remoteHealth()
+	}
+	return e.seat.Health()
+}
 
 // Runs lists runs, newest first.
 func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error] {
 	return func(yield func(api.Run, error) bool) {
-		for run, err := range e.inner().Runs(ctx, filter) {
+		for run, err := range e.service().Runs(ctx, filter) {
 			run.Failure.Resolve(e.named)
 			if !yield(run, err) {
 				return
@@ -306,7 +342,7 @@ func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.R
 // It is zero if a body runs, and [ErrConflict] for what has ended. A child of a
 // group has no id before it begins: a run tells how many wait, and for what.
 func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
-	return e.inner().Why(ctx, id)
+	return e.service().Why(ctx, id)
 }
 
 // TaskRuns lists task runs, those of one run in the order of their creation, and
@@ -314,7 +350,7 @@ func (e *Engine) Why(ctx context.Context, id string) (api.Waiting, error) {
 // not begun.
 func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
 	return func(yield func(api.TaskRun, error) bool) {
-		for task, err := range e.inner().TaskRuns(ctx, filter) {
+		for task, err := range e.service().TaskRuns(ctx, filter) {
 			task.Failure.Resolve(e.named)
 			if !yield(task, err) {
 				return

@@ -19,13 +19,15 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/worker",
+	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/worker",
 	"api":                      "",
 	"internal/cluster":         "api internal/store",
 	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
 	"internal/flight":          "internal/roll",
 	"internal/flow":            "api",
 	"internal/graphview":       "api",
+	"internal/filter":          "api",
+	"internal/httpapi":         "api internal/filter",
 	"internal/lifecycle":       "api",
 	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",

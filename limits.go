@@ -27,27 +27,27 @@ func (e *Engine) Limits() Limits { return Limits{e} }
 // not counted; with a lower number nothing begins until enough have ended. With
 // 0 no task run with the tag begins: it ends as CANCELLED, and fails its step.
 func (l Limits) Create(ctx context.Context, tag string, limit int) error {
-	return l.eng.inner().SetLimit(ctx, tag, limit)
+	return l.eng.service().SetLimit(ctx, tag, limit)
 }
 
 // Read gives the limit of a tag, or [ErrNotFound].
 func (l Limits) Read(ctx context.Context, tag string) (api.Limit, error) {
-	return l.eng.inner().Limit(ctx, tag)
+	return l.eng.service().Limit(ctx, tag)
 }
 
 // List gives all limits, ordered by tag.
 func (l Limits) List(ctx context.Context) iter.Seq2[api.Limit, error] {
-	return l.eng.inner().Limits(ctx)
+	return l.eng.service().Limits(ctx)
 }
 
 // Delete removes the limit of a tag, or gives [ErrNotFound]. What waited for it
 // begins.
 func (l Limits) Delete(ctx context.Context, tag string) error {
-	return l.eng.inner().DeleteLimit(ctx, tag)
+	return l.eng.service().DeleteLimit(ctx, tag)
 }
 
 // Reset forgets which task runs have slots of a tag: those go on, and are not
 // counted any more. A crash needs no Reset, it leaves no slots behind.
 func (l Limits) Reset(ctx context.Context, tag string) error {
-	return l.eng.inner().ResetLimit(ctx, tag)
+	return l.eng.service().ResetLimit(ctx, tag)
 }

@@ -36,12 +36,12 @@ func LogWriter(ctx context.Context) io.Writer {
 // Logs lists the lines that the bodies of a run wrote with [Logger] and
 // [LogWriter], in order. Each has a number within its run, from 1 without gaps.
 func (e *Engine) Logs(ctx context.Context, filter api.LogFilter) iter.Seq2[api.LogLine, error] {
-	return e.inner().Logs(ctx, filter)
+	return e.service().Logs(ctx, filter)
 }
 
 // FollowLogs is [Engine.Logs] that goes on with new lines as they become
 // durable, until the run has ended. If ctx ends or the engine is closed before,
 // it ends with an error.
 func (e *Engine) FollowLogs(ctx context.Context, filter api.LogFilter) iter.Seq2[api.LogLine, error] {
-	return e.inner().FollowLogs(ctx, filter)
+	return e.service().FollowLogs(ctx, filter)
 }

@@ -20,6 +20,7 @@ type opening struct {
 	concurrency int
 	retention   time.Duration
 	queues      []string // nil: all
+	token       string   // for a server
 }
 
 type openOption func(*opening) error

@@ -12,21 +12,26 @@ import (
 // Run is a submitted pipeline that ends in an R.
 type Run[R any] struct {
 	engine *Engine
-	handle atomic.Pointer[engine.Handle] // another after Retry
+	id     string
+	handle atomic.Pointer[engine.Handle] // another after Retry; nil for a run of a server
 }
 
 func newRun[R any](e *Engine, h *engine.Handle) *Run[R] {
-	r := &Run[R]{engine: e}
+	r := &Run[R]{engine: e, id: h.ID()}
 	r.handle.Store(h)
 	return r
 }
 
 // ID gives the run's id, a UUIDv7. [Engine.Attach] finds the run by it.
-func (r *Run[R]) ID() string { return r.handle.Load().ID() }
+func (r *Run[R]) ID() string { return r.id }
 
 // Wait gives the result once the run has ended; a *[Failure] if it failed or
 // was cancelled. When ctx ends it stops waiting; the run goes on.
 func (r *Run[R]) Wait(ctx context.Context) (R, error) {
+	if r.engine.remote != nil {
+		out, err := r.engine.remote.Wait(ctx, r.id)
+		return r.value(outcomeFrom(out), err)
+	}
 	out, err := r.engine.seat.Wait(ctx, r.handle.Load())
 	return r.value(out, err)
 }
@@ -34,8 +39,8 @@ func (r *Run[R]) Wait(ctx context.Context) (R, error) {
 // Result is Wait for a run that has ended, and an [ErrConflict] while it has
 // not.
 func (r *Run[R]) Result(ctx context.Context) (R, error) {
-	out, err := r.engine.inner().Result(ctx, r.ID())
-	return r.value(out, err)
+	out, err := r.engine.service().Result(ctx, r.ID())
+	return r.value(outcomeFrom(out), err)
 }
 
 // value decodes what became of the run.
@@ -60,7 +65,7 @@ func (r *Run[R]) value(out engine.Outcome, err error) (R, error) {
 // the zero value if it has none. It is an [ErrConflict] while the run goes on.
 func (r *Run[R]) FinalState[S any](ctx context.Context) (S, error) {
 	var zero S
-	out, err := r.engine.inner().Result(ctx, r.ID())
+	out, err := r.engine.service().Result(ctx, r.ID())
 	if err != nil || out.FinalState == nil {
 		return zero, err
 	}
@@ -73,14 +78,14 @@ func (r *Run[R]) FinalState[S any](ctx context.Context) (S, error) {
 
 // Status gives what is known of the run now.
 func (r *Run[R]) Status(ctx context.Context) (api.Run, error) {
-	run, err := r.engine.inner().Status(ctx, r.ID())
+	run, err := r.engine.service().Status(ctx, r.ID())
 	run.Failure.Resolve(r.engine.named)
 	return run, err
 }
 
 // Request gives the pipeline as it was submitted, in its JSON form.
 func (r *Run[R]) Request(ctx context.Context) (json.RawMessage, error) {
-	return r.engine.inner().Request(ctx, r.ID())
+	return r.engine.service().Request(ctx, r.ID())
 }
 
 // Pause is [Engine.Pause] for this run.
@@ -96,6 +101,9 @@ func (r *Run[R]) Cancel(ctx context.Context) error { return r.engine.Cancel(ctx,
 func (r *Run[R]) Retry(ctx context.Context) error {
 	if err := r.engine.Retry(ctx, r.ID()); err != nil {
 		return err
+	}
+	if r.engine.remote != nil {
+		return nil
 	}
 	h, err := r.engine.inner().Find(ctx, r.ID())
 	if err != nil {

@@ -56,41 +56,41 @@ func (s Schedules) Create[R any](ctx context.Context, name string, when Timetabl
 	if len(o.tags) > 0 {
 		spec = tagged(spec, o.tags)
 	}
-	return s.eng.inner().CreateSchedule(ctx, def, spec)
+	return s.eng.service().CreateSchedule(ctx, def, spec)
 }
 
 // Read tells of a schedule, or gives [ErrNotFound].
 func (s Schedules) Read(ctx context.Context, name string) (api.Schedule, error) {
-	return s.eng.inner().Schedule(ctx, name)
+	return s.eng.service().Schedule(ctx, name)
 }
 
 // List tells of all schedules, ordered by name.
 func (s Schedules) List(ctx context.Context) iter.Seq2[api.Schedule, error] {
-	return s.eng.inner().Schedules(ctx)
+	return s.eng.service().Schedules(ctx)
 }
 
 // Delete removes a schedule, or gives [ErrNotFound]. Its runs stay, and live ones
 // go on.
 func (s Schedules) Delete(ctx context.Context, name string) error {
-	return s.eng.inner().DeleteSchedule(ctx, name)
+	return s.eng.service().DeleteSchedule(ctx, name)
 }
 
 // Pause lets a schedule make no runs until it is resumed, also after a restart.
 // Live ones go on. The times that pass meanwhile are missed.
 func (s Schedules) Pause(ctx context.Context, name string) error {
-	return s.eng.inner().PauseSchedule(ctx, name)
+	return s.eng.service().PauseSchedule(ctx, name)
 }
 
 // Resume goes on with a paused schedule, from its next time.
 func (s Schedules) Resume(ctx context.Context, name string) error {
-	return s.eng.inner().ResumeSchedule(ctx, name)
+	return s.eng.service().ResumeSchedule(ctx, name)
 }
 
 // Trigger makes a run now, beside the timetable, whether a run is live or the
 // schedule is paused, and gives its id once it is durable. Like a run of the
 // timetable it counts as live for [Overlap].
 func (s Schedules) Trigger(ctx context.Context, name string) (string, error) {
-	return s.eng.inner().TriggerSchedule(ctx, name)
+	return s.eng.service().TriggerSchedule(ctx, name)
 }
 
 // Backfill makes a run for each of the schedule's times from one time up to, but
@@ -100,13 +100,13 @@ func (s Schedules) Trigger(ctx context.Context, name string) (string, error) {
 // do at the same time is bounded by a limit of a tag, see [Limits]. It does not
 // know whether there was a run for a time already: the runs are new ones.
 func (s Schedules) Backfill(ctx context.Context, name string, from, to time.Time) (int, error) {
-	return s.eng.inner().Backfill(ctx, name, from, to)
+	return s.eng.service().Backfill(ctx, name, from, to)
 }
 
 // Next gives the next n times of a schedule, up to 1,000; fewer if there are no
 // more. Of a paused one they are those it had if it was resumed now.
 func (s Schedules) Next(ctx context.Context, name string, n int) ([]time.Time, error) {
-	return s.eng.inner().ScheduleTimes(ctx, name, n)
+	return s.eng.service().ScheduleTimes(ctx, name, n)
 }
 
 // Timetable is a list of times without end, made by [Cron] or [Every]. It is

@@ -105,6 +105,9 @@ func (e *Engine) acquire(ctx context.Context, request api.SlotRequest) (release 
 	if len(request.Names) == 0 {
 		return func() {}, nil
 	}
+	if e.remote != nil {
+		return func() {}, e.unserved("slots outside of tasks")
+	}
 	grant, err := e.inner().Acquire(ctx, nil, request)
 	if err != nil {
 		return func() {}, err
@@ -127,33 +130,33 @@ func (e *Engine) GlobalLimits() GlobalLimits { return GlobalLimits{e} }
 // Who holds slots goes on; with fewer slots nobody gets any until enough were given
 // back, and who waits for more than there are is told [ErrInvalid].
 func (l GlobalLimits) Create(ctx context.Context, limit api.GlobalLimit) error {
-	return l.eng.inner().SetGlobalLimit(ctx, limit)
+	return l.eng.service().SetGlobalLimit(ctx, limit)
 }
 
 // SetActive lets a limit count, or not, or gives [ErrNotFound]. While it does not
 // count, nobody waits for it, and who takes slots is not counted later either.
 func (l GlobalLimits) SetActive(ctx context.Context, name string, active bool) error {
-	return l.eng.inner().ActivateGlobalLimit(ctx, name, active)
+	return l.eng.service().ActivateGlobalLimit(ctx, name, active)
 }
 
 // Read gives a limit, with who holds slots and who waits, or [ErrNotFound].
 func (l GlobalLimits) Read(ctx context.Context, name string) (api.GlobalLimit, error) {
-	return l.eng.inner().GlobalLimit(ctx, name)
+	return l.eng.service().GlobalLimit(ctx, name)
 }
 
 // List gives all limits, ordered by name.
 func (l GlobalLimits) List(ctx context.Context) iter.Seq2[api.GlobalLimit, error] {
-	return l.eng.inner().GlobalLimits(ctx)
+	return l.eng.service().GlobalLimits(ctx)
 }
 
 // Delete removes a limit, or gives [ErrNotFound]. Who waited for it goes on.
 func (l GlobalLimits) Delete(ctx context.Context, name string) error {
-	return l.eng.inner().DeleteGlobalLimit(ctx, name)
+	return l.eng.service().DeleteGlobalLimit(ctx, name)
 }
 
 // Reset forgets who holds slots of a limit, and what was used up of a rate, or gives
 // [ErrNotFound]. Who held slots goes on and is not counted any more. A crash needs
 // no Reset: it leaves no slots behind.
 func (l GlobalLimits) Reset(ctx context.Context, name string) error {
-	return l.eng.inner().ResetGlobalLimit(ctx, name)
+	return l.eng.service().ResetGlobalLimit(ctx, name)
 }

@@ -51,5 +51,8 @@ func (e *Engine) submitTx(ctx context.Context, p plan, opts []SubmitOption, in s
 	if err := errors.Join(s.outside(), s.unkeyed()); err != nil {
 		return "", err
 	}
+	if e.remote != nil {
+		return "", e.unserved("a transaction of the caller")
+	}
 	return e.inner().SubmitTx(ctx, in, p.spec(), s.name)
 }

@@ -1,0 +1,297 @@
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// thing is a run or a task run, as fields see it.
+type thing struct {
+	run  *api.Run
+	task *api.TaskRun
+	now  time.Time
+}
+
+// field is one that things may be chosen by.
+type field struct {
+	name string
+	of   []Target
+	doc  string
+	read func(*value) error
+	// holds reports whether the thing is as the value says. Values that compare
+	// nothing may not hold for what a thing has not.
+	holds func(thing, *value) bool
+}
+
+var both = []Target{Runs, TaskRuns}
+
+// fields are in the order in which users are told of them.
+var fields = []field{
+	{"state", both, "a state such as failed or running; of task runs also cached, awaiting_retry, timed_out; problems are failed and crashed, live what has not ended, final what has", readState, holdsState},
+	{"name", both, "part of the name", readText, func(t thing, v *value) bool { return containsFold(t.name(), v.text) }},
+	{"task", both, "the name of a task: of runs, one that they have called", readText, holdsTask},
+	{"id", both, "the beginning of the id", readText, func(t thing, v *value) bool { return strings.HasPrefix(t.id(), v.text) }},
+	{"run", []Target{TaskRuns}, "the beginning of the run's id", readText, func(t thing, v *value) bool { return strings.HasPrefix(t.task.Run, v.text) }},
+	{"tag", []Target{TaskRuns}, "a tag", readText, holdsTag},
+	{"schedule", both, "the name of the schedule that made the run", readText, holdsSchedule},
+	{"attempt", []Target{TaskRuns}, "how many attempts there were, as in >1", readNumber, func(t thing, v *value) bool { return v.compare(int64(t.task.Attempt)) }},
+	{"retries", []Target{Runs}, "how many attempts of its task runs were tried again", readNumber, holdsRetries},
+	{"duration", both, "how long it took, or takes by now, as in >30s", readDuration, holdsDuration},
+	{"created", []Target{Runs}, "when it was submitted: a day, a time, one..another, or >24h for longer ago", readTime, func(t thing, v *value) bool { return v.compareTime(t.run.Created, t.now) }},
+	{"since", []Target{Runs}, "submitted at most so long ago, as in 24h, or since a time", readSince, func(t thing, v *value) bool { return v.compareTime(t.run.Created, t.now) }},
+	{"started", []Target{TaskRuns}, "when its first attempt began", readTime, func(t thing, v *value) bool { return v.compareTime(t.task.Started, t.now) }},
+	{"ended", both, "when it ended", readTime, func(t thing, v *value) bool { return v.compareTime(t.ended(), t.now) }},
+	{"error", both, "part of the failure's text", readText, holdsError},
+	{"why", []Target{TaskRuns}, "the kind of thing it waits for, such as slots, queue or backoff", readText, holdsWhy},
+	{"limit", []Target{TaskRuns}, "the tag whose slot it waits for", readText, holdsLimit},
+	{"queue", []Target{TaskRuns}, "the queue that nobody serves, for which it waits", readText, func(t thing, v *value) bool { return t.task.Waiting != nil && t.task.Waiting.Queue == v.text }},
+	{"cached", []Target{TaskRuns}, "yes or no: its result was taken from the cache", readYes, func(t thing, v *value) bool { return (t.task.StateName == "Cached") == (v.from == 1) }},
+}
+
+// textField is that of a text without a field.
+var textField = &field{read: readText, holds: func(t thing, v *value) bool {
+	return containsFold(t.name(), v.text) || strings.HasPrefix(t.id(), v.text)
+}}
+
+func (t thing) name() string {
+	if t.run != nil {
+		return t.run.Name
+	}
+	return t.task.Name
+}
+
+func (t thing) id() string {
+	if t.run != nil {
+		return t.run.ID
+	}
+	return t.task.ID
+}
+
+func (t thing) ended() time.Time {
+	if t.run != nil {
+		return t.run.Finished
+	}
+	return t.task.Finished
+}
+
+func (t thing) began() time.Time {
+	if t.run != nil {
+		return t.run.Created
+	}
+	return t.task.Started
+}
+
+func (t thing) failure() *api.Failure {
+	if t.run != nil {
+		return t.run.Failure
+	}
+	return t.task.Failure
+}
+
+// containsFold is strings.Contains for which capitals are as small letters, without
+// making any.
+func containsFold(s, part string) bool {
+	for i := 0; i+len(part) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(part)], part) {
+			return true
+		}
+	}
+	return false
+}
+
+var errNoCompare = errors.New("there is nothing to compare; want a value alone")
+
+func readText(v *value) error {
+	if v.op != "" {
+		return errNoCompare
+	}
+	return nil
+}
+
+func readYes(v *value) error {
+	switch strings.ToLower(v.text) {
+	case "yes", "true":
+		v.from = 1
+	case "no", "false":
+	default:
+		return fmt.Errorf("%q is neither yes nor no", v.text)
+	}
+	return readText(v)
+}
+
+// groups of states that have a name of their own.
+var stateGroups = map[string][]api.State{
+	"problems": {api.Failed, api.Crashed},
+	"live":     {api.Pending, api.Scheduled, api.Running, api.Paused, api.Cancelling},
+	"final":    {api.Completed, api.Failed, api.Cancelled, api.Crashed, api.Skipped},
+}
+
+// subStates are names of states that say more, as they are written here.
+var subStates = map[string]string{
+	"cached": "Cached", "awaiting_retry": "AwaitingRetry", "retrying": "Retrying", "timed_out": "TimedOut", "late": "Late",
+}
+
+func readState(v *value) error {
+	name := strings.ToLower(v.text)
+	if states, ok := stateGroups[name]; ok {
+		v.states = states
+		return readText(v)
+	}
+	if sub, ok := subStates[name]; ok {
+		v.name = sub
+		return readText(v)
+	}
+	var s api.State
+	if s.UnmarshalText([]byte(strings.ToUpper(v.text))) != nil {
+		return fmt.Errorf("%q is no state", v.text)
+	}
+	v.states = []api.State{s}
+	return readText(v)
+}
+
+func holdsState(t thing, v *value) bool {
+	state := api.State(0)
+	if t.run != nil {
+		state = t.run.State
+	} else {
+		state = t.task.State
+	}
+	if v.name != "" {
+		return t.task != nil && t.task.StateName == v.name
+	}
+	for _, s := range v.states {
+		if s == state {
+			return true
+		}
+	}
+	return false
+}
+
+func holdsTask(t thing, v *value) bool {
+	if t.task != nil {
+		return t.task.Task == v.text
+	}
+	_, ok := t.run.Tasks[v.text]
+	return ok
+}
+
+func holdsTag(t thing, v *value) bool {
+	for _, tag := range t.task.Tags {
+		if tag == v.text {
+			return true
+		}
+	}
+	return false
+}
+
+func holdsSchedule(t thing, v *value) bool {
+	s := (*api.ScheduleTime)(nil)
+	if t.run != nil {
+		s = t.run.Schedule
+	} else {
+		s = t.task.Schedule
+	}
+	return s != nil && s.Name == v.text
+}
+
+func holdsRetries(t thing, v *value) bool {
+	var n int64
+	for _, c := range t.run.Tasks {
+		n += c.Retries
+	}
+	return v.compare(n)
+}
+
+func holdsDuration(t thing, v *value) bool {
+	began, ended := t.began(), t.ended()
+	if began.IsZero() {
+		return false
+	}
+	if ended.IsZero() {
+		ended = t.now
+	}
+	return v.compare(int64(ended.Sub(began)))
+}
+
+func holdsError(t thing, v *value) bool {
+	f := t.failure()
+	return f != nil && containsFold(f.Error(), v.text)
+}
+
+func holdsWhy(t thing, v *value) bool {
+	return t.task.Waiting != nil && strings.EqualFold(string(t.task.Waiting.Kind), v.text)
+}
+
+func holdsLimit(t thing, v *value) bool {
+	if t.task.Waiting == nil {
+		return false
+	}
+	for i := range t.task.Waiting.Slots {
+		if t.task.Waiting.Slots[i].Tag == v.text {
+			return true
+		}
+	}
+	return false
+}
+
+// readNumber reads a number, or a range of them.
+func readNumber(v *value) error {
+	return readRange(v, func(text string) (int64, error) {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no number", text)
+		}
+		return n, nil
+	})
+}
+
+func readDuration(v *value) error { return readRange(v, duration) }
+
+func readRange(v *value, read func(string) (int64, error)) (err error) {
+	low, high, ok := strings.Cut(v.text, "..")
+	if v.from, err = read(low); err != nil || !ok {
+		return err
+	}
+	if v.op != "" {
+		return errors.New("a range is not compared")
+	}
+	v.op = ".."
+	v.to, err = read(high)
+	return err
+}
+
+// duration reads Go's durations, and days as in 7d.
+func duration(text string) (int64, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseInt(days, 10, 32); err == nil {
+			return n * int64(24*time.Hour), nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no duration: want one as in 30s, 5m, 24h or 7d", text)
+	}
+	return int64(d), nil
+}
+
+// compare reports whether a number is as the value says.
+func (v *value) compare(n int64) bool {
+	switch v.op {
+	case ">":
+		return n > v.from
+	case ">=":
+		return n >= v.from
+	case "<":
+		return n < v.from
+	case "<=":
+		return n <= v.from
+	case "..":
+		return v.from <= n && n <= v.to
+	}
+	return n == v.from
+}

@@ -1,0 +1,106 @@
+package filter
+
+import (
+	"slices"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Run reports whether a run is chosen, at a time.
+func (q *Query) Run(r *api.Run, now time.Time) bool { return q.holds(thing{run: r, now: now}) }
+
+// TaskRun reports whether a task run is chosen, at a time.
+func (q *Query) TaskRun(t *api.TaskRun, now time.Time) bool {
+	return q.holds(thing{task: t, now: now})
+}
+
+func (q *Query) holds(t thing) bool {
+	for i := range q.terms {
+		if q.terms[i].holds(t) == q.terms[i].not {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *term) holds(of thing) bool {
+	for i := range t.values {
+		if t.field.holds(of, &t.values[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// NarrowRuns gives a store's filter what it can do of the query by itself, so that
+// less has to be looked at. The query is to be asked about what comes, all the same.
+func (q *Query) NarrowRuns(f *api.RunFilter, now time.Time) {
+	for i := range q.terms {
+		t := &q.terms[i]
+		if t.not || len(t.values) == 0 {
+			continue
+		}
+		switch t.field.name {
+		case "state":
+			f.States = narrowStates(f.States, t)
+		case "since":
+			if len(t.values) == 1 {
+				f.Since = later(f.Since, t.values[0].earliest(now))
+			}
+		}
+	}
+}
+
+// NarrowTaskRuns is NarrowRuns for task runs.
+func (q *Query) NarrowTaskRuns(f *api.TaskRunFilter) {
+	for i := range q.terms {
+		t := &q.terms[i]
+		if t.not {
+			continue
+		}
+		switch {
+		case t.field.name == "state":
+			f.States = narrowStates(f.States, t)
+		case t.field.name == "task" && len(t.values) == 1 && f.Task == "":
+			f.Task = t.values[0].text
+		case t.field.name == "tag" && len(t.values) == 1:
+			f.Tags = append(slices.Clone(f.Tags), t.values[0].text)
+		}
+	}
+}
+
+// narrowStates gives states that were chosen already, but for those that the term
+// excludes; they stay as they are if it can't be said.
+func narrowStates(states []api.State, t *term) []api.State {
+	var want []api.State
+	for i := range t.values {
+		if t.values[i].name != "" {
+			return states
+		}
+		want = append(want, t.values[i].states...)
+	}
+	if len(states) == 0 {
+		return want
+	}
+	both := slices.DeleteFunc(slices.Clone(states), func(s api.State) bool { return !slices.Contains(want, s) })
+	if len(both) == 0 {
+		return states // none is chosen, which an empty list would not say
+	}
+	return both
+}
+
+// earliest is the first time that a value of since allows.
+func (v *value) earliest(now time.Time) time.Time {
+	if v.ago {
+		return now.Add(-time.Duration(v.from))
+	}
+	return v.at
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

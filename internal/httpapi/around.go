@@ -1,0 +1,127 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+)
+
+type requestKey struct{}
+
+// requestID gives what the response has as X-Request-Id.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+// around is what all requests have in common.
+func (a *routes) around(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		defer a.recovered(w, r)
+		if writes(r.Method) {
+			a.write(mux, w, r)
+			return
+		}
+		a.serve(mux, w, r)
+	})
+}
+
+// write is serve for what changes something: it is noted who did it.
+func (a *routes) write(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	said := &statusWriter{ResponseWriter: w}
+	if err := a.crossOrigin.Check(r); err != nil {
+		writeProblem(said, r, problem(http.StatusForbidden, CodeForbidden, "a page of another site may not change anything here"))
+		a.note(r, said.status)
+		return
+	}
+	r = a.serve(mux, said, r)
+	a.note(r, said.status)
+}
+
+// serve lets in who may, and gives the request as theirs.
+func (a *routes) serve(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *http.Request {
+	if a.guard != nil {
+		as, no, err := a.guard.admit(r)
+		if err != nil {
+			no = a.asProblem(r.Context(), err)
+		}
+		if no != nil {
+			writeProblem(w, r, no)
+			return r
+		}
+		r = as
+	}
+	if a.opts.ReadOnly && writes(r.Method) {
+		writeProblem(w, r, problem(http.StatusForbidden, CodeForbidden, "this server is read-only"))
+		return r
+	}
+	h, pattern := mux.Handler(r)
+	if pattern == "" {
+		a.unknown(w, r, h)
+		return r
+	}
+	mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, remoteIP(r))))
+	return r
+}
+
+func writes(method string) bool {
+	return method != http.MethodGet && method != http.MethodHead && method != http.MethodOptions
+}
+
+// recovered answers a request whose handler panicked.
+func (a *routes) recovered(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil || v == http.ErrAbortHandler { //nolint:errorlint // the panic's value is this very one
+		if v != nil {
+			panic(v)
+		}
+		return
+	}
+	a.log.LogAttrs(r.Context(), slog.LevelError, "http: panic", slog.String("request_id", requestID(r.Context())),
+		slog.String("path", r.URL.Path), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	writeProblem(w, r, problem(http.StatusInternalServerError, CodeInternal, "something went wrong here; the server's log has it under this request_id"))
+}
+
+// unknown answers for a path, or a method on one, that there is not.
+func (a *routes) unknown(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	said := &statusOnly{header: http.Header{}}
+	h.ServeHTTP(said, r)
+	switch said.status {
+	case http.StatusMethodNotAllowed:
+		w.Header()["Allow"] = said.header["Allow"]
+		writeProblem(w, r, problem(said.status, CodeMethod, r.Method+" is not for this path; it takes "+strings.Join(said.header["Allow"], ", ")))
+	default:
+		writeProblem(w, r, problem(http.StatusNotFound, "not_found", "there is no "+r.URL.Path+"; "+"/docs/api has all paths"))
+	}
+}
+
+// statusOnly takes an answer's status and header, and drops its body.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
+
+// writeProblem answers outside of huma.
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.Instance, p.RequestID = r.URL.Path, requestID(r.Context())
+	w.Header().Set("Content-Type", p.ContentType(""))
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // nobody is left to be told
+}

@@ -1,0 +1,156 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/internal/httpapi"
+)
+
+const secret = "the first admin's"
+
+func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+
+// made makes a token of a role and gives its secret.
+func (s *served) token(t *testing.T, name, role, expires string) string {
+	t.Helper()
+	status, _, body := s.request(t, http.MethodPost, "/api/v1/tokens", `{"name":"`+name+`","role":"`+role+`"`+expires+`}`, bearer(secret))
+	var n httpapi.NewToken
+	if err := json.Unmarshal([]byte(body), &n); err != nil || status != http.StatusCreated || n.Secret == "" {
+		t.Fatalf("%d %s %v", status, body, err)
+	}
+	return n.Secret
+}
+
+func TestRoles(t *testing.T) {
+	s := serve(t, runnel.RequireToken(secret))
+	tokens := map[string]string{"admin": secret}
+	for _, role := range []string{"read-only", "operator", "worker"} {
+		tokens[role] = s.token(t, role, role, "")
+	}
+	for _, c := range []struct {
+		method, path, body string
+		may                string // roles that may
+	}{
+		{"GET", "/api/v1/runs", "", "admin operator read-only"},
+		{"GET", "/api/v1/me", "", "admin operator read-only"},
+		{"PUT", "/api/v1/limits/db", `{"limit":1}`, "admin operator"},
+		{"GET", "/api/v1/tokens", "", "admin"},
+		{"GET", "/api/v1/audit", "", "admin"},
+		{"GET", "/healthz", "", "admin operator read-only worker none wrong"},
+	} {
+		for _, who := range []string{"admin", "operator", "read-only", "worker", "none", "wrong"} {
+			header := http.Header{}
+			switch who {
+			case "none":
+			case "wrong":
+				header = bearer(secret + "x")
+			default:
+				header = bearer(tokens[who])
+			}
+			status, _, body := s.request(t, c.method, c.path, c.body, header)
+			want := http.StatusForbidden
+			switch {
+			case strings.Contains(" "+c.may+" ", " "+who+" "):
+				want = 0
+			case who == "none" || who == "wrong":
+				want = http.StatusUnauthorized
+			}
+			if want == 0 && status >= 400 || want != 0 && status != want {
+				t.Errorf("%s %s as %s: %d %.200s", c.method, c.path, who, status, body)
+			}
+		}
+	}
+}
+
+func TestTokensEnd(t *testing.T) {
+	s := serve(t, runnel.RequireToken(secret))
+	short := s.token(t, "short", "operator", `,"expires_in":"1ns"`)
+	if status, _, _ := s.request(t, http.MethodGet, "/api/v1/runs", "", bearer(short)); status != http.StatusUnauthorized {
+		t.Errorf("an expired token gave %d", status)
+	}
+	long := s.token(t, "long", "operator", "")
+	if status, _, _ := s.request(t, http.MethodGet, "/api/v1/runs", "", bearer(long)); status != http.StatusOK {
+		t.Errorf("a good token gave %d", status)
+	}
+	if status, _, body := s.request(t, http.MethodPost, "/api/v1/tokens", `{"name":"long","role":"admin"}`, bearer(secret)); status != http.StatusConflict {
+		t.Errorf("a name twice gave %d %s", status, body)
+	}
+	if status, _, body := s.request(t, http.MethodDelete, "/api/v1/tokens/long", "", bearer(secret)); status != http.StatusNoContent {
+		t.Errorf("deleting gave %d %s", status, body)
+	}
+	if status, _, _ := s.request(t, http.MethodGet, "/api/v1/runs", "", bearer(long)); status != http.StatusUnauthorized {
+		t.Errorf("a deleted token gave %d", status)
+	}
+	if _, _, body := s.request(t, http.MethodGet, "/api/v1/tokens", "", bearer(secret)); strings.Contains(body, short) || !strings.Contains(body, `"short"`) {
+		t.Errorf("listed %s", body)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	s := serve(t, runnel.RequireToken(secret))
+	status, header, body := s.request(t, http.MethodPost, "/api/v1/login", `{"token":"`+secret+`"}`, http.Header{})
+	if status != http.StatusOK || !strings.Contains(body, `"role":"admin"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	cookie := header.Get("Set-Cookie")
+	if !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Lax") || strings.Contains(cookie, secret) {
+		t.Errorf("cookie is %q", cookie)
+	}
+	pair, _, _ := strings.Cut(cookie, ";")
+	with := func(more ...string) http.Header {
+		h := http.Header{"Cookie": {pair}}
+		for i := 0; i < len(more); i += 2 {
+			h.Set(more[i], more[i+1])
+		}
+		return h
+	}
+	if status, _, _ := s.request(t, http.MethodGet, "/api/v1/runs", "", with()); status != http.StatusOK {
+		t.Errorf("with the cookie: %d", status)
+	}
+	if status, _, _ := s.request(t, http.MethodPut, "/api/v1/limits/db", `{"limit":1}`, with("Sec-Fetch-Site", "same-origin")); status != http.StatusCreated {
+		t.Errorf("a page of this site may not write: %d", status)
+	}
+	if status, _, _ := s.request(t, http.MethodPut, "/api/v1/limits/db", `{"limit":1}`, with("Sec-Fetch-Site", "cross-site")); status != http.StatusForbidden {
+		t.Errorf("a page of another site may write: %d", status)
+	}
+	if status, _, _ := s.request(t, http.MethodPost, "/api/v1/logout", "", with()); status >= 400 {
+		t.Errorf("logout: %d", status)
+	}
+	if status, _, _ := s.request(t, http.MethodGet, "/api/v1/runs", "", with()); status != http.StatusUnauthorized {
+		t.Errorf("after logout: %d", status)
+	}
+}
+
+func TestLoginIsNotGuessed(t *testing.T) {
+	s := serve(t, runnel.RequireToken(secret))
+	last := 0
+	for range 11 {
+		last, _, _ = s.request(t, http.MethodPost, "/api/v1/login", `{"token":"guess"}`, http.Header{})
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("the eleventh guess gave %d, want 429", last)
+	}
+	if status, _, _ := s.request(t, http.MethodPost, "/api/v1/login", `{"token":"`+secret+`"}`, http.Header{}); status != http.StatusTooManyRequests {
+		t.Errorf("the right one gave %d right after, which tells that it is", status)
+	}
+}
+
+func TestAudit(t *testing.T) {
+	s := serve(t, runnel.RequireToken(secret))
+	op := s.token(t, "olga", "operator", "")
+	h := bearer(op)
+	h.Set("X-Reason", "the disk is full")
+	s.request(t, http.MethodPut, "/api/v1/limits/db", `{"limit":1}`, h)
+	_, _, body := s.request(t, http.MethodGet, "/api/v1/audit", "", bearer(secret))
+	var l httpapi.List[httpapi.Audited]
+	if err := json.Unmarshal([]byte(body), &l); err != nil || len(l.Items) != 2 {
+		t.Fatalf("%s %v", body, err)
+	}
+	if a := l.Items[0]; a.Who != "olga" || a.Path != "/api/v1/limits/db" || a.Reason != "the disk is full" || a.Status != http.StatusCreated {
+		t.Errorf("%+v", a)
+	}
+}

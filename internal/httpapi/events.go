@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+type eventsInput struct {
+	Topic []string `query:"topic,explode" required:"true" minItems:"1" maxItems:"20" doc:"runs, run:ID, limits, schedules, workers"`
+	Last  string   `header:"Last-Event-ID" doc:"The id of the event seen last: those after it come first"`
+}
+
+// patience is how long a client may take for one write.
+const patience = 30 * time.Second
+
+func (a *routes) eventRoutes(api huma.API) {
+	o := op(http.MethodGet, "/events", "events", "events",
+		"Hear what changes, as Server-Sent Events: run.changed, limit.changed, schedule.changed, worker.changed; reset: read everything again")
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "Events without end; a comment when nothing happens",
+		Content:     map[string]*huma.MediaType{"text/event-stream": {}},
+	}}
+	do(a, api, o, a.events)
+}
+
+func (a *routes) events(_ context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	c, err := a.hub.join(in.Topic, in.Last)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer a.hub.leave(c)
+		a.stream(hc, c)
+	}}, nil
+}
+
+// stream sends events until the client goes, or is too slow, or the handler closes.
+func (a *routes) stream(hc huma.Context, c *client) {
+	w, ok := hc.BodyWriter().(http.ResponseWriter)
+	if !ok {
+		return
+	}
+	s := &eventWriter{w: w, control: http.NewResponseController(w)}
+	for name, value := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+	} {
+		hc.SetHeader(name, value)
+	}
+	hc.SetStatus(http.StatusOK)
+	s.write("retry: 2000\n\n")
+	beat := time.NewTicker(a.opts.Heartbeat)
+	defer beat.Stop()
+	pace := time.NewTimer(0)
+	defer pace.Stop()
+	ctx := hc.Context()
+	for s.err == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.hub.ctx.Done():
+			return
+		case <-beat.C:
+			s.write(": still here\n\n")
+			continue
+		case <-c.wake:
+		}
+		changes, reset := a.hub.take(c)
+		if reset {
+			s.write("event: reset\ndata: {\"all\":true}\n\n")
+		}
+		for i := range changes {
+			s.change(&changes[i])
+		}
+		s.flush()
+		pace.Reset(calm)
+		select { // what comes meanwhile is sent together
+		case <-pace.C:
+		case <-ctx.Done():
+		case <-a.hub.ctx.Done():
+		}
+	}
+}
+
+// eventWriter writes the text of a stream.
+type eventWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	err     error
+}
+
+func (s *eventWriter) change(c *api.Change) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		s.err = err
+		return
+	}
+	s.print(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", c.Number, kindOf(c).event, data))
+}
+
+func (s *eventWriter) write(text string) {
+	s.print(text)
+	s.flush()
+}
+
+func (s *eventWriter) print(text string) {
+	if s.err != nil {
+		return
+	}
+	_ = s.control.SetWriteDeadline(time.Now().Add(patience)) // not every writer has one
+	_, s.err = s.w.Write([]byte(text))
+}
+
+func (s *eventWriter) flush() {
+	if s.err == nil {
+		s.err = s.control.Flush()
+	}
+}

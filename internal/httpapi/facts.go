@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// Server is what a server says of itself.
+type Server struct {
+	Version  string     `json:"version"`
+	ReadOnly bool       `json:"read_only"`
+	Health   api.Health `json:"health"`
+}
+
+// List is all of something that is never long.
+type List[T any] struct {
+	Items []T `json:"items"`
+}
+
+type searchInput struct {
+	Q string `query:"q" required:"true" minLength:"4" maxLength:"40" doc:"What a run's id begins with"`
+}
+
+// Found is what a search found.
+type Found struct {
+	Runs []string `json:"runs" doc:"Ids of runs"`
+}
+
+func (a *routes) factRoutes(api huma.API) {
+	const group = "server"
+	do(a, api, op(http.MethodGet, "/server", "get-server", group, "Read what this server is"), a.getServer)
+	do(a, api, op(http.MethodGet, "/flows", "list-flows", group, "List registered tasks and flows"), a.listFlows)
+	do(a, api, op(http.MethodGet, "/flows/{name}", "get-flow", group, "Read what is known of a task or flow"), a.getFlow)
+	do(a, api, op(http.MethodGet, "/workers", "list-workers", group, "List processes that work on the store"), a.listWorkers)
+	do(a, api, op(http.MethodGet, "/queues", "list-queues", group, "List queues"), a.listQueues)
+	do(a, api, op(http.MethodGet, "/search", "search", group, "Find runs by the beginning of their id"), a.search)
+}
+
+func (a *routes) getServer(ctx context.Context, _ *empty) (*body[Server], error) {
+	return answer(Server{Version: a.opts.Version, ReadOnly: a.opts.ReadOnly, Health: a.svc().Health(ctx)}), nil
+}
+
+func (a *routes) listFlows(ctx context.Context, _ *empty) (*body[List[api.TaskInfo]], error) {
+	t, err := a.svc().Registered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answer(List[api.TaskInfo]{Items: t}), nil
+}
+
+func (a *routes) getFlow(ctx context.Context, in *NamePath) (*body[api.TaskInfo], error) {
+	known, err := a.svc().Registered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range known {
+		if t.Name == in.Name {
+			return answer(t), nil
+		}
+	}
+	return nil, api.Errorf(api.ErrNotFound, "", "no task or flow %q is registered here", in.Name)
+}
+
+func (a *routes) listWorkers(ctx context.Context, _ *empty) (*body[List[api.Worker]], error) {
+	w, err := a.svc().Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answer(List[api.Worker]{Items: w}), nil
+}
+
+func (a *routes) listQueues(ctx context.Context, _ *empty) (*body[List[api.Queue]], error) {
+	q, err := a.svc().Queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answer(List[api.Queue]{Items: q}), nil
+}
+
+func (a *routes) search(ctx context.Context, in *searchInput) (*body[Found], error) {
+	ids, err := a.svc().Lookup(ctx, in.Q)
+	if err != nil {
+		return nil, err
+	}
+	return answer(Found{Runs: append([]string{}, ids...)}), nil
+}
+
+// healthz says that the process lives.
+func (a *routes) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// readyz says whether it can do its work.
+func (a *routes) readyz(w http.ResponseWriter, r *http.Request) {
+	if h := a.svc().Health(r.Context()); !h.Ready() {
+		p := problem(http.StatusServiceUnavailable, api.ErrStore.Code, "not ready: "+unready(h))
+		p.header = http.Header{"Retry-After": {"1"}}
+		writeProblem(w, r, p)
+		return
+	}
+	a.healthz(w, r)
+}
+
+func unready(h api.Health) string {
+	if h.Closing {
+		return "the engine is closing"
+	}
+	return "the database can't be reached"
+}

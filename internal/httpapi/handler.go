@@ -1,0 +1,162 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Base is where the routes are.
+const Base = "/api/v1"
+
+// Options say how to serve.
+type Options struct {
+	Log     *slog.Logger     // of requests that failed; default slog.Default()
+	Now     func() time.Time // default time.Now
+	Version string           // of the program, as /server tells it
+	// MaxBody bounds what a request may send. Default 8 MiB.
+	MaxBody int64
+	// Auth says who may come in; nil: everybody, as admin.
+	Auth *Auth
+	// Secure marks cookies to go over TLS only.
+	Secure bool
+	// ReadOnly refuses what changes something.
+	ReadOnly bool
+	// Heartbeat is how often an event stream without events says that it lives.
+	// Default 15 s.
+	Heartbeat time.Duration
+}
+
+const (
+	defaultMaxBody = 8 << 20
+	bodyTime       = 30 * time.Second // to send a request's body in
+)
+
+// routes are the operations over a service.
+type routes struct {
+	svc  func() Service
+	log  *slog.Logger
+	opts Options
+	now  func() time.Time
+
+	// writing is held from looking whether a thing is as If-Match says to changing it.
+	writing sync.Mutex
+
+	guard *guard // nil: everybody may do everything
+	audit audit
+	// crossOrigin refuses what a browser sends for a page of another site.
+	crossOrigin http.CrossOriginProtection
+
+	hub *hub
+	ops *operations
+}
+
+// Handler serves the routes. Close ends its event streams and what it does in the
+// background; it does not close the service.
+type Handler struct {
+	http.Handler
+
+	api  huma.API
+	stop context.CancelFunc
+	hub  *hub
+	ops  *operations
+}
+
+// NewHandler serves what svc gives, which it asks anew for each request, under [Base], and /healthz and /readyz.
+func NewHandler(svc func() Service, opts Options) *Handler {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.MaxBody == 0 {
+		opts.MaxBody = defaultMaxBody
+	}
+	if opts.Heartbeat == 0 {
+		opts.Heartbeat = 15 * time.Second
+	}
+	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // until Close
+	a := &routes{svc: svc, log: opts.Log, opts: opts, now: opts.Now}
+	if opts.Auth != nil {
+		a.guard = &guard{auth: *opts.Auth, now: opts.Now}
+	}
+	a.hub = newHub(ctx, svc)
+	a.ops = newOperations(ctx, a)
+	mux := http.NewServeMux()
+	h := &Handler{api: a.register(mux), stop: stop, hub: a.hub, ops: a.ops}
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	h.Handler = a.around(mux)
+	return h
+}
+
+// Close ends event streams and operations, and waits for them.
+func (h *Handler) Close() {
+	h.stop()
+	h.hub.wait()
+	h.ops.wait()
+}
+
+// OpenAPI gives the description of all routes, version 3.1 of the standard.
+func (h *Handler) OpenAPI() *huma.OpenAPI { return h.api.OpenAPI() }
+
+// register puts all routes on the mux.
+func (a *routes) register(mux *http.ServeMux) huma.API {
+	cfg := huma.DefaultConfig("Runnel", "1")
+	cfg.Info.Description = "Durable tasks, flows and pipelines. Times are RFC 3339 in UTC. Lists go on with next_cursor. Errors are problems as of RFC 9457; their code is what to go by."
+	cfg.CreateHooks = nil // no $schema field in answers
+	cfg.DocsPath = ""     // its pages load from elsewhere
+	cfg.OpenAPIPath = Base + "/openapi"
+	cfg.SchemasPath = ""
+	cfg.RejectUnknownQueryParameters = true
+	cfg.Transformers = append(cfg.Transformers, finish)
+	api := humago.New(mux, cfg)
+	a.runRoutes(api)
+	a.timelineRoutes(api)
+	a.taskRoutes(api)
+	a.logRoutes(api)
+	a.limitRoutes(api)
+	a.globalLimitRoutes(api)
+	a.cacheRoutes(api)
+	a.scheduleRoutes(api)
+	a.factRoutes(api)
+	a.eventRoutes(api)
+	a.operationRoutes(api)
+	a.loginRoutes(api)
+	a.tokenRoutes(api)
+	describeProblems(api.OpenAPI())
+	docRoutes(mux, api.OpenAPI())
+	return api
+}
+
+// op describes an operation. Its group and name are the OpenAPI tag and id.
+func op(method, path, id, group, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: Base + path, Tags: []string{group}, Summary: summary}
+}
+
+// do registers an operation whose errors are those of the service.
+func do[I, O any](a *routes, api huma.API, o huma.Operation, f func(context.Context, *I) (*O, error)) {
+	o.MaxBodyBytes = a.opts.MaxBody
+	o.BodyReadTimeout = bodyTime
+	huma.Register(api, o, func(ctx context.Context, in *I) (*O, error) {
+		out, err := f(ctx, in)
+		if err != nil {
+			return nil, a.failed(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// empty is a request without parameters, or a response without a body.
+type empty struct{}
+
+// body is a response that is one value.
+type body[T any] struct{ Body T }
+
+func answer[T any](v T) *body[T] { return &body[T]{Body: v} }

@@ -1,0 +1,128 @@
+package runnel
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/engine"
+	"github.com/runnel-dev/runnel/internal/httpapi"
+)
+
+// HandlerOption is an option of [Engine.Handler].
+type HandlerOption interface{ handle(*httpapi.Options) }
+
+type handlerOption func(*httpapi.Options)
+
+func (o handlerOption) handle(to *httpapi.Options) { o(to) }
+
+// ReadOnly lets the handler refuse whatever would change something.
+func ReadOnly() HandlerOption {
+	return handlerOption(func(o *httpapi.Options) { o.ReadOnly = true })
+}
+
+// RequireToken lets in only who shows a token: one that is kept in the database, as
+// `runnel token create` and POST /api/v1/tokens make them, or the secret, which is an
+// admin's; "" for none.
+func RequireToken(secret string) HandlerOption {
+	return handlerOption(func(o *httpapi.Options) { o.Auth = &httpapi.Auth{Secret: secret} })
+}
+
+// Handler serves the engine over HTTP: the REST API under /api/v1, which
+// /api/v1/openapi.json describes, and /healthz and /readyz. It asks nobody who they
+// are unless it is told to, see [RequireToken]: then serve it on loopback only, or
+// put it behind what does. Under a prefix it is
+//
+//	mux.Handle("/runnel/", http.StripPrefix("/runnel", eng.Handler()))
+//
+// Its event streams end when the engine is closed.
+func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
+	o := httpapi.Options{Log: e.work.Log}
+	for _, option := range opts {
+		if option != nil {
+			option.handle(&o)
+		}
+	}
+	if o.Auth != nil && e.remote == nil {
+		o.Auth.Store = tokens{e}
+	}
+	h := httpapi.NewHandler(e.service, o)
+	e.handlers.add(h)
+	return h
+}
+
+// handlers are those that end with the engine.
+type handlers struct {
+	mu  sync.Mutex
+	all []*httpapi.Handler
+}
+
+func (h *handlers) add(one *httpapi.Handler) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all = append(h.all, one)
+}
+
+func (h *handlers) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, one := range h.all {
+		one.Close()
+	}
+	h.all = nil
+}
+
+// service gives what does what the engine is asked for from outside of bodies: the
+// engine that sits now, or the server.
+func (e *Engine) service() httpapi.Service {
+	if e.remote != nil {
+		return e.remote
+	}
+	return &service{e.inner(), e}
+}
+
+// service is the engine that sits now, as the handler wants it.
+type service struct {
+	*engine.Engine
+
+	of *Engine
+}
+
+func (s *service) Submit(ctx context.Context, sub httpapi.Submission) (string, bool, error) {
+	if sub.Key != "" {
+		return s.SubmitKeyed(ctx, sub.Spec, sub.Name, sub.Key)
+	}
+	h, err := s.Engine.Submit(ctx, sub.Spec, sub.Name)
+	if err != nil {
+		return "", false, err
+	}
+	return h.ID(), false, nil
+}
+
+func (s *service) Result(ctx context.Context, run string) (httpapi.Outcome, error) {
+	out, err := s.Engine.Result(ctx, run)
+	return outcomeOf(out), err
+}
+
+func (s *service) Wait(ctx context.Context, run string) (httpapi.Outcome, error) {
+	h, err := s.Find(ctx, run)
+	if err != nil {
+		return httpapi.Outcome{}, err
+	}
+	out, err := s.of.seat.Wait(ctx, h)
+	return outcomeOf(out), err
+}
+
+func outcomeOf(o engine.Outcome) httpapi.Outcome {
+	return httpapi.Outcome{State: o.State, Result: o.Result, Failure: o.Failure, FinalState: o.FinalState}
+}
+
+func (s *service) Times(_ context.Context, t api.Timetable, after time.Time, n int) ([]time.Time, error) {
+	return engine.Times(t, after, n)
+}
+
+func (s *service) Registered(context.Context) ([]api.TaskInfo, error) { return s.of.Tasks(), nil }
+
+func (s *service) Health(context.Context) api.Health { return s.of.seat.Health() }
