@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,21 +156,13 @@ func readState(v *value) error {
 }
 
 func holdsState(t thing, v *value) bool {
-	state := api.State(0)
-	if t.run != nil {
-		state = t.run.State
-	} else {
-		state = t.task.State
-	}
-	if v.name != "" {
+	switch {
+	case v.name != "":
 		return t.task != nil && t.task.StateName == v.name
+	case t.run != nil:
+		return slices.Contains(v.states, t.run.State)
 	}
-	for _, s := range v.states {
-		if s == state {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(v.states, t.task.State)
 }
 
 func holdsTask(t thing, v *value) bool {
@@ -181,16 +174,11 @@ func holdsTask(t thing, v *value) bool {
 }
 
 func holdsTag(t thing, v *value) bool {
-	for _, tag := range t.task.Tags {
-		if tag == v.text {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.task.Tags, v.text)
 }
 
 func holdsSchedule(t thing, v *value) bool {
-	s := (*api.ScheduleTime)(nil)
+	var s *api.ScheduleTime
 	if t.run != nil {
 		s = t.run.Schedule
 	} else {

@@ -18,8 +18,10 @@ var now = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 var runs = map[string]*api.Run{
-	"ok": {ID: "0190-ok", Name: "nightly load", State: api.Completed, Created: ago(2 * time.Hour), Finished: ago(time.Hour),
-		Tasks: map[string]api.TaskCounts{"load": {Completed: 5, Retries: 2}}, Schedule: &api.ScheduleTime{Name: "nightly"}},
+	"ok": {
+		ID: "0190-ok", Name: "nightly load", State: api.Completed, Created: ago(2 * time.Hour), Finished: ago(time.Hour),
+		Tasks: map[string]api.TaskCounts{"load": {Completed: 5, Retries: 2}}, Schedule: &api.ScheduleTime{Name: "nightly"},
+	},
 	"bad":  {ID: "0191-bad", Name: "report", State: api.Failed, Created: ago(30 * time.Hour), Finished: ago(29 * time.Hour), Failure: &api.Failure{Message: "Connection refused"}},
 	"live": {ID: "0192-live", Name: "report, weekly", State: api.Running, Created: ago(10 * time.Second)},
 }
@@ -28,8 +30,10 @@ var tasks = map[string]*api.TaskRun{
 	"hit":   {ID: "0190-a/0", Run: "0190-a", Task: "load", Name: "load", State: api.Completed, StateName: "Cached", Tags: []string{"db"}, Attempt: 0, Finished: ago(time.Minute)},
 	"slow":  {ID: "0190-a/1", Run: "0190-a", Task: "load", Name: "load big", State: api.Running, StateName: "Running", Tags: []string{"db", "aws"}, Attempt: 3, Started: ago(time.Minute)},
 	"waits": {ID: "0191-b/0", Run: "0191-b", Task: "send", Name: "send", State: api.Scheduled, StateName: "AwaitingRetry", Waiting: &api.Waiting{Kind: api.WaitsForBackoff}, Attempt: 1, Started: ago(time.Hour)},
-	"slot": {ID: "0191-b/1", Run: "0191-b", Task: "send", Name: "send", State: api.Pending, StateName: "Pending",
-		Waiting: &api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{{Tag: "db"}}}},
+	"slot": {
+		ID: "0191-b/1", Run: "0191-b", Task: "send", Name: "send", State: api.Pending, StateName: "Pending",
+		Waiting: &api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{{Tag: "db"}}},
+	},
 }
 
 func TestRunsAreChosen(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -23,7 +24,7 @@ func requestID(ctx context.Context) string {
 func (a *routes) around(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := rand.Text()
-		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Request-ID", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
@@ -119,9 +120,7 @@ func (s *statusOnly) WriteHeader(status int)      { s.status = status }
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.Instance, p.RequestID = r.URL.Path, requestID(r.Context())
 	w.Header().Set("Content-Type", p.ContentType(""))
-	for name, values := range p.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.header)
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // nobody is left to be told
+	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // nobody is left to be told
 }

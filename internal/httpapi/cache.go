@@ -27,6 +27,7 @@ type (
 
 		All bool `query:"all" doc:"Without anything else chosen: really all"`
 	}
+	// KeyPath names a kept result.
 	KeyPath struct {
 		Key string `path:"key"`
 	}

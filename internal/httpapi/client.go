@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -70,20 +71,21 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	return err
 }
 
-func (c *Client) do(ctx context.Context, q call, out any) (*http.Response, error) {
+// do gives the status of an answer that is none of an error.
+func (c *Client) do(ctx context.Context, q call, out any) (status int, err error) {
 	resp, err := c.send(ctx, q)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	if raw, ok := out.(*json.RawMessage); ok {
 		*raw, err = io.ReadAll(resp.Body)
-		return resp, unreadable(err)
+		return resp.StatusCode, unreadable(err)
 	}
 	if out == nil || resp.StatusCode == http.StatusNoContent {
-		return resp, nil
+		return resp.StatusCode, nil
 	}
-	return resp, unreadable(json.NewDecoder(resp.Body).Decode(out))
+	return resp.StatusCode, unreadable(json.NewDecoder(resp.Body).Decode(out))
 }
 
 func unreadable(err error) error {
@@ -107,20 +109,18 @@ func (c *Client) send(ctx context.Context, q call) (*http.Response, error) {
 	if len(q.query) > 0 {
 		to += "?" + q.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, q.method, to, body)
+	req, err := http.NewRequestWithContext(ctx, q.method, to, body) //nolint:gosec // who makes the client says where the server is
 	if err != nil {
 		return nil, api.Errorf(api.ErrInvalid, "", "%w", err)
 	}
-	for name, values := range q.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, q.header)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:gosec // the same
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)

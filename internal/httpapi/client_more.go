@@ -44,8 +44,8 @@ func (c *Client) SetLimit(ctx context.Context, tag string, limit int) error {
 func (c *Client) CreateLimit(ctx context.Context, tag string, limit int) (l api.Limit, created bool, err error) {
 	in := createLimit{}.Body
 	in.Tag, in.Limit = tag, limit
-	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/limits", body: in}, &l)
-	return l, err == nil && resp.StatusCode == http.StatusCreated, err
+	status, err := c.do(ctx, call{method: http.MethodPost, path: "/limits", body: in}, &l)
+	return l, err == nil && status == http.StatusCreated, err
 }
 
 // ResetLimit is POST /limits/{tag}/reset.

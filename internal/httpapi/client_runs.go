@@ -27,11 +27,11 @@ func (c *Client) Submit(ctx context.Context, s Submission) (string, bool, error)
 		q.header = http.Header{"Idempotency-Key": {s.Key}}
 	}
 	var run RunDetail
-	resp, err := c.do(ctx, q, &run)
+	status, err := c.do(ctx, q, &run)
 	if err != nil {
 		return "", false, err
 	}
-	return run.ID, resp.StatusCode == http.StatusOK, nil
+	return run.ID, status == http.StatusOK, nil
 }
 
 // Runs is GET /runs, page after page.

@@ -21,7 +21,7 @@ func (s *served) listen(t *testing.T, query, last string) <-chan string {
 	if last != "" {
 		req.Header.Set("Last-Event-ID", last)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // the goroutine below does
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestStreamsEndWithTheEngine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_ = s.eng.Close(ctx)
-	for range events { //nolint:revive // it must end
+	for range events {
 	}
 }
 

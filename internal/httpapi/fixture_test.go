@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -53,7 +52,7 @@ type served struct {
 func serve(t *testing.T, opts ...runnel.HandlerOption) *served {
 	t.Helper()
 	eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(double, fails, asks, kept, held),
-		runnel.LogTo(slog.New(slog.NewTextHandler(io.Discard, nil))))
+		runnel.LogTo(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

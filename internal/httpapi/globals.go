@@ -10,6 +10,7 @@ import (
 )
 
 type (
+	// NamePath names a thing.
 	NamePath struct {
 		Name string `path:"name"`
 	}

@@ -14,9 +14,11 @@ import (
 )
 
 type (
+	// TagPath names a tag.
 	TagPath struct {
 		Tag string `path:"tag"`
 	}
+	// LimitValue is what a tag is limited to.
 	LimitValue struct {
 		Limit int `json:"limit" minimum:"0" doc:"How many task runs with the tag may run at a time; with 0 they fail"`
 	}

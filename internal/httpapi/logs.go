@@ -90,11 +90,11 @@ func (a *routes) writeLines(c huma.Context, list iter.Seq2[api.LogLine, error], 
 	for line, err := range list {
 		if err != nil {
 			if c.Context().Err() == nil {
-				_ = enc.Encode(a.failed(c.Context(), err)) // the status has gone out
+				_ = enc.Encode(a.failed(c.Context(), err)) //nolint:errchkjson // the status has gone out, and nobody is left to be told
 			}
 			return
 		}
-		if enc.Encode(line) != nil {
+		if enc.Encode(line) != nil { //nolint:errchkjson // nor here
 			return // nobody reads
 		}
 		if flush && flusher != nil {

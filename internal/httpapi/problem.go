@@ -14,7 +14,7 @@ import (
 
 // Problem is what went wrong, as RFC 9457 has it. Code is the contract: it is that
 // of an [api.Error], or one of those below, and stays what it is.
-type Problem struct {
+type Problem struct { //nolint:errname // the RFC calls it so
 	Type      string              `json:"type" doc:"Where the code is explained" example:"/docs/errors#not_found"`
 	Title     string              `json:"title" example:"Not Found"`
 	Status    int                 `json:"status" example:"404"`
@@ -84,8 +84,7 @@ var statuses = map[api.Code]int{
 func (a *routes) failed(ctx context.Context, err error) error { return a.asProblem(ctx, err) }
 
 func (a *routes) asProblem(ctx context.Context, err error) *Problem {
-	var done *Problem
-	if errors.As(err, &done) {
+	if done, ok := errors.AsType[*Problem](err); ok {
 		return done
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

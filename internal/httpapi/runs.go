@@ -40,6 +40,7 @@ type SubmitRequest struct {
 	Name     string            `json:"name,omitempty" maxLength:"200" doc:"The run's; default: made of what it runs"`
 }
 
+// RunPath names a run.
 type RunPath struct {
 	ID string `path:"id" doc:"The run's id"`
 }

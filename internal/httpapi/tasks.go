@@ -30,6 +30,7 @@ type WhyAnswer struct {
 }
 
 type (
+	// TaskPath names a task run.
 	TaskPath struct {
 		ID  string `path:"id" doc:"The run's id"`
 		Seq int64  `path:"seq" minimum:"0" doc:"The task run's number in the run"`
@@ -38,6 +39,7 @@ type (
 		RunPath
 		TasksQuery
 	}
+	// TokenPath names a task run that waits for an answer.
 	TokenPath struct {
 		Token string `path:"token" doc:"What runnel.Token gave"`
 	}
