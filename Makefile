@@ -87,6 +87,14 @@ disk: ## Fill a real disk of 16 MB; fails if this user may not mount one
 	echo "$$out" | grep -E '^(---|ok)'; for name in TestFullDisk TestDiskFull; do \
 		echo "$$out" | grep -q -e "^--- PASS: $$name" || { echo "$$name did not run" >&2; exit 1; }; done
 
+.PHONY: network
+network: ## Cut a worker in a network namespace off from its PostgreSQL and join it again; fails if this user may not make one
+	@command -v ip >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2; } >/dev/null || \
+		{ echo 'the command ip is needed and could not be installed (apt-get install iproute2)' >&2; exit 1; }
+	@out=$$(scripts/with-postgres $(GO) test . -run TestNetworkCut -count=1 -v -timeout 120s 2>&1) || { echo "$$out"; exit 1; }; \
+	echo "$$out" | grep -E '^(---|ok| +network)'; \
+		echo "$$out" | grep -q -e '^--- PASS: TestNetworkCut' || { echo "$$out" >&2; echo 'TestNetworkCut did not run' >&2; exit 1; }
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@set -e; targets=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort); \

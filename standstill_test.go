@@ -105,19 +105,31 @@ func startChild(t *testing.T, dsn string, before ...string) *child {
 // those before it.
 func (c *child) until(prefix string) (rest string, before []string) {
 	c.t.Helper()
+	line, before := c.read(prefix, func(line string) bool { return strings.HasPrefix(line, prefix) })
+	return line[len(prefix):], before
+}
+
+// says reads lines up to one that has some words.
+func (c *child) says(words string) {
+	c.t.Helper()
+	c.read(words, func(line string) bool { return strings.Contains(line, words) })
+}
+
+func (c *child) read(what string, is func(line string) bool) (line string, before []string) {
+	c.t.Helper()
 	patience := time.After(40 * time.Second)
 	for {
 		select {
 		case line, ok := <-c.lines:
 			if !ok {
-				c.t.Fatalf("the worker ends before it says %q:\n%s", prefix, strings.Join(before, "\n"))
+				c.t.Fatalf("the worker ends before it says %q:\n%s", what, strings.Join(before, "\n"))
 			}
-			if rest, found := strings.CutPrefix(line, prefix); found {
-				return rest, before
+			if is(line) {
+				return line, before
 			}
 			before = append(before, line)
 		case <-patience:
-			c.t.Fatalf("the worker does not say %q:\n%s", prefix, strings.Join(before, "\n"))
+			c.t.Fatalf("the worker does not say %q:\n%s", what, strings.Join(before, "\n"))
 		}
 	}
 }

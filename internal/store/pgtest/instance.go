@@ -27,7 +27,7 @@ func Start(tb testing.TB, settings ...string) *Instance {
 	tb.Helper()
 	p := newInstance(tb)
 	p.run("initdb", "-D", p.data(), "-U", "runnel", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-	p.Set(append(settings, "listen_addresses = ''", "recovery_init_sync_method = syncfs")...)
+	p.Set(append([]string{"listen_addresses = ''", "recovery_init_sync_method = syncfs"}, settings...)...)
 	p.up()
 	return p
 }
@@ -71,10 +71,22 @@ func (p *Instance) try(program string, args ...string) ([]byte, error) {
 	return text, err
 }
 
+// Trust lets in whoever comes from an address.
+func (p *Instance) Trust(address string) {
+	p.tb.Helper()
+	p.add("pg_hba.conf", "host all all "+address+" trust")
+	p.Exec("SELECT pg_reload_conf()")
+}
+
 // Set adds lines to the configuration, which hold from the next start on.
 func (p *Instance) Set(lines ...string) {
 	p.tb.Helper()
-	file, err := os.OpenFile(filepath.Join(p.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	p.add("postgresql.conf", lines...)
+}
+
+func (p *Instance) add(name string, lines ...string) {
+	p.tb.Helper()
+	file, err := os.OpenFile(filepath.Join(p.data(), name), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
 		_, err = file.WriteString(strings.Join(lines, "\n") + "\n")
 	}
