@@ -17,6 +17,7 @@ MODULES := $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
 # Arguments.
 SEED     ?= 1
 SEEDS    ?= 1000
+ENGINES  ?= 100
 EVERY    ?= 1
 FROM     ?= 0
 FUZZTIME ?= 10s
@@ -72,6 +73,10 @@ tests: # what test does, with RUNNEL_POSTGRES set
 .PHONY: sim
 sim: ## Run simulated crashes and faults, SEEDS from SEED on (make sim SEED=17 SEEDS=1)
 	$(GO) test ./internal/sim -count=1 -timeout 30m -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED)
+
+.PHONY: crowd
+crowd: ## Simulate ENGINES (100) engines on one store that crash, stand still and come back, SEEDS from SEED on (make crowd SEEDS=20)
+	$(GO) test ./internal/sim -count=1 -timeout 30m -run 'TestCrowd$$' -v -crowds=$(SEEDS) -seed=$(SEED) -engines=$(ENGINES)
 
 .PHONY: mutants
 mutants: ## Plant known faults one at a time; each must be found (EVERY=3 FROM=n: each third of them)

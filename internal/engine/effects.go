@@ -40,12 +40,22 @@ func (r *run) apply(c *change, effects []pipeline.Effect) {
 			effects = r.tryAgain(c, effects, *eff)
 		}
 		if err != nil {
-			r.e.log.Error("run stands still", "run", r.text, "error", err)
-			r.broken = true
+			r.stand(err)
 		}
 	}
 	clear(effects)
 	c.effects = effects[:0]
+}
+
+// stand leaves the run alone, of which this engine does not know any more what follows.
+// That of a session that was given up goes on elsewhere. Called with r.mu.
+func (r *run) stand(err error) {
+	r.broken = true
+	if errors.Is(err, store.ErrLost) {
+		r.e.peers.node.GivenUp()
+		return
+	}
+	r.e.log.Error("run stands still", "run", r.text, "error", err)
 }
 
 // open makes a frame exist: a group durably, with the keys of its children; a

@@ -145,8 +145,8 @@ func (e *Engine) forgetBorrowers(gone []int64) {
 	l := &e.lending
 	var jobs []*api.Job
 	l.mu.Lock()
-	for number, x := range l.out {
-		if slices.Contains(gone, x.to) {
+	for _, number := range slices.Sorted(maps.Keys(l.out)) { // as they were lent
+		if x := l.out[number]; slices.Contains(gone, x.to) {
 			l.remove(number, x)
 			jobs = append(jobs, x.job)
 		}

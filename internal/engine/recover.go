@@ -263,8 +263,7 @@ func (rec *recovery) later(revive func(c *change) error) func() {
 		c := rec.r.newChange()
 		rec.todo, rec.ready, rec.found, rec.ending = []func(c *change) error{revive}, nil, nil, nil
 		if err := rec.below(c); err != nil {
-			rec.e.log.Error("run stands still", "run", rec.r.text, "error", err)
-			rec.r.broken = true
+			rec.r.stand(err)
 			return
 		}
 		rec.push(c)

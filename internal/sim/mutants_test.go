@@ -37,6 +37,7 @@ const (
 	rootTests     = "."
 	slotTests     = "./internal/slot"
 	keyTests      = "./internal/store/postgres"
+	crowdTests    = "the crowd" // of the simulation
 )
 
 var mutants = []mutant{
@@ -392,6 +393,18 @@ var mutants = []mutant{
 		"internal/engine/start.go",
 		"t.run.e.dispatch.aside(t.among(), -1)", "_ = t.among()",
 	}}},
+	{"lent jobs of who is gone not taken back", crowdTests, []edit{{
+		"internal/engine/lend.go",
+		"\tfor _, job := range jobs {\n\t\te.takeBack(job)\n\t}\n}\n\n// lendLoop", "\t_ = jobs\n}\n\n// lendLoop",
+	}}},
+	{"new keeper is not told what is had", crowdTests, []edit{{
+		"internal/engine/keeper.go",
+		"case changed:\n\t\te.stateSlots()\n", "case changed:\n",
+	}}},
+	{"a session that was given up commits", crowdTests, []edit{{
+		"internal/store/memory/session.go",
+		"return nil, err\n\t}\n\treturn p.commit(batch, p.id)", "_ = err\n\t}\n\treturn p.commit(batch, p.id)",
+	}}},
 	{"task run looked for without its run", keyTests, []edit{{
 		"internal/store/postgres/statements.go",
 		"WHERE t.run = v.run AND t.id = v.id AND", "WHERE t.id = v.id AND",
@@ -426,7 +439,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests, keyTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests, keyTests, crowdTests} {
 		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
@@ -486,9 +499,12 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 	if overlay != "" {
 		args = append(args, "-overlay="+overlay)
 	}
-	if by == "" {
+	switch by {
+	case "":
 		args = append(args, "./internal/sim", "-run", "TestSeeds", fmt.Sprintf("-seeds=%d", seeds))
-	} else {
+	case crowdTests:
+		args = append(args, "./internal/sim", "-run", "TestCrowd$", "-crowds=300", "-engines=6")
+	default:
 		args = append(args, by)
 	}
 	if by == rootTests { // all of them take long

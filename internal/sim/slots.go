@@ -109,7 +109,10 @@ func (w *world) globalLimit() {
 // takeSlots is the part of a body that takes slots. Whether it gets them changes
 // nothing about what it gives.
 func (w *world) takeSlots(b *worker.Body, s *script) error {
-	src := b.Source().(source) //nolint:forcetypeassert // there is no other
+	src, alone := b.Source().(source)
+	if !alone {
+		return nil // a crowd has no global limits
+	}
 	h := src.job
 	if h.co = w.flowing; len(s.Slots) == 0 || s.Hang && !h.hangs() {
 		return nil // one with a time-out must not wait
