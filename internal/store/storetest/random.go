@@ -1,11 +1,13 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +101,10 @@ func (g *generator) walk(s, m store.Store) {
 			g.expire(s, m)
 			g.same(s, m, nil)
 		}
+		if g.oneIn(5, "remove") {
+			g.remove(s, m)
+			g.same(s, m, nil)
+		}
 	}
 }
 
@@ -119,15 +125,44 @@ func (g *generator) expire(s, m store.Store) {
 	if removed[0] != removed[1] {
 		g.r.Fatalf("Expire removed %d runs, with the model %d", removed[0], removed[1])
 	}
-	maps.DeleteFunc(g.shadow.runs, func(id int64, row store.RunRow) bool {
-		gone := row.State.Final()
-		if gone {
-			maps.DeleteFunc(g.shadow.tasks, func(_ int64, t store.TaskRow) bool { return t.Run == id })
-			maps.DeleteFunc(g.shadow.frames, func(ref store.FrameRef, _ store.FrameRow) bool { return ref.Run == id })
-			maps.DeleteFunc(g.shadow.blocks, func(ref store.FrameRef, _ bool) bool { return ref.Run == id })
+	for id, row := range g.shadow.runs {
+		if row.State.Final() {
+			g.shadow.drop(id)
 		}
-		return gone
-	})
+	}
+}
+
+func (s shadow) drop(run int64) {
+	delete(s.runs, run)
+	maps.DeleteFunc(s.tasks, func(_ int64, t store.TaskRow) bool { return t.Run == run })
+	maps.DeleteFunc(s.frames, func(ref store.FrameRef, _ store.FrameRow) bool { return ref.Run == run })
+	maps.DeleteFunc(s.blocks, func(ref store.FrameRef, _ bool) bool { return ref.Run == run })
+}
+
+// remove removes one run, whatever the number of calls, or is refused.
+func (g *generator) remove(s, m store.Store) {
+	limit := g.int("limit", 1, 20)
+	for _, id := range slices.Sorted(maps.Keys(g.shadow.runs)) {
+		if !g.oneIn(3, "this") {
+			continue
+		}
+		got, want := removeWhole(g.r.Context(), s, id, limit), removeWhole(g.r.Context(), m, id, limit)
+		for _, like := range []error{api.ErrConflict, api.ErrNotFound} {
+			if errors.Is(got, like) != errors.Is(want, like) || (got == nil) != (want == nil) {
+				g.r.Fatalf("Remove gave %v, the model %v", got, want)
+			}
+		}
+		if want == nil {
+			g.shadow.drop(id)
+		}
+	}
+}
+
+func removeWhole(ctx context.Context, s store.Store, run int64, limit int) (err error) {
+	for more := true; more && err == nil; {
+		more, err = s.Remove(ctx, run, limit)
+	}
+	return err
 }
 
 func (g *generator) same(s, m store.Store, batch []*store.Transition) {
