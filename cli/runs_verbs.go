@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
+)
+
+// verb is what can be done to runs.
+type verb struct{ name, short string }
+
+// asked is how a verb was asked for.
+type asked struct {
+	choice
+
+	reason string
+	dryRun bool
+}
+
+func newVerbCmd(env *Env, v verb) *cobra.Command {
+	var a asked
+	c := &cobra.Command{
+		Use: v.name + " RUN… | --state S …", Short: v.short, ValidArgsFunction: env.completeRuns,
+		Long: v.short + `.
+
+Without RUN the flags choose runs, and the command asks before it begins. It
+exits with 8 if some of the runs did not allow it.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return env.act(cmd.Context(), v, &a, args) },
+	}
+	a.flags(c)
+	c.Flags().StringVar(&a.reason, "reason", "", "`text` for the log, with several runs")
+	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "only say which runs they would be")
+	return c
+}
+
+func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error {
+	since, until, empty, err := a.check(env)
+	switch {
+	case err != nil:
+		return err
+	case len(args) > 0 && !empty:
+		return usagef("give runs, or the flags that choose runs, not both")
+	case len(args) == 0 && empty:
+		return usagef("which runs? Give RUN, or --state, --name, --since, --until")
+	}
+	c, err := env.connect(ctx, look)
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 && !a.dryRun && a.reason == "" {
+		return env.actOnOne(ctx, c, v, args[0])
+	}
+	r := httpapi.OperationRequest{Action: v.name, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
+	for _, text := range args {
+		id, err := runID(ctx, c, text)
+		if err != nil {
+			return err
+		}
+		r.IDs = append(r.IDs, id)
+	}
+	plan, err := c.Operate(ctx, r)
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		return env.showOperation(&plan)
+	}
+	if plan.Total == 0 {
+		env.note("no runs are chosen")
+		return nil
+	}
+	if len(args) == 0 || v.name == "delete" {
+		question := fmt.Sprintf("%s %s runs (%s)?", v.name, env.printer.number(int64(plan.Total)), sample(&plan))
+		if err := env.confirm(question, len(args) == 0); err != nil {
+			return err
+		}
+	}
+	r.DryRun = false
+	o, err := c.Operate(ctx, r)
+	if err != nil {
+		return err
+	}
+	return env.follow(ctx, c, o.ID)
+}
+
+func sample(o *httpapi.Operation) string {
+	text := strings.Join(o.Sample[:min(len(o.Sample), 3)], ", ")
+	if o.Total > 3 {
+		text += ", …"
+	}
+	return text
+}
+
+func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text string) error {
+	id, err := runID(ctx, c, text)
+	if err != nil {
+		return err
+	}
+	if v.name == "delete" {
+		if err := env.confirm(fmt.Sprintf("delete run %s with all that belongs to it?", id), false); err != nil {
+			return err
+		}
+		if err := c.Delete(ctx, id); err != nil {
+			return err
+		}
+		env.say("deleted run %s", id)
+		return nil
+	}
+	var raw []byte
+	raw, _, err = send(ctx, c, http.MethodPost, at("runs/%/"+v.name, id), nil, struct{}{})
+	if err != nil {
+		return hinted(err, "see: runnel run show %s", id)
+	}
+	var r api.Run
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return err
+	}
+	if env.flags.quiet && env.printer.people() {
+		return nil
+	}
+	return env.printer.one(raw, id, func(f *facts) {
+		f.line("run", id)
+		f.painted("state", env.printer.state(r.State), states[r.State].color)
+	})
+}
+
+// operationEvery is how often an operation is asked how far it has got.
+const operationEvery = 200 * time.Millisecond
+
+// follow shows an operation's progress to its end.
+func (env *Env) follow(ctx context.Context, c *httpapi.Client, id string) error {
+	_, tty := terminal(env.Err)
+	tick := time.NewTicker(operationEvery)
+	defer tick.Stop()
+	for {
+		o, err := c.Operation(ctx, id)
+		if err != nil {
+			return err
+		}
+		if tty && !env.flags.quiet {
+			_, _ = io.WriteString(env.Err, fmt.Sprintf("\r%s %d of %d", o.Action, o.Done+o.Failed, o.Total)) // only a picture
+		}
+		if o.State != "running" {
+			if tty && !env.flags.quiet {
+				_, _ = io.WriteString(env.Err, "\r\x1b[K")
+			}
+			return env.operationEnd(&o)
+		}
+		select {
+		case <-ctx.Done():
+			env.note("the operation goes on; see: runnel operation show %s", id)
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func (env *Env) operationEnd(o *httpapi.Operation) error {
+	if err := env.showOperation(o); err != nil {
+		return err
+	}
+	switch {
+	case o.Failed == 0 && o.Done == o.Total:
+		return nil
+	case o.Done == 0 && o.Failed > 0:
+		return ended(exitConflict, "none of them allowed it")
+	}
+	return ended(exitPartly, "partly done")
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
+)
+
+// serving is the flags of server and dev.
+type serving struct {
+	listen   string
+	readOnly bool
+	workers  int
+	drain    time.Duration
+}
+
+func (s *serving) flags(c *cobra.Command) {
+	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:7733", "`address` to listen on; port 0 takes one that is free")
+	c.Flags().DurationVar(&s.drain, "drain", 30*time.Second, "how long to wait for bodies at the end")
+	c.Flags().IntVar(&s.workers, "workers", -1, "how many bodies run at a time; 0: none; default as the program says")
+}
+
+func newServerCmd(env *Env) *cobra.Command {
+	var s serving
+	c := &cobra.Command{
+		Use: "server", Aliases: []string{"start"}, Short: "Serve a database: engine, workers and REST API in one process", Args: none,
+		Long: `Serve a database: engine, workers and REST API in one process. It runs the tasks
+of this program. SIGTERM or an interrupt ends it: no body begins any more, and
+those that run are waited for.
+
+Nobody is asked who they are, so it listens on loopback only.`,
+		Example: "  runnel server --db sqlite:flows.db\n  runnel server --db postgres://localhost/flows --workers 0",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, err := env.place()
+			if err != nil {
+				return err
+			}
+			if at.Server != "" {
+				return usagef("a server serves a database: give --db, not a server (%s)", at.from)
+			}
+			return env.serve(cmd.Context(), at.DB, &s)
+		},
+	}
+	s.flags(c)
+	c.Flags().BoolVar(&s.readOnly, "read-only", false, "refuse whatever would change something")
+	return c
+}
+
+func newDevCmd(env *Env) *cobra.Command {
+	var s serving
+	c := &cobra.Command{
+		Use: "dev", Short: "Serve a database in memory, which ends with the server", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.serve(cmd.Context(), "memory:", &s) },
+	}
+	s.flags(c)
+	return c
+}
+
+// headerTime is how long a client may take for the header of a request.
+const headerTime = 10 * time.Second
+
+func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
+	if err := onLoopback(s.listen); err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return hinted(api.Errorf(api.ErrConflict, "", "%w", err), "another address: --listen 127.0.0.1:0")
+	}
+	why := work
+	var opts []runnel.OpenOption
+	switch {
+	case s.workers == 0:
+		why = change
+	case s.workers > 0:
+		opts = append(opts, runnel.Concurrency(s.workers))
+	}
+	eng, err := env.open(ctx, dsn, why, opts...)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	var options []runnel.HandlerOption
+	if s.readOnly {
+		options = append(options, runnel.ReadOnly())
+	}
+	srv := &http.Server{Handler: eng.Handler(options...), ReadHeaderTimeout: headerTime}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(listener) }()
+	env.greet("http://"+listener.Addr().String(), dsn, len(eng.Tasks()))
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		err = nil
+		env.note("draining; once more ends it at once")
+	}
+	return errors.Join(err, env.drain(ctx, srv, eng, s.drain))
+}
+
+// drain ends a server: streams end with the engine, and requests that are being
+// answered are answered.
+func (env *Env) drain(ctx context.Context, srv *http.Server, eng *runnel.Engine, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- srv.Shutdown(ctx) }()
+	err := eng.Close(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		env.note("bodies that did not end in %s run again", limit)
+		err = nil
+	}
+	return errors.Join(err, <-stopped)
+}
+
+// greet says where the server is, and what to do with it.
+func (env *Env) greet(url, dsn string, tasks int) {
+	fmt.Fprintf(env.Out, "serving %s at %s\n", cmp.Or(shown(dsn), "a database"), url)
+	if env.flags.quiet {
+		return
+	}
+	if tasks == 0 {
+		env.note("this program has no tasks: put cli.Main(runnel.Register(…)) into the one that has")
+	}
+	env.note("try: runnel --server %s status\n     runnel --server %s flow ls\n     curl %s/api/v1/runs", url, url, url)
+}
+
+// shown gives a DSN that may be shown: one of PostgreSQL may have a password.
+func shown(dsn string) string {
+	if alone(dsn) {
+		return dsn
+	}
+	return ""
+}
+
+// onLoopback refuses an address that others can reach.
+func onLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return usagef("--listen %s: want HOST:PORT", address)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return hinted(usagef("--listen %s can be reached from other machines, and this server does not ask anybody who they are", address),
+		"listen on 127.0.0.1, and let a proxy that does ask pass requests on to it")
+}

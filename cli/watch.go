@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
+)
+
+const (
+	watchEvery = 2 * time.Second        // without news
+	watchPace  = 250 * time.Millisecond // at least between two pictures
+	watchTasks = 7                      // names that are shown
+)
+
+func newRunWatchCmd(env *Env) *cobra.Command {
+	var interval time.Duration
+	var status bool
+	c := &cobra.Command{
+		Use: "watch RUN", Short: "Show how a run goes until it ends", Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
+		Long: `Show how a run goes until it ends: on a terminal a picture of a few lines, in
+place, and elsewhere a line for each change.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if interval <= 0 {
+				return usagef("--interval %s: want more than 0", interval)
+			}
+			c, id, err := env.run(cmd.Context(), work, args[0])
+			if err != nil {
+				return err
+			}
+			return env.watch(cmd.Context(), c, id, interval, status)
+		},
+	}
+	c.Flags().DurationVar(&interval, "interval", watchEvery, "how often to look when there is no news")
+	c.Flags().BoolVar(&status, "exit-status", false, "exit with 10 if the run failed, with 11 if it was cancelled or crashed")
+	return c
+}
+
+// watch shows a run to its end.
+func (env *Env) watch(ctx context.Context, c *httpapi.Client, id string, every time.Duration, status bool) error {
+	news := env.news(ctx, c, id)
+	v := view{env: env, tty: env.printer.width > 0 && env.printer.people()}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		r, err := c.Run(ctx, id)
+		if err == nil {
+			err = v.show(&r)
+		}
+		switch {
+		case ctx.Err() != nil:
+			env.note("the run goes on; come back with: runnel run watch %s", id)
+			return context.Cause(ctx)
+		case err != nil:
+			return err
+		case r.State.Final() && status:
+			return runEnd(id, r.State, r.Failure)
+		case r.State.Final():
+			return nil
+		}
+		if err := pause(ctx, watchPace); err != nil {
+			continue // which says goodbye
+		}
+		select {
+		case <-ctx.Done():
+		case <-news:
+		case <-tick.C:
+		}
+	}
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// news tells that a run may have changed. If the stream of events can't be had, the
+// interval has to do.
+func (env *Env) news(ctx context.Context, c *httpapi.Client, id string) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	env.closing = append(env.closing, func() error {
+		cancel()
+		<-ended
+		return nil
+	})
+	go func() {
+		defer close(ended)
+		for _, err := range c.Events(ctx, "run:"+id) {
+			if err != nil {
+				return
+			}
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return wake
+}
+
+// view is the picture of a run.
+type view struct {
+	env   *Env
+	tty   bool
+	lines int    // of the picture that is on the terminal
+	last  string // what was written
+}
+
+func (v *view) show(r *httpapi.RunDetail) error {
+	p := &v.env.printer
+	if !p.people() {
+		return v.changed(fmt.Sprintf("{%q:%q,%q:%q,%q:%d,%q:%d,%q:%q}\n", "run", r.ID, "state", r.State,
+			"done", done(&r.Run), "failed", totals(&r.Run).Failed, "why", r.Why))
+	}
+	if !v.tty {
+		words := []string{strings.ToLower(r.State.String())}
+		for _, name := range slices.Sorted(maps.Keys(r.Tasks)) {
+			words = append(words, name+": "+p.counts(r.Tasks[name]))
+		}
+		return v.changed(strings.Join(words, "  ") + "\n")
+	}
+	lines := v.picture(r)
+	var b strings.Builder
+	b.WriteString("\x1b[?2026h") // drawn at once, where the terminal can
+	if v.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", v.lines)
+	}
+	for _, l := range lines {
+		b.WriteString("\r\x1b[K" + l + "\n")
+	}
+	if more := v.lines - len(lines); more > 0 {
+		b.WriteString("\x1b[J")
+	}
+	b.WriteString("\x1b[?2026l")
+	v.lines = len(lines)
+	_, err := io.WriteString(v.env.Out, b.String())
+	return err
+}
+
+// changed writes a line with the time before it, unless it is the last one again.
+func (v *view) changed(text string) error {
+	if text == v.last {
+		return nil
+	}
+	v.last = text
+	if v.env.printer.people() {
+		text = v.env.Now().Format(time.TimeOnly) + " " + text
+	}
+	_, err := io.WriteString(v.env.Out, text)
+	return err
+}
+
+func done(r *api.Run) int64 {
+	t := totals(r)
+	return t.Completed + t.Failed + t.Cancelled + t.Skipped
+}
+
+// picture is at most a dozen lines, however large the run is.
+func (v *view) picture(r *httpapi.RunDetail) []string {
+	p := &v.env.printer
+	wide := max(p.width, 20)
+	head := fmt.Sprintf("%s %s ", oneLine(r.Name), r.ID)
+	state := p.state(r.State)
+	rest := fmt.Sprintf("  %s done  %s", p.number(done(&r.Run)), p.took(r.Created, r.Finished))
+	lines := []string{cut(head, wide-1)}
+	if room := wide - len([]rune(head+state+rest)); room > 0 {
+		lines[0] = head + p.paint(state, states[r.State].color) + rest
+	} else {
+		lines = append(lines, "  "+p.paint(state, states[r.State].color)+rest)
+	}
+	names := slices.SortedFunc(maps.Keys(r.Tasks), func(a, b string) int {
+		if by := r.Tasks[b].Failed - r.Tasks[a].Failed; by != 0 {
+			return int(max(min(by, 1), -1))
+		}
+		return strings.Compare(a, b)
+	})
+	for i, name := range names {
+		if i == watchTasks {
+			lines = append(lines, fmt.Sprintf("  … %d more names", len(names)-i))
+			break
+		}
+		lines = append(lines, cut(fmt.Sprintf("  %-12s %s", oneLine(name), p.counts(r.Tasks[name])), wide-1))
+	}
+	if r.Why != "" {
+		lines = append(lines, cut("  why          "+oneLine(r.Why), wide-1))
+	}
+	if why := first(r.Failure); why != "" {
+		lines = append(lines, cut("  error        "+oneLine(why), wide-1))
+	}
+	return lines
+}
