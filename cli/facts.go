@@ -212,7 +212,7 @@ func (env *Env) status(cmd *cobra.Command, wait bool) error {
 		return err
 	}
 	s, raw, err := read[httpapi.Server](ctx, c, "/server", nil)
-	for wait && (err != nil && exitOf(ctx, err) == exitUnreachable || err == nil && !s.Health.OK) {
+	for wait && (err != nil && exitOf(ctx, err) == exitUnreachable || err == nil && !s.Health.Ready()) {
 		if err := pause(ctx, watchPace); err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ func (env *Env) status(cmd *cobra.Command, wait bool) error {
 		if s.ReadOnly {
 			f.line("read-only", "yes")
 		}
-		f.painted("health", map[bool]string{true: "ok", false: "not well"}[s.Health.OK], map[bool]string{true: "32", false: "31"}[s.Health.OK])
+		f.painted("health", map[bool]string{true: "ok", false: "not well"}[s.Health.Ready()], map[bool]string{true: "32", false: "31"}[s.Health.Ready()])
 		var parts []string
 		for _, state := range slices.Sorted(maps.Keys(live)) {
 			parts = append(parts, fmt.Sprintf("%d %s", live[state], state))
@@ -251,7 +251,7 @@ func (env *Env) status(cmd *cobra.Command, wait bool) error {
 	}); err != nil {
 		return err
 	}
-	if !s.Health.OK {
+	if !s.Health.Ready() {
 		return ended(exitFailure, "not well")
 	}
 	return nil
