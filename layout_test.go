@@ -29,7 +29,7 @@ var mayImport = map[string]string{
 	"internal/flow":            "api",
 	"internal/graphview":       "api",
 	"internal/filter":          "api",
-	"internal/httpapi":         "api internal/filter",
+	"internal/httpapi":         "api internal/filter internal/graphview",
 	"internal/lifecycle":       "api",
 	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",

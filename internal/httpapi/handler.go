@@ -119,6 +119,7 @@ func (a *routes) register(mux *http.ServeMux) huma.API {
 	api := humago.New(mux, cfg)
 	a.runRoutes(api)
 	a.timelineRoutes(api)
+	a.graphRoutes(api)
 	a.taskRoutes(api)
 	a.logRoutes(api)
 	a.limitRoutes(api)

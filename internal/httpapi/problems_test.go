@@ -31,7 +31,7 @@ func TestBadInput(t *testing.T) {
 		"two things to run":      {"POST", "/api/v1/runs", `{"task":"double","pipeline":{}}`, 422, "invalid"},
 		"unknown task":           {"POST", "/api/v1/runs", `{"task":"nobody"}`, 422, "unknown_task"},
 		"argument of a kind":     {"POST", "/api/v1/runs", `{"task":"double","args":["x"]}`, 422, "invalid"},
-		"pipeline without steps": {"POST", "/api/v1/runs", `{"pipeline":{"version":1,"steps":"x"}}`, 422, "invalid"},
+		"pipeline without steps": {"POST", "/api/v1/runs", `{"pipeline":{"runnel":1,"steps":"x"}}`, 422, "invalid"},
 		"giant body":             {"POST", "/api/v1/runs", `{"task":"` + strings.Repeat("x", 9<<20) + `"}`, 413, "too_large"},
 		"limit too large":        {"GET", "/api/v1/runs?limit=501", "", 422, "invalid"},
 		"limit no number":        {"GET", "/api/v1/runs?limit=many", "", 422, "invalid"},

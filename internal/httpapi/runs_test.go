@@ -178,3 +178,31 @@ func TestFilteredLists(t *testing.T) {
 		t.Errorf("%d %s %v", status, body, err)
 	}
 }
+
+func TestGraphs(t *testing.T) {
+	s := serve(t)
+	id, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "double", Args: api.Args{[]byte("1")}}}, {Call: &api.Call{Task: "double"}}}})
+	for format, want := range map[string]struct{ kind, text string }{
+		"json":    {"application/json", `"nodes":[`},
+		"text":    {"text/plain; charset=utf-8", "double"},
+		"tree":    {"text/plain; charset=utf-8", "double"},
+		"mermaid": {"text/plain; charset=utf-8", "flowchart"},
+		"dot":     {"text/plain; charset=utf-8", "digraph"},
+		"svg":     {"image/svg+xml", "<svg"},
+	} {
+		status, header, text := s.get(t, "/api/v1/runs/"+id+"/graph?format="+format)
+		if status != http.StatusOK || header.Get("Content-Type") != want.kind || !strings.Contains(text, want.text) || !strings.Contains(text, "double") {
+			t.Errorf("%s: %d %s %.400s", format, status, header.Get("Content-Type"), text)
+		}
+	}
+	if status, _, text := s.get(t, "/api/v1/flows/double/graph?format=text"); status != http.StatusOK || !strings.Contains(text, "double") {
+		t.Errorf("of a task: %d %s", status, text)
+	}
+	body := `{"pipeline":{"runnel":1,"steps":[{"task":"double","args":[1]},{"task":"double"}]}}`
+	if status, _, text := s.request(t, http.MethodPost, "/api/v1/graph?format=mermaid", body, nil); status != http.StatusOK || !strings.Contains(text, "double") {
+		t.Errorf("of a pipeline: %d %s", status, text)
+	}
+	if status, _, text := s.get(t, "/api/v1/runs/"+id+"/graph?format=gif"); status != http.StatusUnprocessableEntity {
+		t.Errorf("of no format: %d %s", status, text)
+	}
+}

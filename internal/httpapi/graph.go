@@ -1,0 +1,151 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/graphview"
+)
+
+// GraphQuery says what of a graph is shown, and how.
+type GraphQuery struct {
+	Open     []string `query:"open" doc:"Ids or names of what is shown with what stands in it"`
+	Problems bool     `query:"problems" doc:"Leave out what has completed"`
+	Format   string   `query:"format" enum:"json,text,tree,mermaid,dot,svg" default:"json" doc:"json has coordinates to draw from"`
+	Width    int      `query:"width" minimum:"20" maximum:"1000" default:"100" doc:"Of text and tree, in characters"`
+}
+
+type (
+	graphInput struct {
+		RunPath
+		GraphQuery
+	}
+	flowGraphInput struct {
+		NamePath
+		GraphQuery
+	}
+	planGraphInput struct {
+		GraphQuery
+
+		Body SubmitRequest
+	}
+)
+
+// drawnTasks is how many task runs that have not ended well are drawn at most. The
+// rest is in the counts.
+const drawnTasks = 20_000
+
+// undone are the states of task runs that a graph is not drawn right without; of the
+// others there are counts.
+var undone = []api.State{api.Pending, api.Scheduled, api.Running, api.Failed, api.Crashed, api.Cancelled, api.Skipped}
+
+func (a *routes) graphRoutes(api huma.API) {
+	const group = "runs"
+	do(a, api, drawings(op(http.MethodGet, "/runs/{id}/graph", "get-graph", group, "Draw a run: one node for each task name or group, with counts by state")), a.runGraph)
+	do(a, api, drawings(op(http.MethodGet, "/flows/{name}/graph", "get-flow-graph", "server", "Draw a task or flow as it would run")), a.flowGraph)
+	do(a, api, drawings(op(http.MethodPost, "/graph", "draw-pipeline", group, "Draw a pipeline before it runs; nothing is submitted")), a.planGraph)
+}
+
+// drawings describes the response.
+func drawings(o huma.Operation) huma.Operation {
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "A drawing in the format that was asked for",
+		Content: map[string]*huma.MediaType{
+			"application/json": {}, "text/plain": {}, "image/svg+xml": {},
+		},
+	}}
+	return o
+}
+
+type drawing struct {
+	Type string `header:"Content-Type"`
+	Body []byte
+}
+
+func (a *routes) runGraph(ctx context.Context, in *graphInput) (*drawing, error) {
+	run, err := a.svc().Status(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	text, err := a.svc().Request(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	facts := graphview.Facts{Run: run, Now: a.now()}
+	if spec, err := api.ParseSpec(text); err == nil {
+		facts.Spec = spec
+	}
+	filter := api.TaskRunFilter{Run: in.ID, Limit: drawnTasks}
+	if len(in.Open) == 0 {
+		filter.States = undone
+	}
+	for t, err := range a.svc().TaskRuns(ctx, filter) {
+		if err != nil {
+			return nil, err
+		}
+		facts.TaskRuns = append(facts.TaskRuns, t)
+	}
+	return in.draw(graphview.FromRun(&facts))
+}
+
+func (a *routes) flowGraph(ctx context.Context, in *flowGraphInput) (*drawing, error) {
+	flow, err := a.getFlow(ctx, &in.NamePath)
+	if err != nil {
+		return nil, err
+	}
+	name := flow.Body.Name
+	return in.draw(graphview.FromPlan(name, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: name}}}}))
+}
+
+func (a *routes) planGraph(_ context.Context, in *planGraphInput) (*drawing, error) {
+	spec, err := in.Body.spec()
+	if err != nil {
+		return nil, err
+	}
+	return in.draw(graphview.FromPlan(in.Body.Name, spec))
+}
+
+func (q *GraphQuery) draw(g *graphview.Graph) (*drawing, error) {
+	fold := graphview.Fold{Open: q.Open, Problems: q.Problems}
+	if q.Format == "tree" { // it folds by itself
+		text, err := graphview.Tree(g, graphview.TextOptions{Width: q.Width, Fold: true})
+		return drawn(textPlain, text, err)
+	}
+	g, err := graphview.Collapse(g, fold)
+	if err != nil {
+		return nil, err
+	}
+	switch q.Format {
+	case "text":
+		text, err := graphview.Text(g, graphview.TextOptions{Width: q.Width})
+		return drawn(textPlain, text, err)
+	case "mermaid":
+		text, err := graphview.Mermaid(g)
+		return drawn(textPlain, text, err)
+	case "dot":
+		text, err := graphview.DOT(g)
+		return drawn(textPlain, text, err)
+	}
+	d, err := graphview.Lay(g)
+	if err != nil {
+		return nil, err
+	}
+	if q.Format == "svg" {
+		return drawn("image/svg+xml", d.SVG(), nil)
+	}
+	text, err := json.Marshal(d)
+	return drawn("application/json", string(text), err)
+}
+
+const textPlain = "text/plain; charset=utf-8"
+
+func drawn(kind, text string, err error) (*drawing, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &drawing{Type: kind, Body: []byte(text)}, nil
+}
