@@ -28,6 +28,9 @@ A command speaks to a server (--server URL), or opens a database by itself
 		SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
 		RunE: groupRun, Args: cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateFlagGroups(); err != nil {
+				return usagef("%w", err)
+			}
 			if err := env.prepare(); err != nil {
 				return err
 			}
