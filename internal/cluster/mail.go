@@ -203,6 +203,7 @@ func (n *Node) ReceiveStep() bool {
 
 // read does what a letter says.
 func (n *Node) read(l *store.Letter) {
+	n.heardOf(l.From)
 	var list []message
 	if err := json.Unmarshal(l.Body, &list); err != nil {
 		n.cfg.Logger.Error("a message can't be read", "from", l.From, "error", err)

@@ -63,6 +63,10 @@ type Node struct {
 	live    []store.Member
 	keeper  int64
 	leaving bool // this process is not to be the keeper
+	begun   int  // beats
+	// fresh are sessions that were heard of and not seen to live yet, by how many beats
+	// had begun then.
+	fresh map[int64]int
 
 	out  outbox
 	in   inbox
@@ -71,7 +75,7 @@ type Node struct {
 
 // New makes a node, which does nothing before Start.
 func New(cfg Config) *Node {
-	n := &Node{cfg: cfg, store: cfg.Store, handlers: make(map[string]Handler), beats: make(chan struct{}, 1), lost: make(chan struct{})}
+	n := &Node{cfg: cfg, store: cfg.Store, handlers: make(map[string]Handler), beats: make(chan struct{}, 1), lost: make(chan struct{}), fresh: make(map[int64]int)}
 	n.ctx, n.stop = context.WithCancel(context.Background()) //nolint:forbidigo // lives as long as the node
 	n.self = cfg.Store.Session()
 	n.out.init()
@@ -176,6 +180,9 @@ func (n *Node) beat(ctx context.Context) error {
 	if n.cfg.Offer != nil {
 		offer = n.cfg.Offer()
 	}
+	n.mu.Lock()
+	n.begun++
+	n.mu.Unlock()
 	live, given, err := n.store.Beat(ctx, offer)
 	var keeper int64
 	if err == nil {
@@ -206,6 +213,15 @@ func (n *Node) changed(live []store.Member, keeper int64, given int) {
 			c.Gone = append(c.Gone, m.Session)
 		}
 	}
+	for session, begun := range n.fresh {
+		switch {
+		case lives(live, session):
+			delete(n.fresh, session)
+		case begun < n.begun: // it was heard of before who lives was asked
+			delete(n.fresh, session)
+			c.Gone = append(c.Gone, session)
+		}
+	}
 	fresh := keeper != n.keeper || given > 0 || len(c.Gone) > 0 || !slices.EqualFunc(live, n.live, same)
 	n.live, n.keeper = live, keeper
 	n.mu.Unlock()
@@ -223,6 +239,28 @@ func same(a, b store.Member) bool { return a.Session == b.Session && bytes.Equal
 
 func lives(live []store.Member, session int64) bool {
 	return slices.ContainsFunc(live, func(m store.Member) bool { return m.Session == session })
+}
+
+// heardOf takes note of a session that says something. One that has just joined may be
+// quicker than the beat that shows it.
+func (n *Node) heardOf(session int64) {
+	n.mu.Lock()
+	known := lives(n.live, session)
+	if _, is := n.fresh[session]; !is && !known {
+		n.fresh[session] = n.begun
+	}
+	n.mu.Unlock()
+	if !known {
+		n.Hurry()
+	}
+}
+
+// mayLive reports whether a session lives, as far as is known.
+func (n *Node) mayLive(session int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, is := n.fresh[session]
+	return is || lives(n.live, session)
 }
 
 // Lost is closed when this session was given up: the store takes nothing from it

@@ -51,36 +51,47 @@ func begin(t *testing.T, n int, wrap func(store.Shared) store.Shared) []*process
 	s := memory.Open()
 	var list []*process
 	for i := range n {
-		session := s.Join("process "+strconv.Itoa(i), lease, time.Now)
-		p := new(process)
-		p.Node = cluster.New(cluster.Config{
-			Store: wrap(stopping{session, p}), Every: lease / 4, Logger: slog.New(slog.DiscardHandler),
-			Changed: func(c cluster.Change) { p.changes = append(p.changes, c) },
-		})
-		p.Handle("double", func(r *cluster.Request) {
-			var n int
-			err := r.Decode(&n)
-			r.Reply(2*n, err)
-		})
-		p.Handle("fail", func(r *cluster.Request) { r.Reply(nil, api.Errorf(api.ErrConflict, "here", "not now")) })
-		p.Handle("hang", p.Blocking(func(ctx context.Context, _ *cluster.Request) (any, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}))
-		if err := p.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			p.Close()
-			_ = session.Close()
-		})
-		list = append(list, p)
+		list = append(list, enter(t, s, i, wrap))
 	}
 	for _, p := range list {
 		p.Hurry()
 	}
 	synctest.Wait()
 	return list
+}
+
+// enter makes one more process. It answers "ask back" with what the asking one says to
+// "double" of 21.
+func enter(t *testing.T, s *memory.Store, i int, wrap func(store.Shared) store.Shared) *process {
+	t.Helper()
+	session := s.Join("process "+strconv.Itoa(i), lease, time.Now)
+	p := new(process)
+	p.Node = cluster.New(cluster.Config{
+		Store: wrap(stopping{session, p}), Every: lease / 4, Logger: slog.New(slog.DiscardHandler),
+		Changed: func(c cluster.Change) { p.changes = append(p.changes, c) },
+	})
+	p.Handle("double", func(r *cluster.Request) {
+		var n int
+		err := r.Decode(&n)
+		r.Reply(2*n, err)
+	})
+	p.Handle("fail", func(r *cluster.Request) { r.Reply(nil, api.Errorf(api.ErrConflict, "here", "not now")) })
+	p.Handle("hang", p.Blocking(func(ctx context.Context, _ *cluster.Request) (any, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}))
+	p.Handle("ask back", p.Blocking(func(ctx context.Context, r *cluster.Request) (n any, err error) {
+		err = p.Call(ctx, r.From, "double", 21, &n)
+		return n, err
+	}))
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Close()
+		_ = session.Close()
+	})
+	return p
 }
 
 func plain(s store.Shared) store.Shared { return s }
@@ -120,6 +131,26 @@ func TestCall(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who has just joined can be asked by those that it asks, though their last beat did
+// not show it. One that has ended meanwhile is gone by the next.
+func TestWhoJustJoinedIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		old := enter(t, s, 0, plain)
+		joined := enter(t, s, 1, plain)
+		var got int
+		if err := joined.Call(t.Context(), old.Self(), "ask back", nil, &got); err != nil || got != 42 {
+			t.Errorf("asked back: %d, %v; want 42", got, err)
+		}
+		<-time.After(lease)
+		joined.stopped.Store(true)
+		<-time.After(2 * lease)
+		if err := old.Call(t.Context(), joined.Self(), "double", 1, nil); !errors.Is(err, cluster.ErrGone) {
+			t.Errorf("who has gone is asked: %v, want ErrGone", err)
+		}
+	})
 }
 
 func TestCallerGivesUp(t *testing.T) {

@@ -151,7 +151,7 @@ func (n *Node) Call(ctx context.Context, to int64, method string, in, out any) e
 	if err != nil {
 		return api.Errorf(api.ErrEncoding, "", "request: %w", err)
 	}
-	if !lives(n.Live(), to) {
+	if !n.mayLive(to) {
 		return ErrGone
 	}
 	ch := make(chan reply, 1)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,20 +18,45 @@ import (
 type together struct {
 	mu        sync.Mutex
 	most, all int
-	bodies    map[*bool]*peer
+	bodies    map[*watchedBody]bool
 	cut       map[*peer]bool
+	// How many had each of what bodies have turns or slots of.
+	mostOf, allOf map[string]int
 }
 
-func (o *together) enter(p *peer) (leave func()) {
+// watchedBody is one with the names of what it has.
+type watchedBody struct {
+	of    *peer
+	names []string
+}
+
+func watch() *together {
+	return &together{
+		bodies: make(map[*watchedBody]bool), cut: make(map[*peer]bool),
+		mostOf: make(map[string]int), allOf: make(map[string]int),
+	}
+}
+
+func (o *together) enter(p *peer, names ...string) (leave func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.cut[p] {
 		return func() {}
 	}
-	body := new(bool)
-	o.bodies[body] = p
+	body := &watchedBody{p, names}
+	o.bodies[body] = true
 	o.all++
 	o.most = max(o.most, len(o.bodies))
+	for _, name := range names {
+		n := 0
+		for other := range o.bodies {
+			if slices.Contains(other.names, name) {
+				n++
+			}
+		}
+		o.allOf[name]++
+		o.mostOf[name] = max(o.mostOf[name], n)
+	}
 	return func() {
 		o.mu.Lock()
 		delete(o.bodies, body)
@@ -43,13 +69,13 @@ func (o *together) cutOff(p *peer, cut bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.cut[p] = cut
-	maps.DeleteFunc(o.bodies, func(_ *bool, of *peer) bool { return cut && of == p })
+	maps.DeleteFunc(o.bodies, func(body *watchedBody, _ bool) bool { return cut && body.of == p })
 }
 
 // watched makes three processes on one store that are watched.
 func watched(t *testing.T, s *memory.Store) (list []*peer, o *together) {
 	t.Helper()
-	o = &together{bodies: make(map[*bool]*peer), cut: make(map[*peer]bool)}
+	o = watch()
 	for i := range 3 {
 		p := join(t, s, fmt.Sprint("process ", i), kept)
 		p.watch.Store(o)

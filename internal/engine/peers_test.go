@@ -200,7 +200,7 @@ func (p *peer) worker(ctx context.Context) {
 			p.work.Go(func() { p.flow(ctx, from, job) })
 			continue
 		}
-		if (job.Task == "kept" || job.Task == "fresh") && !job.Looked && !from.Cached(job, api.CacheUse{Key: job.Task + string(slices.Concat(append(job.Bound, job.Input)...))}) {
+		if (job.Task == "kept" || job.Task == "fresh") && !job.Looked && !from.Cached(job, api.CacheUse{Key: keyOf(job)}) {
 			continue
 		}
 		body, cancel := context.WithCancelCause(ctx)
@@ -215,7 +215,7 @@ func (p *peer) worker(ctx context.Context) {
 		leave := func() {}
 		watched := slices.Contains([]string{"dbl", "fresh", "kept", "limited", "rated"}, job.Task)
 		if o := p.watch.Load(); o != nil && watched {
-			leave = o.enter(p)
+			leave = o.enter(p, has(job)...)
 		}
 		if d := time.Duration(p.takes.Load()); d > 0 && watched {
 			select {
@@ -238,6 +238,27 @@ func (p *peer) worker(ctx context.Context) {
 		from.Finish(job, answer(body, from, job))
 		cancel(nil)
 	}
+}
+
+func keyOf(job *api.Job) string {
+	return job.Task + string(slices.Concat(append(slices.Clone(job.Bound), job.Input)...))
+}
+
+// has names what a body has turns or slots of.
+func has(job *api.Job) (names []string) {
+	switch job.Task {
+	case "fresh", "kept":
+		names = append(names, "key "+keyOf(job))
+	case "limited":
+		names = append(names, "limit g")
+	}
+	if job.TaskID != "" {
+		names = append(names, "id "+job.TaskID)
+	}
+	for _, tag := range job.Tags {
+		names = append(names, "tag "+tag)
+	}
+	return names
 }
 
 // acquire takes the slots that a body of a task with them needs: "limited" one of "g",

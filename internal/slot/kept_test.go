@@ -200,7 +200,7 @@ func (o *office) drain() {
 			}
 		}
 		switch {
-		case left == 0 && len(o.table.Claims()) > 0:
+		case left == 0 && len(o.table.Claims())+o.kept.Bodies() > 0:
 			o.t.Fatal("something is left in the table")
 		case left == 0:
 			return
