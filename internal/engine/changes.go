@@ -126,8 +126,7 @@ func (c *changeState) take(l *listener) (news []api.Change) {
 //
 // Runs, tags and schedules of other processes on the same store are told of too, up to
 // four times a second and later by as much; each listens to the others, by letters,
-// only while somebody here does. Not told of are definitions of limits, and slots of
-// global limits.
+// only while somebody here does. Global limits are not told of.
 func (e *Engine) Changes(ctx context.Context) iter.Seq[api.Change] {
 	return func(yield func(api.Change) bool) {
 		l := e.changes.listen(false)

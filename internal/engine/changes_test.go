@@ -282,7 +282,7 @@ func TestChangesAfterTheLease(t *testing.T) {
 		h := hears(t, a.Changes)
 		wait(time.Minute)
 		h.hears("at first", everything)
-		o := &together{bodies: make(map[*bool]*peer), cut: make(map[*peer]bool)}
+		o := watch()
 		a.watch.Store(o)
 		a.stand()
 		wait(5 * peerLease)

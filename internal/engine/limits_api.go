@@ -96,6 +96,14 @@ func (e *Engine) SetLimit(ctx context.Context, tag string, n int) error {
 		return api.Errorf(api.ErrInvalid, "", "limit of tag %q: %d, want 0 or more", tag, n)
 	}
 	_, err := e.callLimit(ctx, limitRequest{Do: limitSet, Tag: tag, Limit: n})
+	return e.limitChanged(tag, err)
+}
+
+// limitChanged tells who listens, unless err says that nothing has changed.
+func (e *Engine) limitChanged(tag string, err error) error {
+	if err == nil {
+		e.changes.tell(false, api.Change{Tag: tag})
+	}
 	return err
 }
 
@@ -123,7 +131,7 @@ func (e *Engine) setLimit(ctx context.Context, tag string, n int) error {
 // DeleteLimit removes the limit of a tag, durably.
 func (e *Engine) DeleteLimit(ctx context.Context, tag string) error {
 	_, err := e.callLimit(ctx, limitRequest{Do: limitDelete, Tag: tag})
-	return err
+	return e.limitChanged(tag, err)
 }
 
 func (e *Engine) deleteLimit(ctx context.Context, tag string) error {
@@ -194,7 +202,7 @@ func (e *Engine) refuse(refused []refusal) {
 // ResetLimit forgets who has slots of a tag.
 func (e *Engine) ResetLimit(ctx context.Context, tag string) error {
 	_, err := e.callLimit(ctx, limitRequest{Do: limitReset, Tag: tag})
-	return err
+	return e.limitChanged(tag, err)
 }
 
 func (e *Engine) resetLimit(tag string) error {

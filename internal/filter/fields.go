@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,8 @@ func containsFold(s, part string) bool {
 	return false
 }
 
+var errBackwards = errors.New("a range begins with the smaller one")
+
 var errNoCompare = errors.New("there is nothing to compare; want a value alone")
 
 func readText(v *value) error {
@@ -134,7 +137,16 @@ var stateGroups = map[string][]api.State{
 
 // subStates are names of states that say more, as they are written here.
 var subStates = map[string]string{
-	"cached": "Cached", "awaiting_retry": "AwaitingRetry", "retrying": "Retrying", "timed_out": "TimedOut", "late": "Late",
+	"cached": "Cached", "awaiting_retry": "AwaitingRetry", "retrying": "Retrying", "timed_out": "TimedOut",
+}
+
+// stateNames are all that readState takes, groups first.
+func stateNames() []string {
+	names := slices.Sorted(maps.Keys(stateGroups))
+	for s := api.Pending; s <= api.Skipped; s++ {
+		names = append(names, strings.ToLower(s.String()))
+	}
+	return append(names, slices.Sorted(maps.Keys(subStates))...)
 }
 
 func readState(v *value) error {
@@ -149,7 +161,7 @@ func readState(v *value) error {
 	}
 	var s api.State
 	if s.UnmarshalText([]byte(strings.ToUpper(v.text))) != nil {
-		return fmt.Errorf("%q is no state", v.text)
+		return fmt.Errorf("%q is no state: want one of %s", v.text, strings.Join(stateNames(), ", "))
 	}
 	v.states = []api.State{s}
 	return readText(v)
@@ -249,14 +261,19 @@ func readRange(v *value, read func(string) (int64, error)) (err error) {
 		return errors.New("a range is not compared")
 	}
 	v.op = ".."
-	v.to, err = read(high)
+	if v.to, err = read(high); err == nil && v.to < v.from {
+		err = errBackwards
+	}
 	return err
 }
+
+// maxDays is what a duration can hold, less than a hundred years of it.
+const maxDays = 100_000
 
 // duration reads Go's durations, and days as in 7d.
 func duration(text string) (int64, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseInt(days, 10, 32); err == nil {
+		if n, err := strconv.ParseInt(days, 10, 32); err == nil && n >= 0 && n <= maxDays {
 			return n * int64(24*time.Hour), nil
 		}
 	}

@@ -75,6 +75,8 @@ func TestRunsAreChosen(t *testing.T) {
 		"state:cached":                    "",
 		"report state:running since:1h":   "live",
 		"-report":                         "ok",
+		"state:live\n\tname:weekly\r\n":   "live",
+		"created:<2026-11-26T10:00:01":    "bad ok",
 		"created:<=2026-11-25 state:live": "",
 	} {
 		q, err := filter.Parse(text, filter.Runs)
@@ -139,7 +141,12 @@ func TestWhatIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"stat:failed":                    `character 1: there is no field "stat" here; did you mean "state"?`,
 		"state:failed tag:db":            `character 14: there is no field "tag"`,
-		"state:happy":                    `character 7: state: "happy" is no state`,
+		"state:happy":                    `character 7: state: "happy" is no state: want one of final, live, problems, pending,`,
+		"meta.team:db":                   `there is no field "meta.team"`,
+		"task-name:x":                    `there is no field "task-name" here; did you mean`,
+		"created:2026-11-07..2026-11-01": "begins with the smaller",
+		"duration:2h..10s":               "begins with the smaller",
+		"since:200000d":                  "is no time",
 		"duration:long":                  `"long" is no duration`,
 		"retries:many":                   `"many" is no number`,
 		"created:yesterday":              `"yesterday" is no time`,

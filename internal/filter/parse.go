@@ -70,10 +70,12 @@ type parser struct {
 }
 
 func (p *parser) spaces() {
-	for p.at < len(p.text) && p.text[p.at] == ' ' {
+	for p.at < len(p.text) && isSpace(p.text[p.at]) {
 		p.at++
 	}
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 // fail is an error about what begins at a place.
 func fail(at int, format string, args ...any) error {
@@ -132,7 +134,7 @@ func (p *parser) fieldName() (string, bool) {
 }
 
 func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
 }
 
 var operators = []string{">=", "<=", ">", "<"}
@@ -154,7 +156,7 @@ func (p *parser) value() (value, error) {
 		return v, err
 	}
 	end := p.at
-	for end < len(p.text) && p.text[end] != ' ' && p.text[end] != ',' {
+	for end < len(p.text) && !isSpace(p.text[end]) && p.text[end] != ',' {
 		end++
 	}
 	v.text = p.text[p.at:end]
@@ -209,7 +211,7 @@ func (q *Query) String() string {
 
 // quote writes a text so that it is read as one value.
 func quote(text string) string {
-	plain := text != "" && text[0] != '-' && text[0] != '>' && text[0] != '<' && !strings.ContainsAny(text, " ,\"\\:")
+	plain := text != "" && text[0] != '-' && text[0] != '>' && text[0] != '<' && !strings.ContainsAny(text, " \t\n\r,\"\\:")
 	if plain {
 		return text
 	}

@@ -13,6 +13,7 @@ var layouts = []struct {
 	span   func(time.Time) time.Time // the end of what begins there
 }{
 	{time.RFC3339Nano, func(t time.Time) time.Time { return t.Add(time.Nanosecond) }},
+	{"2006-01-02T15:04:05", func(t time.Time) time.Time { return t.Add(time.Second) }},
 	{"2006-01-02T15:04", func(t time.Time) time.Time { return t.Add(time.Minute) }},
 	{"2006-01-02", func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }},
 	{"2006-01", func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }},
@@ -46,7 +47,9 @@ func readTime(v *value) (err error) {
 		return errors.New("a range is not compared")
 	}
 	v.op = ".."
-	_, v.by, err = span(high)
+	if _, v.by, err = span(high); err == nil && !v.by.After(v.at) {
+		err = errBackwards
+	}
 	return err
 }
 

@@ -153,3 +153,13 @@ func TestClientHearsChanges(t *testing.T) {
 	}
 	t.Error("the client did not hear that the run has completed")
 }
+
+func TestEventsOfDefinitions(t *testing.T) {
+	s := serve(t)
+	events := s.listen(t, "topic=limits", "")
+	until(t, events, "event: reset")
+	if err := s.SetLimit(t.Context(), "db", 1); err != nil {
+		t.Fatal(err)
+	}
+	until(t, events, "event: limit.changed", `"tag":"db"`)
+}
