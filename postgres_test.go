@@ -156,7 +156,6 @@ func TestErrorsOfProcesses(t *testing.T) {
 		do(t, err)
 		_, err = b.Attach[int](t.Context(), "01020304-0506-7708-890a-0b0c0d0e0f10")
 		matches(t, err, runnel.ErrNotFound)
-		matches(t, a.GlobalLimits().Create(t.Context(), api.GlobalLimit{Name: "db", Limit: 1}), runnel.ErrConflict)
 		_, err = runnel.Open(t.Context(), "postgres://me@/x?host=/nowhere")
 		matches(t, err, runnel.ErrStore)
 	})

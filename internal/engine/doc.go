@@ -16,7 +16,8 @@
 // then run.mu, then sweep.mu, then one of Engine.mu, dispatcher.mu, keyed.mu,
 // limits.mu, slots.mu, cache.mu, timers.mu, queue.mu and keyring.mu, none of which
 // is held while another is taken, but that slots.mu may be while timers.mu is, and
-// limits.mu while keeper.mu is.
+// limits.mu while keeper.mu is; and keeper.mu while the others of the keeper's tables
+// are.
 //
 // It must not know SQL, HTTP or users' functions.
 package engine
