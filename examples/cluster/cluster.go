@@ -35,6 +35,7 @@ type Cluster struct {
 	Log      func(format string, args ...any)
 
 	Kills, Restarts, Frozen int
+	Late                    int // answers that came too late, as the workers told before they ended
 
 	workers []*worker
 	broken  chan error // a worker ended by itself
@@ -50,12 +51,16 @@ type worker struct {
 type output struct {
 	mu   sync.Mutex
 	text []byte
+	late int // see Report
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = append(o.text, p...)
+	if n, told := lateOf(o.text); told {
+		o.late = n
+	}
 	if n := len(o.text) - 8192; n > 0 {
 		o.text = o.text[n:]
 	}
@@ -66,6 +71,12 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return string(bytes.TrimSpace(o.text))
+}
+
+func (o *output) lates() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.late
 }
 
 // New makes a cluster of so many processes, without a command yet, on the server that
@@ -166,6 +177,7 @@ func (c *Cluster) kill(ctx context.Context) error {
 	}
 	<-w.gone
 	c.workers = append(c.workers[:at], c.workers[at+1:]...)
+	c.Late += w.out.lates()
 	c.Kills++
 	c.Log("killed process %d", w.cmd.Process.Pid)
 	if err := c.note(fmt.Sprint("gone ", w.cmd.Process.Pid)); err != nil {
@@ -224,6 +236,7 @@ func (c *Cluster) Stop() error {
 	for _, w := range c.workers {
 		select {
 		case <-w.gone:
+			c.Late += w.out.lates()
 			if w.cmd.ProcessState.ExitCode() != 0 {
 				failed = errors.Join(failed, fmt.Errorf("a worker ended with %s\n%s", w.cmd.ProcessState, w.out))
 			}

@@ -51,8 +51,8 @@ func torture(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("%w\n(the files are in %s; to begin it alike: -seed %d)", err, dir, o.seed)
 	}
-	fmt.Printf("%d runs, each with the right answer; %d processes killed, %d stood still, the database restarted %d times\n%s",
-		runs, c.Kills, c.Frozen, c.Restarts, verdict)
+	fmt.Printf("%d runs, each with the right answer; %d processes killed, %d stood still, %d answers refused since they came too late, the database restarted %d times\n%s",
+		runs, c.Kills, c.Frozen, c.Late, c.Restarts, verdict)
 	return os.RemoveAll(dir)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/examples/cluster"
 )
 
 func main() {
@@ -69,7 +70,7 @@ func demo(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, eng.Close(context.WithoutCancel(ctx))) }()
 
 	if o.work {
-		<-ctx.Done()
+		cluster.Report(ctx, eng)
 		return nil
 	}
 	begun := time.Now()

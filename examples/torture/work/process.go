@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/examples/cluster"
 )
 
 // Begin is the number that all work is given.
@@ -17,7 +18,7 @@ func Serve(ctx context.Context, dsn string, opts ...runnel.OpenOption) error {
 	if err != nil {
 		return err
 	}
-	<-ctx.Done()
+	cluster.Report(ctx, eng)
 	return errors.Join(Book.Leaving(), eng.Close(context.WithoutCancel(ctx)))
 }
 

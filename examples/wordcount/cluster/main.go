@@ -87,7 +87,7 @@ func count(ctx context.Context, o options) error {
 	if err := c.Check(ctx, "check", &verdict); err != nil {
 		return fmt.Errorf("%w\n(the files are in %s)", err, work)
 	}
-	fmt.Printf("%d processes killed, the database restarted %d times: the answer is equal\n%s", c.Kills, c.Restarts, verdict)
+	fmt.Printf("%d processes killed, %d answers refused since they came too late, the database restarted %d times: the answer is equal\n%s", c.Kills, c.Late, c.Restarts, verdict)
 	return os.RemoveAll(work)
 }
 
