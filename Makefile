@@ -45,6 +45,15 @@ demo-crash: ## The same, killed half-way and continued; checks that the answer i
 demo-cluster: ## Count words with four processes on a throw-away PostgreSQL; one is killed every 2 s, and once the database restarted
 	@scripts/with-postgres $(GO) run ./examples/wordcount/cluster $(ARGS)
 
+.PHONY: demo-server
+demo-server: ## Serve some tasks in memory, and say which commands to try
+	@printf '%s\n' 'In another terminal, with the address that follows as SERVER:' \
+		'  go run ./examples/server --server SERVER run start report 40 --watch' \
+		'  go run ./examples/server --server SERVER concurrency-limit create db 4' \
+		'  go run ./examples/server --server SERVER task ls --state failed' \
+		'  curl SERVER/api/v1/runs' ''
+	$(GO) run ./examples/server dev -q $(ARGS)
+
 .PHONY: torture
 torture: ## Random pipelines and flows on a PostgreSQL whose processes are killed, for 10 minutes (make torture ARGS='-for 60s')
 	@scripts/with-postgres $(GO) run ./examples/torture $(ARGS)
