@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ object says that anything may have changed.`,
 					return err
 				}
 			}
-			return cmd.Context().Err()
+			return context.Cause(cmd.Context())
 		},
 	}
 	c.Flags().StringSliceVar(&topics, "topic", nil, "only of these `topics`: runs, limits, schedules, workers")

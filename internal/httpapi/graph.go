@@ -13,7 +13,7 @@ import (
 
 // GraphQuery says what of a graph is shown, and how.
 type GraphQuery struct {
-	Open     []string `query:"open" doc:"Ids or names of what is shown with what stands in it"`
+	Open     []string `query:"open,explode" doc:"Ids or names of what is shown with what stands in it"`
 	Problems bool     `query:"problems" doc:"Leave out what has completed"`
 	Format   string   `query:"format" enum:"json,text,tree,mermaid,dot,svg" default:"json" doc:"json has coordinates to draw from"`
 	Width    int      `query:"width" minimum:"20" maximum:"1000" default:"100" doc:"Of text and tree, in characters"`
