@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/examples/cluster"
 	"github.com/runnel-dev/runnel/examples/kill"
 	"github.com/runnel-dev/runnel/examples/torture/work"
@@ -64,7 +65,10 @@ func disturbed(ctx context.Context, c *cluster.Cluster, o options, program strin
 	if err != nil {
 		return 0, err
 	}
-	err = eng.Limits().Create(ctx, work.Tag, 3)
+	err = errors.Join(
+		eng.Limits().Create(ctx, work.Tag, 3),
+		eng.GlobalLimits().Create(ctx, api.GlobalLimit{Name: work.Limit, Limit: 3}),
+	)
 	if err == nil {
 		err = c.Start(ctx)
 	}

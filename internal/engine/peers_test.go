@@ -288,8 +288,7 @@ func acquire(ctx context.Context, e worker.Source, job *api.Job) (give func(), e
 }
 
 func codeOf(err error) (code api.Code) {
-	var known *api.Error
-	if errors.As(err, &known) {
+	if known, is := errors.AsType[*api.Error](err); is {
 		code = known.Code
 	}
 	return code

@@ -48,18 +48,6 @@ type slotOwner struct {
 	turns  []*SlotTurn
 }
 
-// SlotTurn is a body's asking for slots.
-type SlotTurn struct {
-	e      *Engine
-	claim  *slot.Claim
-	owner  *slotOwner
-	number int64
-	place  int // in the line, as the engine said that has the table; 0: it has not
-	ready  chan struct{}
-	over   bool  // it has its slots, or is refused
-	err    error // why it is refused
-}
-
 // Acquire gives a body the slots that it asks for, and a number by which to give
 // them back; 0 if there is nothing to give back. It blocks until all are free. A
 // nil job asks from outside of any task. See worker.Source.
@@ -278,38 +266,6 @@ func (e *Engine) slotsDue(name string) {
 	e.slots.follow(e, e.slots.table.Due(name, e.now()))
 }
 
-// Ready gives what is closed when the turn has come, or can't any more.
-func (t *SlotTurn) Ready() <-chan struct{} { return t.ready }
-
-// Grant gives the number by which the slots are given back, 0 if they need not be.
-func (t *SlotTurn) Grant() (int64, error) {
-	s := &t.e.slots
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case t.err != nil:
-		return 0, t.err
-	case !t.over:
-		return 0, api.Errorf(api.ErrConflict, "", "the turn for slots of %s has not come yet", quoted(t.claim.Names))
-	case t.claim.Rate:
-		return 0, nil
-	}
-	return t.number, nil
-}
-
-// Withdraw ends the waiting, and reports whether it still did.
-func (t *SlotTurn) Withdraw() bool {
-	s := &t.e.slots
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t.over {
-		return false
-	}
-	s.leave(t)
-	s.refuse(t, api.ErrCancelled)
-	return true
-}
-
 // Release gives back slots by the number that Acquire gave, once; whoever waits
 // next has them then. See worker.Source.
 func (e *Engine) Release(job *api.Job, grant int64) {
@@ -379,31 +335,6 @@ func (s *slotState) endOwner(e *Engine, o *slotOwner, why error) {
 	s.follow(e, change)
 }
 
-// slotWait says which global limits the body of t waits for, and its place in the
-// line, 1 for the next one; in the longest of them if they are several. Called with
-// run.mu.
-func (e *Engine) slotWait(t *task) (names []string, position int, waits bool) {
-	if !t.acquires {
-		return nil, 0, false
-	}
-	e.slots.mu.Lock()
-	defer e.slots.mu.Unlock()
-	o := e.slots.owners[t]
-	if o == nil {
-		return nil, 0, false
-	}
-	for _, turn := range o.turns {
-		if !turn.over {
-			return turn.claim.Names, max(turn.place, 1), true
-		}
-	}
-	c, before := e.slots.table.Wait(&o.Owner)
-	if c == nil {
-		return nil, 0, false
-	}
-	return c.Names, before + 1, true
-}
-
 // closeSlots lets nobody outside of tasks wait any more; with all, no body either.
 func (e *Engine) closeSlots(all bool) {
 	s := &e.slots
@@ -418,7 +349,7 @@ func (e *Engine) closeSlots(all bool) {
 	}
 	s.closed = true
 	if s.shared {
-		s.refuseAll(e)
+		s.refuseAll()
 		return
 	}
 	for _, o := range s.owners {

@@ -203,7 +203,7 @@ func (e *Engine) stateGlobal() {
 
 // refuseAll lets nobody wait here any more. What is held ends with the session. Called
 // with mu.
-func (s *slotState) refuseAll(e *Engine) {
+func (s *slotState) refuseAll() {
 	for _, turn := range s.asked {
 		s.refuse(turn, api.ErrClosed)
 	}
@@ -311,8 +311,8 @@ func (s *slotState) useLevels(e *Engine, used usedOfNames) {
 func (s *slotState) levelsOf(e *Engine, names []string) usedOfNames {
 	used := make(usedOfNames)
 	for _, name := range names {
-		if clear := s.level(name); clear != 0 {
-			used[name] = usedLevel{clear, e.micros()}
+		if back := s.level(name); back != 0 {
+			used[name] = usedLevel{back, e.micros()}
 		}
 	}
 	return used

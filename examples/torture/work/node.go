@@ -24,6 +24,8 @@ const (
 	Rescue  Kind = "rescue"  // 7, after a failure for good
 	State   Kind = "state"   // x, which the pipeline's state kept meanwhile
 	Limited Kind = "limited" // x, by a task with a tag that has a limit
+	Turn    Kind = "turn"    // x, by a task with a task id that others have too
+	Slot    Kind = "slot"    // x, by a task that holds a slot of a global limit
 	Chain   Kind = "chain"   // the parts one after the other
 	Group   Kind = "group"   // the sum of the parts, each given x
 	Each    Kind = "each"    // the sum of the part for x, x+1, …, of which there are N
@@ -32,7 +34,7 @@ const (
 )
 
 var (
-	leaves = []Kind{Add, Shaky, Rescue, State, Limited}
+	leaves = []Kind{Add, Shaky, Rescue, State, Limited, Turn, Slot}
 	inner  = []Kind{Chain, Chain, Group, Group, Each, Flow, Flow, Finally}
 )
 
@@ -64,7 +66,7 @@ func (n Node) Answer(x int) (sum int) {
 	switch n.Kind {
 	case Add:
 		return x + n.N
-	case Shaky, State, Limited:
+	case Shaky, State, Limited, Turn, Slot:
 		return x
 	case Rescue:
 		return 7

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/runnel-dev/runnel"
@@ -12,11 +13,15 @@ import (
 
 // Tasks are all that the work needs.
 func Tasks() runnel.OpenOption {
-	return runnel.Register(visit, add, shaky, hopeless, rescue, hold, release, limited, numbers, sum, sweep, flow)
+	return runnel.Register(visit, add, shaky, hopeless, rescue, hold, release, limited, turn, slotted, numbers, sum, sweep, flow)
 }
 
-// Tag is that of the limited tasks.
-const Tag = "torture"
+// Tag is that of the limited tasks, and Limit the global limit of those that hold a
+// slot.
+const (
+	Tag   = "torture"
+	Limit = "torture"
+)
 
 // Book notes the bodies, once it is open.
 var Book ledger.Book
@@ -46,6 +51,19 @@ var (
 		return x, errors.Join(err, moment(ctx))
 	}, begun, ended)
 	limited = runnel.NewTask1("limited", func(ctx context.Context, x int) (int, error) { return x, moment(ctx) }, begun, ended, runnel.Tags(Tag))
+	// turn counts its bodies in the state under its task id.
+	turn = runnel.NewTask1("turn", func(ctx context.Context, x int) (int, error) {
+		n, err := runnel.Keyed[int](ctx).Get()
+		return x, errors.Join(err, moment(ctx), runnel.Keyed[int](ctx).Set(n+1))
+	}, begun, ended)
+	slotted = runnel.NewTask1("slotted", func(ctx context.Context, x int) (int, error) {
+		release, err := runnel.Acquire(ctx, Limit)
+		if err != nil {
+			return 0, err
+		}
+		defer release()
+		return x, moment(ctx)
+	}, begun, ended)
 	numbers = runnel.NewTask2("numbers", func(ctx context.Context, x, n int) ([]int, error) {
 		var list []int
 		for i := range n {
@@ -120,6 +138,10 @@ func (n Node) Pipeline(x int) runnel.Pipeline[int] {
 		return hold.Send(x).ContinueWith(release)
 	case Limited:
 		return limited.Send(x)
+	case Turn:
+		return turn.Send(x).Set(runnel.TaskID("torture " + strconv.Itoa(n.N%8)))
+	case Slot:
+		return slotted.Send(x)
 	case Chain:
 		p := n.Parts[0].Pipeline(x)
 		for _, part := range n.Parts[1:] {
