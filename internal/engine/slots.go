@@ -293,6 +293,8 @@ func (s *slotState) leave(turn *SlotTurn) {
 	s.follow(turn.e, s.table.Leave(turn.claim, turn.e.now()))
 }
 
+var errBodyEnded = api.Errorf(api.ErrConflict, "", "the task's body has ended")
+
 // endSlots takes everything from the body of t, which has ended or was given up.
 // Called with run.mu.
 func (t *task) endSlots() {
@@ -309,7 +311,7 @@ func (t *task) endSlots() {
 		return
 	}
 	delete(s.owners, t)
-	s.endOwner(e, o, api.Errorf(api.ErrConflict, "", "the task's body has ended"))
+	s.endOwner(e, o, errBodyEnded)
 }
 
 // endOwner takes everything from a body, which is told why if it waits. Called with
