@@ -51,7 +51,7 @@ func (p *Instance) data() string { return filepath.Join(p.dir, "data") }
 func (p *Instance) run(program string, args ...string) {
 	p.tb.Helper()
 	if out, err := p.try(program, args...); err != nil {
-		log, _ := os.ReadFile(filepath.Join(p.dir, "log")) //nolint:gosec // of a test
+		log, _ := os.ReadFile(filepath.Join(p.dir, "log"))
 		p.tb.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, log)
 	}
 }
@@ -86,7 +86,7 @@ func (p *Instance) Set(lines ...string) {
 
 func (p *Instance) add(name string, lines ...string) {
 	p.tb.Helper()
-	file, err := os.OpenFile(filepath.Join(p.data(), name), os.O_APPEND|os.O_WRONLY, 0)
+	file, err := os.OpenFile(filepath.Join(p.data(), name), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // of a test
 	if err == nil {
 		_, err = file.WriteString(strings.Join(lines, "\n") + "\n")
 	}
