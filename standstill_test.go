@@ -37,7 +37,7 @@ func linger(d time.Duration, note func(key string)) runnel.Task1[int, int] {
 
 func worksAsChild(t *testing.T, dsn string) {
 	t.Helper()
-	task := linger(50*time.Millisecond, func(key string) { fmt.Fprintln(os.Stdout, "body " + key) })
+	task := linger(50*time.Millisecond, func(key string) { fmt.Fprintln(os.Stdout, "body "+key) })
 	eng := process(t, dsn, runnel.Register(task), runnel.Concurrency(8), runnel.LogTo(slog.New(slog.NewTextHandler(os.Stdout, nil))))
 	runs, err := eng.SubmitAll(t.Context(), func(yield func(runnel.Runnable[int]) bool) {
 		for i := range 8 {
@@ -48,12 +48,12 @@ func worksAsChild(t *testing.T, dsn string) {
 	})
 	do(t, err)
 	for _, run := range runs {
-		fmt.Fprintln(os.Stdout, "run " + run.ID())
+		fmt.Fprintln(os.Stdout, "run "+run.ID())
 	}
 	h := turns(t, eng, "given up", func(h api.Health) bool { return h.Restarts == 1 && h.Late > 0 && len(h.Processes) == 2 && isBack(h) })
 	text, err := json.Marshal(h)
 	do(t, err)
-	fmt.Fprintln(os.Stdout, "health " + string(text))
+	fmt.Fprintln(os.Stdout, "health "+string(text))
 }
 
 const lingering = 12 // steps of a run
