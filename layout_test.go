@@ -33,6 +33,7 @@ var mayImport = map[string]string{
 	"internal/lifecycle":       "api",
 	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",
+	"internal/roll":            "",
 	"internal/schedule":        "api",
 	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
 	"internal/slot":            "internal/roll",
