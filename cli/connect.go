@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -110,8 +111,12 @@ func (env *Env) connect(ctx context.Context, why purpose) (*httpapi.Client, erro
 		}
 		return err
 	})
-	// The address is never called.
-	return httpapi.NewClient("http://in.process", httpapi.ClientOptions{Transport: inProcess{eng.Handler()}})
+	// The address is never called. With a token, which only this process knows, the
+	// handler keeps tokens.
+	secret := rand.Text()
+	return httpapi.NewClient("http://in.process", httpapi.ClientOptions{
+		Transport: inProcess{eng.Handler(runnel.RequireToken(secret))}, Token: secret,
+	})
 }
 
 // closeTime is how long bodies are waited for at the end of a command.

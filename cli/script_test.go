@@ -74,9 +74,17 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "masked": masked, "serve": serve, "answer": answerFile, "pty": onTerminal,
+			"exits": exits, "until": until, "masked": masked, "serve": serve, "answer": answerFile, "pty": onTerminal, "withtoken": withToken,
 		},
 	})
+}
+
+// withToken has the commands that follow show the secret in a file: withtoken FILE
+func withToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: withtoken FILE")
+	}
+	ts.Setenv("RUNNEL_TOKEN", strings.TrimSpace(ts.ReadFile(args[0])))
 }
 
 // exits runs a command and wants an exit code: exits CODE COMMAND…

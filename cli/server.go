@@ -20,7 +20,12 @@ type serving struct {
 	listen   string
 	readOnly bool
 	workers  int
-	drain    time.Duration
+	// Who comes in, and how.
+	tokens    bool
+	tokenFile string
+	cert, key string
+	proxied   bool
+	drain     time.Duration
 }
 
 func (s *serving) flags(c *cobra.Command) {
@@ -37,7 +42,9 @@ func newServerCmd(env *Env) *cobra.Command {
 of this program. SIGTERM or an interrupt ends it: no body begins any more, and
 those that run are waited for.
 
-Nobody is asked who they are, so it listens on loopback only.`,
+Nobody is asked who they are unless --require-token or --token-file is given. Where
+other machines can reach it, it must ask, and over TLS: --tls-cert and --tls-key, or
+--behind-proxy if a proxy before it does that.`,
 		Example: "  runnel server --db sqlite:flows.db\n  runnel server --db postgres://localhost/flows --workers 0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := env.place()
@@ -51,6 +58,11 @@ Nobody is asked who they are, so it listens on loopback only.`,
 		},
 	}
 	s.flags(c)
+	c.Flags().BoolVar(&s.tokens, "require-token", false, "let in only who shows a token; see: runnel token")
+	c.Flags().StringVar(&s.tokenFile, "token-file", "", "`file` with the secret of an admin's token beside those in the database; implies --require-token")
+	c.Flags().StringVar(&s.cert, "tls-cert", "", "`file` with the certificate; PEM")
+	c.Flags().StringVar(&s.key, "tls-key", "", "`file` with its key; PEM")
+	c.Flags().BoolVar(&s.proxied, "behind-proxy", false, "a proxy before this server speaks TLS")
 	c.Flags().BoolVar(&s.readOnly, "read-only", false, "refuse whatever would change something")
 	return c
 }
@@ -69,7 +81,8 @@ func newDevCmd(env *Env) *cobra.Command {
 const headerTime = 10 * time.Second
 
 func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
-	if err := onLoopback(s.listen); err != nil {
+	options, err := s.options()
+	if err != nil {
 		return err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
@@ -88,14 +101,16 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	var options []runnel.HandlerOption
-	if s.readOnly {
-		options = append(options, runnel.ReadOnly())
-	}
 	srv := &http.Server{Handler: eng.Handler(options...), ReadHeaderTimeout: headerTime}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
-	env.greet("http://"+listener.Addr().String(), dsn, len(eng.Tasks()))
+	scheme := "http://"
+	if s.cert != "" {
+		scheme = "https://"
+		go func() { failed <- srv.ServeTLS(listener, s.cert, s.key) }()
+	} else {
+		go func() { failed <- srv.Serve(listener) }()
+	}
+	env.greet(scheme+listener.Addr().String(), dsn, len(eng.Tasks()))
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -138,17 +153,4 @@ func shown(dsn string) string {
 		return dsn
 	}
 	return ""
-}
-
-// onLoopback refuses an address that others can reach.
-func onLoopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return usagef("--listen %s: want HOST:PORT", address)
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return hinted(usagef("--listen %s can be reached from other machines, and this server does not ask anybody who they are", address),
-		"listen on 127.0.0.1, and let a proxy that does ask pass requests on to it")
 }

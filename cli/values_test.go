@@ -114,14 +114,31 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// TestAddressOffLoopbackIsRefused: where other machines can reach it a server asks who
+// comes, and not in the clear.
 func TestAddressOffLoopbackIsRefused(t *testing.T) {
-	for address, ok := range map[string]bool{
+	for address, near := range map[string]bool{
 		"127.0.0.1:0": true, "localhost:80": true, "[::1]:80": true, "0.0.0.0:80": false, ":80": false, "[::]:80": false,
-		"192.168.0.1:80": false, "example.com:80": false, "127.0.0.1": false,
+		"192.168.0.1:80": false, "example.com:80": false,
 	} {
-		if err := onLoopback(address); (err == nil) != ok {
-			t.Errorf("onLoopback(%q) = %v, want ok %t", address, err, ok)
+		for _, c := range []struct {
+			s  serving
+			ok bool
+		}{
+			{serving{}, near},
+			{serving{proxied: true}, near},
+			{serving{tokens: true}, near},
+			{serving{tokens: true, proxied: true}, true},
+			{serving{tokenFile: "f", cert: "c", key: "k"}, true},
+		} {
+			c.s.listen = address
+			if err := c.s.admits(); (err == nil) != c.ok {
+				t.Errorf("%+v: %v, want ok %t", c.s, err, c.ok)
+			}
 		}
+	}
+	if err := (&serving{listen: "127.0.0.1"}).admits(); err == nil {
+		t.Error("an address without a port was taken")
 	}
 }
 

@@ -56,11 +56,13 @@ func (a *routes) serve(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		if err != nil {
 			no = a.asProblem(r.Context(), err)
 		}
+		if as != nil {
+			r = as
+		}
 		if no != nil {
 			writeProblem(w, r, no)
 			return r
 		}
-		r = as
 	}
 	if a.opts.ReadOnly && writes(r.Method) {
 		writeProblem(w, r, problem(http.StatusForbidden, CodeForbidden, "this server is read-only"))
@@ -71,7 +73,7 @@ func (a *routes) serve(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		a.unknown(w, r, h)
 		return r
 	}
-	mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, remoteIP(r))))
+	mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, peerOf(r))))
 	return r
 }
 

@@ -177,7 +177,8 @@ func need(r *http.Request) Role {
 	return ReadOnlyRole
 }
 
-// admit gives the request as that of who sent it, or a problem.
+// admit gives the request as that of who sent it, nil if nobody says, and a problem if
+// it may not go on.
 func (g *guard) admit(r *http.Request) (*http.Request, *Problem, error) {
 	if slices.Contains(open, r.URL.Path) {
 		return r, nil, nil
@@ -190,10 +191,12 @@ func (g *guard) admit(r *http.Request) (*http.Request, *Problem, error) {
 		no := problem(http.StatusUnauthorized, CodeUnauthorized, "a token is needed: send it as Authorization: Bearer TOKEN; `runnel token create` makes one")
 		no.header = http.Header{"WWW-Authenticate": {`Bearer realm="runnel"`}}
 		return nil, no, nil
-	case !p.role.may(need(r)) && (p.role != Admin || need(r) != Worker):
-		return nil, problem(http.StatusForbidden, CodeForbidden, "the token "+p.name+" is "+string(p.role)+"; this needs "+string(need(r))), nil
 	}
-	return r.WithContext(context.WithValue(r.Context(), principalKey{}, p)), nil, nil
+	as := r.WithContext(context.WithValue(r.Context(), principalKey{}, p))
+	if !p.role.may(need(r)) && (p.role != Admin || need(r) != Worker) {
+		return as, problem(http.StatusForbidden, CodeForbidden, "the token "+p.name+" is "+string(p.role)+"; this needs "+string(need(r))), nil
+	}
+	return as, nil, nil
 }
 
 // remoteIP is where a request comes from.

@@ -23,8 +23,6 @@ type Options struct {
 	MaxBody int64
 	// Auth says who may come in; nil: everybody, as admin.
 	Auth *Auth
-	// Secure marks cookies to go over TLS only.
-	Secure bool
 	// ReadOnly refuses what changes something.
 	ReadOnly bool
 	// Heartbeat is how often an event stream without events says that it lives.

@@ -109,7 +109,17 @@ type Me struct {
 	Role Role   `json:"role" enum:"read-only,operator,admin,worker"`
 }
 
+// peer is where a request comes from, and whether over TLS, by this server or a proxy.
+type peer struct {
+	ip  string
+	tls bool
+}
+
 type peerKey struct{}
+
+func peerOf(r *http.Request) peer {
+	return peer{ip: remoteIP(r), tls: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"}
+}
 
 func (a *routes) loginRoutes(api huma.API) {
 	const group = "tokens"
@@ -122,8 +132,8 @@ func (a *routes) login(ctx context.Context, in *loginInput) (*loginOutput, error
 	if a.guard == nil {
 		return &loginOutput{Body: everybody}, nil
 	}
-	peer, _ := ctx.Value(peerKey{}).(string)
-	if !a.guard.attempts.allow(peer, a.now()) {
+	from, _ := ctx.Value(peerKey{}).(peer)
+	if !a.guard.attempts.allow(from.ip, a.now()) {
 		p := problem(http.StatusTooManyRequests, CodeTooMany, "too many attempts to log in; wait a minute")
 		p.header = http.Header{"Retry-After": {"60"}}
 		return nil, p
@@ -133,25 +143,26 @@ func (a *routes) login(ctx context.Context, in *loginInput) (*loginOutput, error
 		return nil, err
 	}
 	if !ok || who.role == Worker {
-		a.guard.attempts.fail(peer)
+		a.guard.attempts.fail(from.ip)
 		return nil, problem(http.StatusUnauthorized, CodeUnauthorized, "this token is not known, or has expired, or is a worker's")
 	}
 	cookie := a.guard.sessions.add(in.Body.Token, a.now())
-	return &loginOutput{Cookie: a.cookie(cookie, int(sessionTime/time.Second)), Body: Me{Name: who.name, Role: who.role}}, nil
+	return &loginOutput{Cookie: cookieOf(cookie, int(sessionTime/time.Second), from.tls), Body: Me{Name: who.name, Role: who.role}}, nil
 }
 
-func (a *routes) cookie(value string, age int) http.Cookie {
+func cookieOf(value string, age int, secure bool) http.Cookie {
 	return http.Cookie{ //nolint:gosec // Secure is as the server is told: on loopback there is no TLS
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: age,
-		HttpOnly: true, Secure: a.opts.Secure, SameSite: http.SameSiteLaxMode,
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	}
 }
 
-func (a *routes) logout(_ context.Context, in *logoutInput) (*logoutOutput, error) {
+func (a *routes) logout(ctx context.Context, in *logoutInput) (*logoutOutput, error) {
+	from, _ := ctx.Value(peerKey{}).(peer)
 	if a.guard != nil {
 		a.guard.sessions.remove(in.Session)
 	}
-	return &logoutOutput{Cookie: a.cookie("", -1)}, nil
+	return &logoutOutput{Cookie: cookieOf("", -1, from.tls)}, nil
 }
 
 // everybody is who asks where nobody is asked.
