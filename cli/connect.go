@@ -95,10 +95,6 @@ func (env *Env) connect(ctx context.Context, why purpose) (*httpapi.Client, erro
 	if err != nil {
 		return nil, err
 	}
-	if why == work && len(eng.Tasks()) == 0 && alone(at.DB) {
-		return nil, hinted(usagef("nobody would run it: this program has no tasks, and nobody else can open %s meanwhile", at.DB),
-			"use the program that registers the tasks, or --server URL")
-	}
 	env.closing = append(env.closing, func() error {
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
@@ -111,11 +107,15 @@ func (env *Env) connect(ctx context.Context, why purpose) (*httpapi.Client, erro
 		}
 		return err
 	})
+	if why == work && len(eng.Tasks()) == 0 && alone(at.DB) {
+		return nil, hinted(usagef("nobody would run it: this program has no tasks, and nobody else can open %s meanwhile", at.DB),
+			"use the program that registers the tasks, or --server URL")
+	}
 	// The address is never called. With a token, which only this process knows, the
 	// handler keeps tokens.
 	secret := rand.Text()
 	return httpapi.NewClient("http://in.process", httpapi.ClientOptions{
-		Transport: inProcess{eng.Handler(runnel.RequireToken(secret))}, Token: secret,
+		Token: secret, Transport: inProcess{eng.Handler(runnel.RequireToken(secret))},
 	})
 }
 

@@ -96,6 +96,9 @@ func (env *Env) report(ctx context.Context, cmd *cobra.Command, err error) int {
 	if exit == exitInterrupted {
 		return exit
 	}
+	if exit == exitTimeout && errors.Is(context.Cause(cmd.Context()), errTimeout) {
+		err = errTimeout // whatever noticed it first
+	}
 	if hint == "" {
 		hint = hintOf(exit, cmd)
 	}

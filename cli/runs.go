@@ -58,7 +58,7 @@ var runTable = table[api.Run]{
 // choice is the flags that choose runs.
 type choice struct {
 	states       []string
-	name         string
+	name, filter string
 	since, until string
 }
 
@@ -90,16 +90,16 @@ func (ch *choice) check(env *Env) (since, until time.Time, empty bool, err error
 		return since, until, false, err
 	}
 	until, err = env.moment(ch.until)
-	return since, until, len(ch.states) == 0 && ch.name == "" && since.IsZero() && until.IsZero(), err
+	return since, until, len(ch.states) == 0 && ch.name == "" && ch.filter == "" && since.IsZero() && until.IsZero(), err
 }
 
 func newRunLsCmd(env *Env) *cobra.Command {
 	var ch choice
 	var limit int
 	c := &cobra.Command{
-		Use: "ls", Short: "List runs, newest first", Args: none,
-		Example: "  runnel run ls --state failed,crashed --since yesterday\n  runnel run ls -o json --limit 0",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "ls [FILTER…]", Short: "List runs, newest first",
+		Example: "  runnel run ls state:failed,crashed 'duration:>10m'\n  runnel run ls --state failed,crashed --since yesterday\n  runnel run ls -o json --limit 0",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			since, until, _, err := ch.check(env)
 			if err != nil {
 				return err
@@ -113,6 +113,7 @@ func newRunLsCmd(env *Env) *cobra.Command {
 				q.Add("state", s)
 			}
 			setIf(q, "name", ch.name)
+			setIf(q, "q", strings.Join(args, " "))
 			setTime(q, "since", since)
 			setTime(q, "until", until)
 			return printList(env, runTable, pages(cmd.Context(), c, "/runs", q, limit))

@@ -29,7 +29,7 @@ type asked struct {
 func newVerbCmd(env *Env, v verb) *cobra.Command {
 	var a asked
 	c := &cobra.Command{
-		Use: v.name + " RUN… | --state S …", Short: v.short, ValidArgsFunction: env.completeRuns,
+		Use: v.name + " RUN… | --filter Q | --state S …", Short: v.short, ValidArgsFunction: env.completeRuns,
 		Long: v.short + `.
 
 Without RUN the flags choose runs, and the command asks before it begins. It
@@ -37,6 +37,7 @@ exits with 8 if some of the runs did not allow it.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return env.act(cmd.Context(), v, &a, args) },
 	}
 	a.flags(c)
+	c.Flags().StringVar(&a.filter, "filter", "", "that this `text` chooses, see: runnel help filters")
 	c.Flags().StringVar(&a.reason, "reason", "", "`text` for the log, with several runs")
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "only say which runs they would be")
 	return c
@@ -50,7 +51,7 @@ func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error 
 	case len(args) > 0 && !empty:
 		return usagef("give runs, or the flags that choose runs, not both")
 	case len(args) == 0 && empty:
-		return usagef("which runs? Give RUN, or --state, --name, --since, --until")
+		return usagef("which runs? Give RUN, or --filter, --state, --name, --since, --until")
 	}
 	c, err := env.connect(ctx, look)
 	if err != nil {
@@ -59,7 +60,7 @@ func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error 
 	if len(args) == 1 && !a.dryRun && a.reason == "" {
 		return env.actOnOne(ctx, c, v, args[0])
 	}
-	r := httpapi.OperationRequest{Action: v.name, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
+	r := httpapi.OperationRequest{Action: v.name, Q: a.filter, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
 	for _, text := range args {
 		id, err := runID(ctx, c, text)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,17 +51,46 @@ var (
 
 var update = flag.Bool("update", false, "write docs/cli.md, and what the scripts compare with")
 
+// programs are one with tasks, and one without. Scripts run them in the process of the
+// test; the one with tasks runs in one of its own under the name of process.
+var programs = map[string][]runnel.OpenOption{
+	"runnel": {runnel.Register(double, fails, echo, asks, kept, held, pair)},
+	"stock":  nil,
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		// One program with tasks, and one without.
-		"runnel": func() { cli.Main(runnel.Register(double, fails, echo, asks, kept, held, pair)) },
-		"stock":  func() { cli.Main() },
-	})
+	testscript.Main(m, map[string]func(){"process": func() { cli.Main(programs["runnel"]...) }})
+}
+
+// oneByOne runs scripts one after the other: a process that is started holds what this
+// process has open for a moment, and so the lock of a database that is closed meanwhile.
+type oneByOne struct{ *testing.T }
+
+func (o oneByOne) Parallel()     {}
+func (o oneByOne) Verbose() bool { return testing.Verbose() }
+func (o oneByOne) Run(name string, f func(testscript.T)) {
+	o.T.Run(name, func(t *testing.T) { f(oneByOne{t}) })
+}
+
+// here runs a program in this process, and gives its exit code.
+func here(ts *testscript.TestScript, args []string) int {
+	env := &cli.Env{
+		In: strings.NewReader(""), Out: ts.Stdout(), Err: ts.Stderr(), Now: time.Now, Getenv: ts.Getenv, Options: programs[args[0]],
+	}
+	return cli.Run(context.Background(), env, args[1:])
+}
+
+// inProcess is here as a command of scripts.
+func inProcess(name string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if code := here(ts, append([]string{name}, args...)); (code == 0) == neg {
+			ts.Fatalf("%s %s exits with %d", name, strings.Join(args, " "), code)
+		}
+	}
 }
 
 func TestScripts(t *testing.T) {
-	t.Parallel()
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(oneByOne{t}, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -74,17 +102,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "masked": masked, "serve": serve, "answer": answerFile, "pty": onTerminal, "withtoken": withToken,
+			"runnel": inProcess("runnel"), "stock": inProcess("stock"), "exits": exits, "until": until, "masked": masked, "serve": serveFor(t), "answer": answerFile, "tokenfrom": tokenFrom, "pty": onTerminal,
 		},
 	})
-}
-
-// withToken has the commands that follow show the secret in a file: withtoken FILE
-func withToken(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: withtoken FILE")
-	}
-	ts.Setenv("RUNNEL_TOKEN", strings.TrimSpace(ts.ReadFile(args[0])))
 }
 
 // exits runs a command and wants an exit code: exits CODE COMMAND…
@@ -92,14 +112,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND…")
 	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := "0"
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		code = strings.TrimPrefix(exit.Error(), "exit status ")
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if code != args[0] {
+	if code := strconv.Itoa(here(ts, args[1:])); code != args[0] {
 		ts.Fatalf("%s exits with %s, want %s", strings.Join(args[1:], " "), code, args[0])
 	}
 }
@@ -113,8 +126,10 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for range 1500 {
-		_ = ts.Exec(args[1], args[2:]...) // its output tells
-		if want.MatchString(ts.ReadFile("stdout")) {
+		var out bytes.Buffer
+		env := &cli.Env{In: strings.NewReader(""), Out: &out, Err: &out, Now: time.Now, Getenv: ts.Getenv, Options: programs[args[1]]}
+		cli.Run(context.Background(), env, args[2:]) // its output tells
+		if want.MatchString(out.String()) {
 			return
 		}
 		<-tick.C
@@ -150,22 +165,27 @@ func masked(ts *testscript.TestScript, neg bool, args []string) {
 
 // serve starts a server in the background, waits until it listens, and puts its
 // address into RUNNEL_SERVER: serve COMMAND…
-func serve(ts *testscript.TestScript, neg bool, args []string) {
+func serveFor(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) { serve(t, ts, neg, args) }
+}
+
+func serve(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: serve COMMAND…")
 	}
 	out := &firstLine{found: make(chan string, 1)}
+	var complaints bytes.Buffer
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "RUNNEL_DB="+ts.Getenv("RUNNEL_DB"))
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Stdout, cmd.Stderr = out, io.Discard
+	cmd.Stdout, cmd.Stderr = out, &complaints
 	ts.Check(cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	ts.Defer(func() {
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
 		if err := <-ended; err != nil {
-			ts.Fatalf("the server ended with %v", err)
+			t.Errorf("the server ended with %v: %s", err, &complaints)
 		}
 	})
 	select {
@@ -195,12 +215,20 @@ func (f *firstLine) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// tokenFrom puts a token that was printed into RUNNEL_TOKEN: tokenfrom stdout
+func tokenFrom(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tokenfrom stdout")
+	}
+	ts.Setenv("RUNNEL_TOKEN", strings.TrimSpace(ts.ReadFile(args[0])))
+}
+
 // answerFile is runnel task send with the token in a file: answer FILE ARG…
 func answerFile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: answer FILE ARG…")
 	}
-	ts.Check(ts.Exec("runnel", append([]string{"task", "send", ts.ReadFile(args[0])}, args[1:]...)...))
+	inProcess("runnel")(ts, false, append([]string{"task", "send", ts.ReadFile(args[0])}, args[1:]...))
 }
 
 // onTerminal runs a command on a terminal of its own and wants an exit code. What is

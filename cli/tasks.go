@@ -48,9 +48,9 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 	var in, tags, anyTag []string
 	var limit int
 	c := &cobra.Command{
-		Use: "ls", Short: "List task runs, of a run or of all", Args: none,
+		Use: "ls [FILTER…]", Short: "List task runs, of a run or of all",
 		Example: "  runnel task ls --run @last\n  runnel task ls --state failed --tag db",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ch := choice{states: in}
 			if _, _, _, err := ch.check(env); err != nil {
 				return err
@@ -66,6 +66,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 				}
 			}
 			setIf(q, "task", task)
+			setIf(q, "q", strings.Join(args, " "))
 			path := "/tasks"
 			if run != "" {
 				id, err := runID(cmd.Context(), c, run)

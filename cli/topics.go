@@ -63,7 +63,11 @@ const exitCodesText = `Exit codes:
 
 const filtersText = `How runs and task runs are chosen:
 
-Flags choose runs: --state failed,crashed  --name etl  --since 2h  --until 2026-11-01.
+A filter is words that must all fit: state:failed,crashed name:etl duration:>30s
+-tag:slow since:24h. run ls and task ls take it as it is, cancel and the others
+as --filter. docs/filters.md has all of it.
+
+Flags do the same without quotes: --state failed,crashed  --name etl  --since 2h  --until 2026-11-01.
 All that are given must fit; of several states one. Task runs have --run, --task,
 --state, --tag (all of them) and --any-tag (one of them).
 

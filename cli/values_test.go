@@ -108,7 +108,9 @@ func TestExitCodes(t *testing.T) {
 	} {
 		env := people()
 		env.started = true
-		if got := env.report(t.Context(), newRootCmd(env), c.err); got != c.want {
+		root := newRootCmd(env)
+		root.SetContext(t.Context())
+		if got := env.report(t.Context(), root, c.err); got != c.want {
 			t.Errorf("%v exits with %d, want %d", c.err, got, c.want)
 		}
 	}

@@ -46,7 +46,12 @@ func newHub(ctx context.Context, svc func() Service) *hub {
 	return &hub{ctx: ctx, svc: svc, clients: map[*client]bool{}}
 }
 
-func (h *hub) wait() { h.heard.Wait() }
+// wait waits for the hearing to end, once the context has.
+func (h *hub) wait() {
+	h.mu.Lock()   // whoever joins after this sees that the context has ended
+	h.mu.Unlock() //nolint:staticcheck // nothing is to be guarded
+	h.heard.Wait()
+}
 
 // join adds a stream. What happened since the event that it saw last comes first; if
 // that is not known any more, it is told to begin anew.
