@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
@@ -12,7 +13,7 @@ import (
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
-// completeTime is how long the shell waits for names.
+// completeTime is how long the shell waits for names, unless Env says otherwise.
 const completeTime = 300 * time.Millisecond
 
 // completeNames completes with what a list has now. It is silent about whatever goes
@@ -20,7 +21,7 @@ const completeTime = 300 * time.Millisecond
 func (env *Env) completeNames(list func(context.Context, *httpapi.Client) iter.Seq2[json.RawMessage, error], fields ...string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		const only = cobra.ShellCompDirectiveNoFileComp
-		ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
+		ctx, cancel := context.WithTimeout(cmd.Context(), cmp.Or(env.CompleteTime, completeTime))
 		defer cancel()
 		if env.prepare() != nil {
 			return nil, only

@@ -23,6 +23,8 @@ type Env struct {
 	Getenv   func(string) string
 	// Options are those that an engine in this process is opened with.
 	Options []runnel.OpenOption
+	// CompleteTime is how long the shell waits for names. Default 300 ms.
+	CompleteTime time.Duration
 
 	flags   flags
 	printer printer
