@@ -2,6 +2,8 @@ package lifecycle_test
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +32,38 @@ func TestControl(t *testing.T) {
 				t.Errorf("%s of %s gives %s, %v; want %s", action, from, to, err, leads[i])
 			}
 		}
+	}
+}
+
+// What the documentation shows is what is decided.
+func TestControlIsDocumented(t *testing.T) {
+	states := []api.State{api.Running, api.Paused, api.Cancelling, api.Completed, api.Failed, api.Cancelled}
+	var table strings.Builder
+	row := func(name string, cell func(api.State) string) {
+		table.WriteString("| " + name)
+		for _, s := range states {
+			table.WriteString(" | " + cell(s))
+		}
+		table.WriteString(" |\n")
+	}
+	row("", api.State.String)
+	table.WriteString("|---" + strings.Repeat("|---", len(states)) + "|\n")
+	for _, action := range []lifecycle.Action{lifecycle.Pause, lifecycle.Resume, lifecycle.Cancel, lifecycle.Retried} {
+		row(string(action), func(from api.State) string {
+			to, err := lifecycle.Control(action, from)
+			if err != nil {
+				return "–"
+			}
+			return to.String()
+		})
+	}
+	want := strings.Replace(table.String(), "|  |", "| |", 1)
+	doc, err := os.ReadFile("../../docs/states.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(doc), "\n"+want+"\n") {
+		t.Errorf("docs/states.md lacks this table:\n%s", want)
 	}
 }
 
