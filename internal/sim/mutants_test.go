@@ -38,6 +38,8 @@ const (
 	slotTests     = "./internal/slot"
 	keyTests      = "./internal/store/postgres"
 	crowdTests    = "the crowd" // of the simulation
+	flightTests   = "./internal/flight"
+	clusterTests  = "./internal/cluster"
 )
 
 var mutants = []mutant{
@@ -353,6 +355,34 @@ var mutants = []mutant{
 		"internal/engine/engine.go",
 		"e.loops.Go(e.letGo)", "_ = e.letGo",
 	}}},
+	{"turns given before all have stated theirs", flightTests, []edit{{
+		"internal/flight/lead.go",
+		"if !t.leads || !t.call.Ends(sessions) {", "if t.call.Ends(sessions); !t.leads || !t.away {",
+	}}},
+	{"what is under a key handed on past another process", flightTests, []edit{{
+		"internal/flight/table.go",
+		"if !foreign(c) {", "if c != nil {",
+	}}},
+	{"state under a task id not read after another process", engineTests, []edit{{
+		"internal/engine/keyed.go",
+		"c != nil && c.Knows {", "c != nil && (c.Knows || c.Key != \"\") {",
+	}}},
+	{"slots given before all have stated theirs", slotTests, []edit{{
+		"internal/slot/kept.go",
+		"case !k.Settled():", "case c.Owner == nil:",
+	}}},
+	{"used rates forgotten with the keeper", engineTests, []edit{{
+		"internal/engine/slots_shared.go",
+		"if known && x.At", "if known && e == nil && x.At",
+	}}},
+	{"turns kept by who is not the keeper any more", engineTests, []edit{{
+		"internal/engine/turns.go",
+		"\t\tx.keeper = 0\n\t}\n\tx.table.Follow()\n", "\t\tx.keeper = 0\n\t}\n",
+	}}},
+	{"who has just joined can't be asked", clusterTests, []edit{{
+		"internal/cluster/request.go",
+		"if !n.mayLive(to) {", "if !lives(n.Live(), to) {",
+	}}},
 	{"record changed that is not as expected", memoryTests, []edit{{
 		"internal/store/memory/records.go",
 		"if w.Check && (", "if w.Check && s == nil && (",
@@ -439,7 +469,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests, keyTests, crowdTests} {
+	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests, keyTests, crowdTests, flightTests, clusterTests} {
 		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
 			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
 		}
@@ -513,7 +543,7 @@ func child(t *testing.T, root, by, overlay string, seeds int) (string, error) {
 	if by == keyTests {
 		args = append(args, "-run=TestRandom")
 	}
-	if by == limitTests || by == slotTests || by == keyTests {
+	if by == limitTests || by == slotTests || by == keyTests || by == flightTests {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's
 	}
 	cmd := exec.CommandContext(t.Context(), "go", args...)
