@@ -91,8 +91,13 @@ func inProcess(name string) func(*testscript.TestScript, bool, []string) {
 }
 
 func TestScripts(t *testing.T) {
+	dir := "testdata/script"
+	if quick != nil {
+		dir = ""
+	}
 	testscript.RunT(oneByOne{t}, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
+		Files:               quick,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
