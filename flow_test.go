@@ -389,6 +389,13 @@ func TestFlowRetries(t *testing.T) {
 	wants(t, "bodies of good", count("good")-1, 1)
 	wants(t, "bodies of flaky", count("flaky")-1, 3)
 	wants(t, "bodies of the flow", count("flow")-1, 3)
+	// The history of a call that was made anew is that of all task runs of its name.
+	states := map[string][]api.State{}
+	for row, err := range eng.TaskRuns(t.Context(), api.TaskRunFilter{Run: run.ID(), Task: "step"}) {
+		do(t, err)
+		states[row.Name] = append(states[row.Name], row.State)
+	}
+	wants(t, "task runs by name", states, map[string][]api.State{"step-0": {api.Completed}, "step-1": {api.Failed, api.Failed, api.Completed}})
 }
 
 func TestFlowOutcome(t *testing.T) {

@@ -55,6 +55,11 @@ type Waiting struct {
 	// and the children of its groups that have not begun, by what they wait for.
 	Running int                 `json:"running,omitempty"`
 	Counts  map[WaitingKind]int `json:"counts,omitempty"`
+	// Of is how many task runs, calls that wait for others, and groups a run has in
+	// progress, if they are too many to look at them all: then Running and Counts are
+	// those of Seen of them. Both are 0 if all were looked at.
+	Seen int `json:"seen,omitempty"`
+	Of   int `json:"of,omitempty"`
 }
 
 // WaitingSlot is a tag of which a task run has no slot yet.
@@ -173,5 +178,9 @@ func (w Waiting) summary() string {
 		}
 		parts = append(parts, part)
 	}
-	return "waits for its task runs: " + strings.Join(parts, ", ")
+	text := "waits for its task runs: " + strings.Join(parts, ", ")
+	if w.Of > 0 {
+		text += fmt.Sprintf(", among %d of %d that are in progress", w.Seen, w.Of)
+	}
+	return text
 }

@@ -53,6 +53,10 @@ func TestWaitingText(t *testing.T) {
 			api.Waiting{Kind: api.WaitsForTaskRuns, Running: 2, Counts: map[api.WaitingKind]int{api.WaitsForSlots: 3, api.WaitsForParallelism: 90}},
 			"waits for its task runs: 2 running, 90 waiting for parallelism, 3 waiting for slots",
 		},
+		{
+			api.Waiting{Kind: api.WaitsForTaskRuns, Running: 4, Counts: map[api.WaitingKind]int{api.WaitsForSlots: 996}, Seen: 1000, Of: 20000},
+			"waits for its task runs: 4 running, 996 waiting for slots, among 1000 of 20000 that are in progress",
+		},
 	} {
 		got := c.w.String()
 		if got != c.want || strings.Contains(got, "\n") {

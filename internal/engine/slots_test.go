@@ -17,12 +17,12 @@ import (
 // slotRig is an engine that is driven by hand, on a clock that is.
 type slotRig struct {
 	*Engine
-	t     *testing.T
+	t     testing.TB
 	store store.Store
 	clock time.Time
 }
 
-func newSlotRig(t *testing.T, db store.Store, clock time.Time) *slotRig {
+func newSlotRig(t testing.TB, db store.Store, clock time.Time) *slotRig {
 	t.Helper()
 	r := &slotRig{t: t, store: db, clock: clock}
 	e, err := New(t.Context(), Config{

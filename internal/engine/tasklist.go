@@ -9,7 +9,8 @@ import (
 // no memory. While they are few, one is found by walking them; once somebody has
 // looked for one of many, they hang on buckets by their numbers as well.
 type taskList struct {
-	first   *task
+	first   *task // the newest
+	last    *task
 	n       int
 	buckets []*task // a power of two of them; nil until they are needed
 }
@@ -25,6 +26,8 @@ func (l *taskList) add(t *task) {
 	t.next = l.first
 	if l.first != nil {
 		l.first.prev = t
+	} else {
+		l.last = t
 	}
 	l.first = t
 	l.n++
@@ -68,6 +71,8 @@ func (l *taskList) remove(t *task) {
 	}
 	if t.next != nil {
 		t.next.prev = t.prev
+	} else {
+		l.last = t.prev
 	}
 	if l.buckets != nil {
 		at := l.bucket(t.seq)
@@ -108,6 +113,23 @@ func (l *taskList) all() iter.Seq[*task] {
 				return
 			}
 			t = next
+		}
+	}
+}
+
+// some is all if they are no more than so many; else half as many of the oldest,
+// and of the newest.
+func (l *taskList) some(most int) iter.Seq[*task] {
+	if l.n <= most {
+		return l.all()
+	}
+	return func(yield func(*task) bool) {
+		oldest, newest := l.last, l.first
+		for range most / 2 {
+			if !yield(oldest) || !yield(newest) {
+				return
+			}
+			oldest, newest = oldest.prev, newest.next
 		}
 	}
 }

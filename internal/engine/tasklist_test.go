@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -59,8 +60,35 @@ func TestLiveTasksAreFoundByNumber(t *testing.T) {
 		for _, task := range live {
 			l.remove(task)
 		}
-		if l.first != nil || l.n != 0 {
+		if l.first != nil || l.last != nil || l.n != 0 {
 			t.Errorf("stride %d: %d left", stride, l.n)
+		}
+	}
+}
+
+// Of many some are given: the oldest, and the newest.
+func TestSomeLiveTasks(t *testing.T) {
+	for _, c := range []struct {
+		n    int64
+		want []int64
+	}{
+		{0, nil},
+		{3, []int64{0, 1, 2}},
+		{4, []int64{0, 1, 2, 3}},
+		{5, []int64{0, 1, 3, 4}},
+		{1000, []int64{0, 1, 998, 999}},
+	} {
+		var l taskList
+		for i := range c.n {
+			l.add(&task{seq: i})
+		}
+		var got []int64
+		for task := range l.some(4) {
+			got = append(got, task.seq)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("4 of %d: %v, want %v", c.n, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"strings"
 	"time"
 
@@ -13,8 +15,7 @@ import (
 
 // Why says what a task run, or a run, waits for. It goes by what is in memory:
 // a task run is found by its number, and those that hold it up are asked. Of a run
-// it goes through the live tasks, which are as many as workers and queues hold,
-// and those that wait for time or an answer.
+// that has much in progress it looks at a part, so it costs the same for all.
 func (e *Engine) Why(ctx context.Context, id string) (w api.Waiting, err error) {
 	of := id
 	if strings.Contains(id, "/") {
@@ -236,12 +237,17 @@ func wantedSlot(w *limit.Want) api.WaitingSlot {
 	}
 }
 
+// summed is how many task runs, calls that wait for others, and groups a run's
+// sum is made of. It is above what groups alone keep in memory, and makes asking a
+// run cost a millisecond or two at most.
+const summed = 4 * waitingCap
+
 // waits sums up what the run waits for.
 func (r *run) waits() api.Waiting {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := api.Waiting{Kind: api.WaitsForTaskRuns, Counts: make(map[api.WaitingKind]int)}
-	for t := range r.live.all() {
+	for t := range r.live.some(summed) {
 		if !t.born {
 			continue
 		}
@@ -252,13 +258,20 @@ func (r *run) waits() api.Waiting {
 		}
 		w.Counts[one.Kind]++
 	}
-	for _, call := range r.pending {
+	for call := range few(maps.Values(r.pending)) {
 		if one, listed := call.waitsFor(); listed {
 			w.Counts[one.Kind]++
 		}
 	}
-	for _, g := range r.groups {
+	for g := range few(maps.Values(r.groups)) {
 		r.e.dispatch.children(g, r.state == api.Paused, &w)
+	}
+	for _, n := range []int{r.live.n, len(r.pending), len(r.groups)} {
+		w.Seen += min(n, summed)
+		w.Of += n
+	}
+	if w.Seen == w.Of {
+		w.Seen, w.Of = 0, 0
 	}
 	switch {
 	case r.state == api.Paused:
@@ -267,6 +280,18 @@ func (r *run) waits() api.Waiting {
 		w.Kind = api.WaitsForStore
 	}
 	return w
+}
+
+// few gives as many as a sum is made of.
+func few[T any](all iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		n := 0
+		for x := range all {
+			if n++; n > summed || !yield(x) {
+				return
+			}
+		}
+	}
 }
 
 // children adds to w what the children of g that have not begun wait for.

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,4 +111,62 @@ func (r *slotRig) list(id string) (list []api.TaskRun) {
 		list = append(list, task)
 	}
 	return list
+}
+
+// busy makes a run with so many bodies that run, and one child that waits for
+// them. It gives the ids of the run and of one body.
+func busy(t testing.TB, n int) (r *slotRig, id, body string) {
+	t.Helper()
+	r = newSlotRig(t, memory.Open(), time.Unix(1e9, 0))
+	id, err := r.Enqueue(t.Context(), &api.Spec{Steps: []api.Step{{Group: &api.Group{
+		Children: slices.Repeat([]api.Spec{{Steps: []api.Step{{Call: &api.Call{Task: "t"}}}}}, n+1), MaxParallelism: n,
+	}}}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.steps()
+	for i := range n {
+		job, err := r.TryClaim(t.Context())
+		if err != nil || job == nil {
+			t.Fatalf("no job %d: %v", i, err)
+		}
+		r.Begin(job, func(error) {})
+		r.steps()
+		body = job.ID
+	}
+	return r, id, body
+}
+
+// Of a run with much in progress a part is looked at, and it says so.
+func TestWhyOfABusyRun(t *testing.T) {
+	for _, c := range []struct {
+		n, running, seen, of int
+	}{
+		{10, 10, 0, 0},
+		{summed, summed, 0, 0},
+		{2 * summed, summed, summed + 1, 2*summed + 1},
+	} {
+		r, id, _ := busy(t, c.n)
+		w, err := r.Why(t.Context(), id)
+		if err != nil || w.Running != c.running || w.Seen != c.seen || w.Of != c.of || w.Counts[api.WaitsForParallelism] != 1 {
+			t.Errorf("with %d bodies: %+v (%v), want %d running, %d seen of %d", c.n, w, err, c.running, c.seen, c.of)
+		}
+	}
+}
+
+// It costs no more of a run with much in progress, nor of one of its task runs.
+func BenchmarkWhy(b *testing.B) {
+	for _, n := range []int{10, 10_000, 100_000} {
+		r, id, body := busy(b, n)
+		for _, of := range []struct{ what, id string }{{"run", id}, {"task run", body}} {
+			b.Run(fmt.Sprintf("%s/%d", of.what, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := r.Why(b.Context(), of.id); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
 }
