@@ -12,8 +12,8 @@ func newEventsCmd(env *Env) *cobra.Command {
 	var run string
 	c := &cobra.Command{
 		Use: "events", Short: "Print what changes, a JSON object a line, until it is interrupted", Args: none,
-		Long: `Print what changes, a JSON object a line, until it is interrupted. An empty
-object says that anything may have changed.`,
+		Long: `Print what changes, a JSON object a line, until it is interrupted. The first
+says that anything may have changed, and so does one after something was lost.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := env.connect(cmd.Context(), look)
 			if err != nil {

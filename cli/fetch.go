@@ -75,17 +75,21 @@ func whole(ctx context.Context, c *httpapi.Client, path string) iter.Seq2[json.R
 	}
 }
 
-// send sends a body with a header, and decodes the answer.
+// send sends a body, nil for none, with a header, and reads the answer.
 func send(ctx context.Context, c *httpapi.Client, method, path string, header http.Header, in any) (raw json.RawMessage, status int, err error) {
-	text, err := json.Marshal(in)
-	if err != nil {
-		return nil, 0, err
-	}
 	if header == nil {
 		header = http.Header{}
 	}
-	header.Set("Content-Type", "application/json")
-	resp, err := c.Raw(ctx, method, path, header, bytes.NewReader(text))
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return nil, 0, err
+		}
+		body = bytes.NewReader(text)
+		header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.Raw(ctx, method, path, header, body)
 	if err != nil {
 		return nil, 0, err
 	}

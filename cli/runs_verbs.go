@@ -38,7 +38,7 @@ exits with 8 if some of the runs did not allow it.`,
 	}
 	a.flags(c)
 	c.Flags().StringVar(&a.filter, "filter", "", "that this `text` chooses, see: runnel help filters")
-	c.Flags().StringVar(&a.reason, "reason", "", "`text` for the log, with several runs")
+	c.Flags().StringVar(&a.reason, "reason", "", "`text` for the log of who changed what")
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "only say which runs they would be")
 	return c
 }
@@ -57,8 +57,8 @@ func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error 
 	if err != nil {
 		return err
 	}
-	if len(args) == 1 && !a.dryRun && a.reason == "" {
-		return env.actOnOne(ctx, c, v, args[0])
+	if len(args) == 1 && !a.dryRun {
+		return env.actOnOne(ctx, c, v, args[0], a.reason)
 	}
 	r := httpapi.OperationRequest{Action: v.name, Q: a.filter, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
 	for _, text := range args {
@@ -101,7 +101,11 @@ func sample(o *httpapi.Operation) string {
 	return text
 }
 
-func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text string) error {
+func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text, reason string) error {
+	header := http.Header{}
+	if reason != "" {
+		header.Set("X-Reason", reason)
+	}
 	id, err := runID(ctx, c, text)
 	if err != nil {
 		return err
@@ -110,14 +114,14 @@ func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text st
 		if err := env.confirm(fmt.Sprintf("delete run %s with all that belongs to it?", id), false); err != nil {
 			return err
 		}
-		if err := c.Delete(ctx, id); err != nil {
+		if _, _, err := send(ctx, c, http.MethodDelete, at("runs/%", id), header, nil); err != nil {
 			return err
 		}
 		env.say("deleted run %s", id)
 		return nil
 	}
 	var raw []byte
-	raw, _, err = send(ctx, c, http.MethodPost, at("runs/%/"+v.name, id), nil, struct{}{})
+	raw, _, err = send(ctx, c, http.MethodPost, at("runs/%/"+v.name, id), header, nil)
 	if err != nil {
 		return hinted(err, "see: runnel run show %s", id)
 	}

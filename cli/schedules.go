@@ -210,7 +210,7 @@ func newScheduleVerbCmd(env *Env, name, short, done string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), nil, struct{}{})
+			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), nil, nil)
 			if err != nil {
 				return noSchedule(err)
 			}

@@ -126,7 +126,13 @@ func (env *Env) drain(ctx context.Context, srv *http.Server, eng *runnel.Engine,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	stopped := make(chan error, 1)
-	go func() { stopped <- srv.Shutdown(ctx) }()
+	go func() {
+		err := srv.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = srv.Close() // connections that somebody opened and did not use
+		}
+		stopped <- err
+	}()
 	err := eng.Close(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		env.note("bodies that did not end in %s run again", limit)

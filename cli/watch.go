@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -123,11 +124,23 @@ type view struct {
 	last  string // what was written
 }
 
+// seen is a run as programs are told of it.
+type seen struct {
+	Run    string    `json:"run"`
+	State  api.State `json:"state"`
+	Done   int64     `json:"done"`
+	Failed int64     `json:"failed"`
+	Why    string    `json:"why,omitempty"`
+}
+
 func (v *view) show(r *httpapi.RunDetail) error {
 	p := &v.env.printer
 	if !p.people() {
-		return v.changed(fmt.Sprintf("{%q:%q,%q:%q,%q:%d,%q:%d,%q:%q}\n", "run", r.ID, "state", r.State,
-			"done", done(&r.Run), "failed", totals(&r.Run).Failed, "why", r.Why))
+		raw, err := json.Marshal(seen{Run: r.ID, State: r.State, Done: done(&r.Run), Failed: totals(&r.Run).Failed, Why: r.Why})
+		if err != nil {
+			return err
+		}
+		return v.changed(string(raw) + "\n")
 	}
 	if !v.tty {
 		words := []string{strings.ToLower(r.State.String())}
