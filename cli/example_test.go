@@ -13,7 +13,7 @@ import (
 
 // A program's whole main function: its tasks, and the commands that start and watch
 // them.
-func ExampleMain() {
+func ExampleMain() { //nolint:testableexamples // it would end the program
 	cli.Main(runnel.Register(double, echo))
 }
 

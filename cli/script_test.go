@@ -62,6 +62,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"process": func() { cli.Main(programs["runnel"]...) }})
 }
 
+// noSleep keeps the race detector from waiting a second at the end of each process.
+const noSleep = "atexit_sleep_ms=0"
+
 // oneByOne runs scripts one after the other: a process that is started holds what this
 // process has open for a moment, and so the lock of a database that is closed meanwhile.
 type oneByOne struct{ *testing.T }
@@ -104,6 +107,7 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GORACE", noSleep)
 			e.Setenv("RUNNEL_DB", "sqlite:"+filepath.Join(e.WorkDir, "runnel.db")+"?sync=normal")
 			return nil
 		},
@@ -182,7 +186,7 @@ func serve(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
 	out := &firstLine{found: make(chan string, 1)}
 	var complaints bytes.Buffer
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "RUNNEL_DB="+ts.Getenv("RUNNEL_DB"))
+	cmd.Env = append(os.Environ(), "GORACE="+noSleep, "HOME="+ts.Getenv("HOME"), "RUNNEL_DB="+ts.Getenv("RUNNEL_DB"))
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Stdout, cmd.Stderr = out, &complaints
 	ts.Check(cmd.Start())
@@ -247,7 +251,7 @@ func onTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "TERM=xterm")
+	cmd.Env = append(os.Environ(), "TERM=xterm", "GORACE="+noSleep)
 	for _, name := range []string{"HOME", "RUNNEL_DB", "RUNNEL_SERVER", "NO_COLOR"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}

@@ -22,7 +22,7 @@ func TestLimitsByCommandAndByCurl(t *testing.T) {
 		t.Fatal("the script needs curl: apt-get install curl")
 	}
 	cmd := exec.Command("sh", "limits.sh")
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
