@@ -94,13 +94,8 @@ func inProcess(name string) func(*testscript.TestScript, bool, []string) {
 }
 
 func TestScripts(t *testing.T) {
-	dir := "testdata/script"
-	if quick != nil {
-		dir = ""
-	}
 	testscript.RunT(oneByOne{t}, testscript.Params{
-		Dir:                 dir,
-		Files:               quick,
+		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
