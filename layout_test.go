@@ -21,8 +21,9 @@ const module = "github.com/runnel-dev/runnel"
 var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/worker",
 	"api":                      "",
-	"cli":                      ". api internal/httpapi",
+	"cli":                      ". api internal/builtin internal/httpapi",
 	"cmd/runnel":               "cli",
+	"internal/builtin":         ". api",
 	"internal/cluster":         "api internal/store",
 	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
 	"internal/flight":          "internal/roll",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/builtin"
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
@@ -138,6 +139,9 @@ func (env *Env) open(ctx context.Context, dsn string, why purpose, more ...runne
 	}
 	log := runnel.LogTo(slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: level})))
 	opts := append([]runnel.OpenOption{log}, env.Options...)
+	if env.flags.builtin {
+		opts = append(opts, runnel.Register(builtin.Tasks()...))
+	}
 	if why != work {
 		opts = append(opts, runnel.Queues())
 	}

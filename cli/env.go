@@ -39,6 +39,7 @@ type flags struct {
 	columns             []string
 	noHeaders, utc      bool
 	quiet, verbose, yes bool
+	builtin             bool
 	timeout             time.Duration
 }
 

@@ -82,6 +82,7 @@ func (env *Env) addFlags(root *cobra.Command) {
 	f.BoolVarP(&env.flags.quiet, "quiet", "q", false, "say no more than what was asked for")
 	f.BoolVarP(&env.flags.verbose, "verbose", "v", false, "say more of what goes wrong")
 	f.DurationVar(&env.flags.timeout, "timeout", 0, "how long it may take, such as 30s; 0: as long as it takes")
+	f.BoolVar(&env.flags.builtin, "builtin", false, "have the tasks shell and http too: whoever may submit runs commands here")
 	f.BoolVarP(&env.flags.yes, "yes", "y", false, "ask nothing")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%w", err) })
 	for name, words := range map[string][]string{

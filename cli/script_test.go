@@ -59,7 +59,7 @@ var programs = map[string][]runnel.OpenOption{
 }
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"process": func() { cli.Main(programs["runnel"]...) }})
+	testscript.Main(m, map[string]func(){"process": func() { cli.Main(programs["runnel"]...) }, "stockprocess": func() { cli.Main() }})
 }
 
 // noSleep keeps the race detector from waiting a second at the end of each process.

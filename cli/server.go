@@ -42,7 +42,8 @@ func newServerCmd(env *Env) *cobra.Command {
 of this program. SIGTERM or an interrupt ends it: no body begins any more, and
 those that run are waited for.
 
-Nobody is asked who they are unless --require-token or --token-file is given. Where
+--builtin has it run commands and HTTP requests that pipelines ask for, without a
+program of yours. Nobody is asked who they are unless --require-token or --token-file is given. Where
 other machines can reach it, it must ask, and over TLS: --tls-cert and --tls-key, or
 --behind-proxy if a proxy before it does that.`,
 		Example: "  runnel server --db sqlite:flows.db\n  runnel server --db postgres://localhost/flows --workers 0",
@@ -71,7 +72,12 @@ func newDevCmd(env *Env) *cobra.Command {
 	var s serving
 	c := &cobra.Command{
 		Use: "dev", Short: "Serve a database in memory, which ends with the server", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error { return env.serve(cmd.Context(), "memory:", &s) },
+		Long: `Serve a database in memory, which ends with the server. A program without tasks of
+its own has those of --builtin.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env.flags.builtin = env.flags.builtin || len(env.Options) == 0
+			return env.serve(cmd.Context(), "memory:", &s)
+		},
 	}
 	s.flags(c)
 	return c
@@ -148,7 +154,7 @@ func (env *Env) greet(url, dsn string, tasks int) {
 		return
 	}
 	if tasks == 0 {
-		env.note("this program has no tasks: put cli.Main(runnel.Register(…)) into the one that has")
+		env.note("this program has no tasks: put cli.Main(runnel.Register(…)) into the one that has, or take --builtin")
 	}
 	env.note("try: runnel --server %s status\n     runnel --server %s flow ls\n     curl %s/api/v1/runs", url, url, url)
 }
