@@ -75,8 +75,9 @@ test: ## Run all tests with the race detector, beside a throw-away PostgreSQL (P
 tests: # what test does, with RUNNEL_POSTGRES set
 	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) $(PKG)
-	@# What the race detector's own memory would spoil.
+	@# What the race detector's own memory would spoil, and what is one goroutine.
 	$(if $(RACE),$(if $(filter ./... .,$(PKG)),$(GO) test . -run IsFlatInMemory))
+	$(if $(RACE),$(if $(filter ./... ./internal/sim,$(PKG)),$(GO) test ./internal/sim -run Crowd))
 	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./...); done
 
 .PHONY: sim

@@ -210,7 +210,7 @@ func forWorker(w api.Waiting) bool {
 func (d *dispatcher) readySince(t *task) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return t.readied
+	return int64(t.readied) * 1e6
 }
 
 // readyOf gives how many children of g have not begun and wait for a worker only, and

@@ -48,9 +48,9 @@ type task struct {
 	aside    bool    // counted for its group while it waits for its first attempt
 
 	// Guarded by dispatcher.mu.
-	held    bool  // counted as standing aside
-	gone    bool  // ended, and nobody serves its queue
-	readied int64 // about when it became ready
+	held    bool   // counted as standing aside
+	gone    bool   // ended, and nobody serves its queue
+	readied uint32 // the second of 1970 and after in which it became ready, about
 
 	cancel    func(cause error)
 	cause     error // why it was told to end: nil, or a cancellation or a time-out

@@ -17,6 +17,9 @@ var (
 
 // TestCrowd simulates many engines on one store, one seed after the other.
 func TestCrowd(t *testing.T) {
+	if raceDetector {
+		t.Skip("it is one goroutine, and a hundred engines take a minute under the race detector")
+	}
 	t.Parallel()
 	total := map[string]int{}
 	for i := range *crowdSeeds {
