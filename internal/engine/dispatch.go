@@ -83,7 +83,7 @@ func (d *dispatcher) push(r *run, tasks ...*task) {
 
 // put is push with mu held. Tasks of one lane go there together.
 func (d *dispatcher) put(r *run, tasks []*task) {
-	for now, i := uint32(d.at.Load()/1e6), 0; i < len(tasks); i++ { //nolint:gosec // good until 2106
+	for now, i := uint32(d.at.Load()/1e6), 0; i < len(tasks); i++ { // seconds: good until 2106
 		tasks[i].readied = now
 	}
 	for len(tasks) > 0 {
