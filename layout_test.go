@@ -21,7 +21,7 @@ const module = "github.com/runnel-dev/runnel"
 var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/worker",
 	"api":                      "",
-	"cli":                      ". api internal/builtin internal/httpapi",
+	"cli":                      ". api internal/builtin internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
 	"internal/builtin":         ". api",
 	"internal/cluster":         "api internal/store",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -59,7 +60,7 @@ func newCacheLsCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printList(env, cacheTable, pages(cmd.Context(), c, "/cache", q, limit))
+			return printList(env, cacheTable, httpapi.Pages[json.RawMessage](cmd.Context(), c, "/cache", q, limit))
 		},
 	}
 	k.flags(c)
@@ -134,7 +135,7 @@ func newCacheRmCmd(env *Env) *cobra.Command {
 
 func (env *Env) removeChosen(cmd *cobra.Command, c *httpapi.Client, q url.Values, all bool) error {
 	n := 0
-	for _, err := range pages(cmd.Context(), c, "/cache", q, 0) {
+	for _, err := range httpapi.Pages[json.RawMessage](cmd.Context(), c, "/cache", q, 0) {
 		if err != nil {
 			return err
 		}

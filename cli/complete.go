@@ -53,7 +53,7 @@ func (env *Env) completeNames(list func(context.Context, *httpapi.Client) iter.S
 
 func paged(path string) func(context.Context, *httpapi.Client) iter.Seq2[json.RawMessage, error] {
 	return func(ctx context.Context, c *httpapi.Client) iter.Seq2[json.RawMessage, error] {
-		return pages(ctx, c, path, nil, 100)
+		return httpapi.Pages[json.RawMessage](ctx, c, path, nil, 100)
 	}
 }
 

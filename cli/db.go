@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 func newDBCmd(env *Env) *cobra.Command {
@@ -49,7 +51,7 @@ func newVersionCmd(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of this program's Runnel", Args: none,
 		RunE: func(*cobra.Command, []string) error {
-			v := versions{Version: version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+			v := versions{Version: httpapi.Version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
 			raw, err := json.Marshal(v)
 			if err != nil {
 				return err

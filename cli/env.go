@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -66,20 +65,6 @@ func Run(ctx context.Context, env *Env, args []string) int {
 		}
 	}
 	return env.report(ctx, cmd, err)
-}
-
-// version is that of the module, as the go command noted it in the program.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == "github.com/runnel-dev/runnel" && m.Version != "" {
-			return m.Version
-		}
-	}
-	return "(devel)"
 }
 
 // terminal gives the file descriptor of a stream that is one.

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +15,7 @@ import (
 )
 
 func newFlowCmd(env *Env) *cobra.Command {
-	return group("flow", "The tasks and flows that are registered", []string{"flows"}, newFlowLsCmd(env), newFlowShowCmd(env))
+	return group("flow", "The tasks and flows that are registered", []string{"flows"}, newRowsCmd(env, flowTable, "List registered tasks and flows", "/flows"), newFlowShowCmd(env))
 }
 
 var flowTable = table[api.TaskInfo]{
@@ -31,19 +29,6 @@ var flowTable = table[api.TaskInfo]{
 		{name: "PACKAGE", wide: true, value: func(_ *printer, t *api.TaskInfo) string { return t.Package }},
 		{name: "DESCRIPTION", value: func(_ *printer, t *api.TaskInfo) string { return t.Description }},
 	},
-}
-
-func newFlowLsCmd(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use: "ls", Short: "List registered tasks and flows", Args: none,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := env.connect(cmd.Context(), look)
-			if err != nil {
-				return err
-			}
-			return printList(env, flowTable, whole(cmd.Context(), c, "/flows"))
-		},
-	}
 }
 
 func newFlowShowCmd(env *Env) *cobra.Command {
@@ -76,17 +61,51 @@ func newFlowShowCmd(env *Env) *cobra.Command {
 	}
 }
 
+var queueTable = table[api.Queue]{
+	id: func(q *api.Queue) string { return q.Name }, empty: "no queues",
+	columns: []column[api.Queue]{
+		{name: "NAME", value: func(_ *printer, q *api.Queue) string { return q.Name }},
+		{name: "READY", right: true, value: func(p *printer, q *api.Queue) string { return p.number(int64(q.Ready)) }},
+		{name: "OLDEST", value: func(p *printer, q *api.Queue) string { return p.moment(q.Oldest) }},
+		{name: "RUNNING", right: true, value: func(p *printer, q *api.Queue) string { return p.number(int64(q.Running)) }},
+		{name: "WORKERS", right: true, value: func(p *printer, q *api.Queue) string { return p.number(int64(q.Workers)) }},
+	},
+}
+
+var workerTable = table[api.Worker]{
+	id: func(w *api.Worker) string { return w.Name }, empty: "no workers",
+	columns: []column[api.Worker]{
+		{name: "NAME", value: func(_ *printer, w *api.Worker) string { return w.Name }},
+		{name: "SINCE", value: func(p *printer, w *api.Worker) string { return p.moment(w.Since) }},
+		{name: "BUSY", right: true, value: func(p *printer, w *api.Worker) string {
+			if w.Silent {
+				return "?"
+			}
+			return p.number(int64(w.Busy)) + "/" + p.number(int64(w.Concurrency))
+		}},
+		{name: "FLOWS", right: true, value: func(p *printer, w *api.Worker) string { return p.number(int64(w.Flows)) }},
+		{name: "QUEUES", value: func(_ *printer, w *api.Worker) string {
+			if w.All {
+				return "all"
+			}
+			return strings.Join(w.Queues, ",")
+		}},
+		{name: "TASKS", right: true, value: func(p *printer, w *api.Worker) string { return p.number(int64(len(w.Tasks))) }},
+		{name: "ID", wide: true, value: func(_ *printer, w *api.Worker) string { return w.ID }},
+	},
+}
+
 func newQueueCmd(env *Env) *cobra.Command {
-	return group("queue", "Queues of tasks", []string{"queues"}, newRowsCmd(env, "List queues", "/queues", "no queues"))
+	return group("queue", "Queues of tasks", []string{"queues"}, newRowsCmd(env, queueTable, "List queues", "/queues"))
 }
 
 func newWorkerCmd(env *Env) *cobra.Command {
 	return group("worker", "Processes that work", []string{"workers"},
-		newRowsCmd(env, "List processes that work on the database", "/workers", "no workers"))
+		newRowsCmd(env, workerTable, "List processes that work on the database", "/workers"))
 }
 
-// newRowsCmd lists objects by the fields that they have.
-func newRowsCmd(env *Env, short, path, empty string) *cobra.Command {
+// newRowsCmd lists what comes in one piece.
+func newRowsCmd[T any](env *Env, t table[T], short, path string) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: short, Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -94,93 +113,10 @@ func newRowsCmd(env *Env, short, path, empty string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list := whole(cmd.Context(), c, path)
-			if !env.printer.people() && env.printer.format != "csv" {
-				return printList(env, table[fields]{id: fieldsName}, list)
-			}
-			return printFields(env, list, empty)
+			return printList(env, t, whole(cmd.Context(), c, path))
 		},
 	}
 }
-
-// fields are an object's, in the order in which it has them.
-type fields struct {
-	names  []string
-	values map[string]json.RawMessage
-}
-
-func (f *fields) UnmarshalJSON(text []byte) error {
-	f.values = map[string]json.RawMessage{}
-	if err := json.Unmarshal(text, &f.values); err != nil {
-		return err
-	}
-	f.names = keysInOrder(text)
-	return nil
-}
-
-// keysInOrder gives the names of an object's fields as they stand in it.
-func keysInOrder(object []byte) (names []string) {
-	dec := json.NewDecoder(bytes.NewReader(object))
-	_, _ = dec.Token() // it was read before: there is no error
-	for dec.More() {
-		key, err := dec.Token()
-		var skip json.RawMessage
-		if err != nil || dec.Decode(&skip) != nil {
-			return names
-		}
-		names = append(names, fmt.Sprint(key))
-	}
-	return names
-}
-
-func (f fields) name() string { return f.text("name") }
-
-func (f fields) text(name string) string {
-	v := f.values[name]
-	var s string
-	var list []string
-	switch {
-	case v == nil:
-		return ""
-	case json.Unmarshal(v, &s) == nil:
-		return s
-	case json.Unmarshal(v, &list) == nil:
-		return strings.Join(list, ",")
-	}
-	return string(v)
-}
-
-// printFields makes a table of objects whose fields are not known here.
-func printFields(env *Env, list iter.Seq2[json.RawMessage, error], empty string) error {
-	var rows []json.RawMessage
-	var names []string
-	for raw, err := range list {
-		if err != nil {
-			return err
-		}
-		rows = append(rows, raw)
-		for _, name := range keysInOrder(raw) {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	t := table[fields]{id: fieldsName, empty: empty}
-	for _, name := range names {
-		t.columns = append(t.columns, column[fields]{
-			name: strings.ToUpper(spaced(name)), value: func(_ *printer, f *fields) string { return f.text(name) },
-		})
-	}
-	return printList(env, t, func(yield func(json.RawMessage, error) bool) {
-		for _, raw := range rows {
-			if !yield(raw, nil) {
-				return
-			}
-		}
-	})
-}
-
-func fieldsName(f *fields) string { return f.name() }
 
 func newStatusCmd(env *Env) *cobra.Command {
 	var wait bool
@@ -266,7 +202,7 @@ func exitOf(ctx context.Context, err error) int {
 
 func liveRuns(cmd *cobra.Command, c *httpapi.Client) (map[string]int, bool, error) {
 	live, n := map[string]int{}, 0
-	for raw, err := range pages(cmd.Context(), c, "/runs", map[string][]string{"state": liveStates}, countedRuns+1) {
+	for raw, err := range httpapi.Pages[json.RawMessage](cmd.Context(), c, "/runs", map[string][]string{"state": liveStates}, countedRuns+1) {
 		if err != nil {
 			return nil, false, err
 		}

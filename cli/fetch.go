@@ -25,40 +25,6 @@ func read[T any](ctx context.Context, c *httpapi.Client, path string, q url.Valu
 	return v, raw, json.Unmarshal(raw, &v)
 }
 
-// pageSize is how much one request asks for at most.
-const pageSize = 500
-
-// pages gives the items of a list, page after page; limit 0 is all of them.
-func pages(ctx context.Context, c *httpapi.Client, path string, q url.Values, limit int) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
-		if q == nil {
-			q = url.Values{}
-		}
-		for left := limit; ; {
-			size := pageSize
-			if limit > 0 {
-				size = min(size, left)
-			}
-			q.Set("limit", strconv.Itoa(size))
-			var p httpapi.Page[json.RawMessage]
-			if err := c.Do(ctx, http.MethodGet, path, q, nil, &p); err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, item := range p.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			left -= len(p.Items)
-			if p.NextCursor == nil || limit > 0 && left <= 0 {
-				return
-			}
-			q.Set("cursor", *p.NextCursor)
-		}
-	}
-}
-
 // whole gives the items of a list that comes in one piece.
 func whole(ctx context.Context, c *httpapi.Client, path string) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
@@ -134,7 +100,7 @@ func runID(ctx context.Context, c *httpapi.Client, text string) (string, error) 
 
 // newest gives the id of the newest run that a query chooses.
 func newest(ctx context.Context, c *httpapi.Client, q url.Values, without string) (string, error) {
-	for raw, err := range pages(ctx, c, "/runs", q, 1) {
+	for raw, err := range httpapi.Pages[json.RawMessage](ctx, c, "/runs", q, 1) {
 		if err != nil {
 			return "", err
 		}

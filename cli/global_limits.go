@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 func newGlobalLimitCmd(env *Env) *cobra.Command {
@@ -107,7 +109,7 @@ func newGlobalLsCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printList(env, globalTable, pages(cmd.Context(), c, "/global-limits", nil, limit))
+			return printList(env, globalTable, httpapi.Pages[json.RawMessage](cmd.Context(), c, "/global-limits", nil, limit))
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 50, "how many at most; 0: all")

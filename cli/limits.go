@@ -180,7 +180,7 @@ func newLimitLsCmd(env *Env) *cobra.Command {
 			if limit > 0 {
 				fetched += offset
 			}
-			return printList(env, limitTable, skipped(pages(cmd.Context(), c, "/limits", nil, fetched), offset))
+			return printList(env, limitTable, skipped(httpapi.Pages[json.RawMessage](cmd.Context(), c, "/limits", nil, fetched), offset))
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 15, "how many at most; 0: all")

@@ -116,7 +116,7 @@ func newRunLsCmd(env *Env) *cobra.Command {
 			setIf(q, "q", strings.Join(args, " "))
 			setTime(q, "since", since)
 			setTime(q, "until", until)
-			return printList(env, runTable, pages(cmd.Context(), c, "/runs", q, limit))
+			return printList(env, runTable, httpapi.Pages[json.RawMessage](cmd.Context(), c, "/runs", q, limit))
 		},
 	}
 	ch.flags(c)

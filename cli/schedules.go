@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -69,7 +70,7 @@ func newScheduleLsCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printList(env, scheduleTable, pages(cmd.Context(), c, "/schedules", nil, limit))
+			return printList(env, scheduleTable, httpapi.Pages[json.RawMessage](cmd.Context(), c, "/schedules", nil, limit))
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 50, "how many at most; 0: all")

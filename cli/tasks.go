@@ -75,7 +75,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 				}
 				path = at("/runs/%/tasks", id)
 			}
-			return printList(env, taskTable, pages(cmd.Context(), c, path, q, limit))
+			return printList(env, taskTable, httpapi.Pages[json.RawMessage](cmd.Context(), c, path, q, limit))
 		},
 	}
 	f := c.Flags()

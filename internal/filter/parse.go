@@ -242,15 +242,16 @@ func find(name string, target Target) *field {
 func nearest(name string, target Target) string {
 	best, least := "", len(name)+100
 	for _, f := range Fields(target) {
-		if d := distance(strings.ToLower(name), f); d < least {
+		if d := Distance(strings.ToLower(name), f); d < least {
 			best, least = f, d
 		}
 	}
 	return best
 }
 
-// distance counts how many letters are to be changed, as Levenshtein has it.
-func distance(a, b string) int {
+// Distance counts how many letters are to be put in, taken away or changed, as
+// Levenshtein has it.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

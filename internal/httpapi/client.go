@@ -109,13 +109,41 @@ func (c *Client) send(ctx context.Context, q call) (*http.Response, error) {
 	if len(q.query) > 0 {
 		to += "?" + q.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, q.method, to, body) //nolint:gosec // who makes the client says where the server is
+	header := maps.Clone(q.header)
+	if header == nil {
+		header = http.Header{}
+	}
+	if body != nil {
+		header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.transmit(ctx, q.method, to, header, body)
+	if err == nil && resp.StatusCode >= http.StatusBadRequest {
+		return nil, ReadProblem(resp)
+	}
+	return resp, err
+}
+
+// Raw sends a request as it stands, with the client's token, and gives the response
+// whatever its status is; [ReadProblem] makes an error of one that is a problem. A
+// path that begins with a slash is below the server's address, another one below
+// [Base].
+func (c *Client) Raw(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
+	to := c.base + "/" + path
+	if strings.HasPrefix(path, "/") {
+		to = strings.TrimSuffix(c.base, Base) + path
+	}
+	return c.transmit(ctx, method, to, header, body)
+}
+
+// transmit sends a request with the client's token, and gives the response whatever
+// its status is.
+func (c *Client) transmit(ctx context.Context, method, to string, header http.Header, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, to, body) //nolint:gosec // who makes the client says where the server is
 	if err != nil {
 		return nil, api.Errorf(api.ErrInvalid, "", "%w", err)
 	}
-	maps.Copy(req.Header, q.header)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
@@ -126,14 +154,12 @@ func (c *Client) send(ctx context.Context, q call) (*http.Response, error) {
 		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, api.Errorf(ErrUnreachable, "", "%w", err)
-	case resp.StatusCode >= http.StatusBadRequest:
-		return nil, readProblem(resp)
 	}
 	return resp, nil
 }
 
-// readProblem gives the problem that a response is.
-func readProblem(resp *http.Response) error {
+// ReadProblem gives the problem that a response is, and closes its body.
+func ReadProblem(resp *http.Response) error {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {

@@ -27,7 +27,7 @@ func (c *Client) delete(ctx context.Context, path string) error {
 
 // Limits is GET /limits.
 func (c *Client) Limits(ctx context.Context) iter.Seq2[api.Limit, error] {
-	return pages[api.Limit](ctx, c, "/limits", url.Values{}, 0)
+	return Pages[api.Limit](ctx, c, "/limits", nil, 0)
 }
 
 // Limit is GET /limits/{tag}.
@@ -60,7 +60,7 @@ func (c *Client) DeleteLimit(ctx context.Context, tag string) error {
 
 // GlobalLimits is GET /global-limits.
 func (c *Client) GlobalLimits(ctx context.Context) iter.Seq2[api.GlobalLimit, error] {
-	return pages[api.GlobalLimit](ctx, c, "/global-limits", url.Values{}, 0)
+	return Pages[api.GlobalLimit](ctx, c, "/global-limits", nil, 0)
 }
 
 // GlobalLimit is GET /global-limits/{name}.
@@ -97,7 +97,7 @@ func (c *Client) DeleteGlobalLimit(ctx context.Context, name string) error {
 
 // CacheEntries is GET /cache.
 func (c *Client) CacheEntries(ctx context.Context, f api.CacheFilter) iter.Seq2[api.CacheEntry, error] {
-	return pages[api.CacheEntry](ctx, c, "/cache", cacheQuery(f), f.Limit)
+	return Pages[api.CacheEntry](ctx, c, "/cache", cacheQuery(f), f.Limit)
 }
 
 func cacheQuery(f api.CacheFilter) url.Values {
@@ -138,7 +138,7 @@ func (c *Client) ExplainCache(ctx context.Context, taskRun string) (r api.CacheR
 
 // Schedules is GET /schedules.
 func (c *Client) Schedules(ctx context.Context) iter.Seq2[api.Schedule, error] {
-	return pages[api.Schedule](ctx, c, "/schedules", url.Values{}, 0)
+	return Pages[api.Schedule](ctx, c, "/schedules", nil, 0)
 }
 
 // Schedule is GET /schedules/{name}.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -40,7 +41,7 @@ func (c *Client) Runs(ctx context.Context, f api.RunFilter) iter.Seq2[api.Run, e
 	if f.Before != "" {
 		q.set("cursor", *cursor(f.Before))
 	}
-	return pages[api.Run](ctx, c, "/runs", url.Values(q), f.Limit)
+	return Pages[api.Run](ctx, c, "/runs", url.Values(q), f.Limit)
 }
 
 // TaskRuns is GET /tasks, or that of one run.
@@ -59,15 +60,20 @@ func (c *Client) TaskRuns(ctx context.Context, f api.TaskRunFilter) iter.Seq2[ap
 	if f.Run != "" {
 		path = pathf("/runs/%s/tasks", f.Run)
 	}
-	return pages[api.TaskRun](ctx, c, path, url.Values(q), f.Limit)
+	return Pages[api.TaskRun](ctx, c, path, url.Values(q), f.Limit)
 }
 
 // most is how many items a page may have.
 const most = 500
 
-// pages gives all of a list, or the first so many.
-func pages[T any](ctx context.Context, c *Client, path string, q url.Values, limit int) iter.Seq2[T, error] {
+// Pages gives all of a list, page after page, or the first so many; limit 0 is all.
+// Path is below [Base], and q may be nil.
+func Pages[T any](ctx context.Context, c *Client, path string, q url.Values, limit int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		q := maps.Clone(q) // each time that the list is gone through begins anew
+		if q == nil {
+			q = url.Values{}
+		}
 		for left := limit; ; {
 			size := most
 			if limit > 0 {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,6 +15,20 @@ type Server struct {
 	Version  string     `json:"version"`
 	ReadOnly bool       `json:"read_only"`
 	Health   api.Health `json:"health"`
+}
+
+// Version is that of the module, as the go command noted it in the program.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == "github.com/runnel-dev/runnel" && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "(devel)"
 }
 
 // List is all of something that is never long.
@@ -41,7 +56,7 @@ func (a *routes) factRoutes(api huma.API) {
 }
 
 func (a *routes) getServer(ctx context.Context, _ *empty) (*body[Server], error) {
-	return answer(Server{Version: a.opts.Version, ReadOnly: a.opts.ReadOnly, Health: a.svc().Health(ctx)}), nil
+	return answer(Server{Version: Version(), ReadOnly: a.opts.ReadOnly, Health: a.svc().Health(ctx)}), nil
 }
 
 func (a *routes) listFlows(ctx context.Context, _ *empty) (*body[List[api.TaskInfo]], error) {

@@ -16,9 +16,8 @@ const Base = "/api/v1"
 
 // Options say how to serve.
 type Options struct {
-	Log     *slog.Logger     // of requests that failed; default slog.Default()
-	Now     func() time.Time // default time.Now
-	Version string           // of the program, as /server tells it
+	Log *slog.Logger     // of requests that failed; default slog.Default()
+	Now func() time.Time // default time.Now
 	// MaxBody bounds what a request may send. Default 8 MiB.
 	MaxBody int64
 	// Auth says who may come in; nil: everybody, as admin.

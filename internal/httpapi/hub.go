@@ -15,7 +15,6 @@ import (
 const (
 	kept       = 5000 // events, for clients that come back
 	maxClients = 2000
-	maxTopics  = 20
 	calm       = 250 * time.Millisecond // between two batches of events to a client
 )
 

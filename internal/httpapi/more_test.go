@@ -259,6 +259,9 @@ func TestFacts(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(known, func(i api.TaskInfo) bool { return i.Name == "double" }) {
 		t.Errorf("%+v %v", known, err)
 	}
+	if server, err := s.Server(t.Context()); err != nil || server.Version == "" {
+		t.Errorf("%+v %v", server, err)
+	}
 	if h := s.Health(t.Context()); !h.Ready() {
 		t.Errorf("%+v", h)
 	}

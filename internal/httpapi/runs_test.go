@@ -125,6 +125,27 @@ func TestPagesMakeTheList(t *testing.T) {
 	}
 }
 
+// A list can be gone through more than once, each time from its beginning.
+func TestListBeginsAnew(t *testing.T) {
+	s := serve(t)
+	for range 3 {
+		s.ran(t, task("double", "1"))
+	}
+	list := httpapi.Pages[api.Run](t.Context(), s.Client, "/runs", nil, 2)
+	for range 2 {
+		n := 0
+		for _, err := range list {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != 2 {
+			t.Errorf("got %d runs, want 2", n)
+		}
+	}
+}
+
 func TestFailureComesThrough(t *testing.T) {
 	s := serve(t)
 	id, out := s.ran(t, task("fails"))
