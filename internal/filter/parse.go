@@ -19,10 +19,7 @@ const (
 )
 
 // Query is a filter that was read. Its terms hold all together.
-type Query struct {
-	target Target
-	terms  []term
-}
+type Query struct{ terms []term }
 
 // term is one field with its values, of which one must hold.
 type term struct {
@@ -49,7 +46,7 @@ type value struct {
 // without a field is part of a name, or the beginning of an id.
 func Parse(text string, target Target) (*Query, error) {
 	p := parser{text: text, target: target}
-	q := &Query{target: target}
+	q := &Query{}
 	for {
 		p.spaces()
 		if p.at == len(p.text) {

@@ -58,7 +58,6 @@ type routes struct {
 type Handler struct {
 	http.Handler
 
-	api  huma.API
 	stop context.CancelFunc
 	hub  *hub
 	ops  *operations
@@ -86,7 +85,8 @@ func NewHandler(svc func() Service, opts Options) *Handler {
 	a.hub = newHub(ctx, svc)
 	a.ops = newOperations(ctx, a)
 	mux := http.NewServeMux()
-	h := &Handler{api: a.register(mux), stop: stop, hub: a.hub, ops: a.ops}
+	a.register(mux)
+	h := &Handler{stop: stop, hub: a.hub, ops: a.ops}
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	h.Handler = a.around(mux)
@@ -100,11 +100,8 @@ func (h *Handler) Close() {
 	h.ops.wait()
 }
 
-// OpenAPI gives the description of all routes, version 3.1 of the standard.
-func (h *Handler) OpenAPI() *huma.OpenAPI { return h.api.OpenAPI() }
-
 // register puts all routes on the mux.
-func (a *routes) register(mux *http.ServeMux) huma.API {
+func (a *routes) register(mux *http.ServeMux) {
 	cfg := huma.DefaultConfig("Runnel", "1")
 	cfg.Info.Description = "Durable tasks, flows and pipelines. Times are RFC 3339 in UTC. Lists go on with next_cursor. Errors are problems as of RFC 9457; their code is what to go by."
 	cfg.CreateHooks = nil // no $schema field in answers
@@ -130,7 +127,6 @@ func (a *routes) register(mux *http.ServeMux) huma.API {
 	a.tokenRoutes(api)
 	describeProblems(api.OpenAPI())
 	docRoutes(mux, api.OpenAPI())
-	return api
 }
 
 // op describes an operation. Its group and name are the OpenAPI tag and id.

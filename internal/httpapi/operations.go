@@ -76,7 +76,12 @@ type operation struct {
 
 func newOperations(ctx context.Context, a *routes) *operations { return &operations{a: a, ctx: ctx} }
 
-func (o *operations) wait() { o.busy.Wait() }
+// wait waits for those that are under way to stop, once the context has ended.
+func (o *operations) wait() {
+	o.mu.Lock()   // whoever starts one after this sees that the context has ended
+	o.mu.Unlock() //nolint:staticcheck // nothing is to be guarded
+	o.busy.Wait()
+}
 
 type operationPath struct {
 	ID string `path:"id"`
@@ -103,11 +108,11 @@ func (a *routes) startOperation(ctx context.Context, in *body[OperationRequest])
 	if r.DryRun {
 		return &made[Operation]{Status: http.StatusOK, Body: facts}, nil
 	}
-	if err := a.ops.ctx.Err(); err != nil {
-		return nil, api.Errorf(api.ErrClosed, "", "the server is closing")
-	}
 	facts.ID, facts.State = rand.Text(), "running"
-	return &made[Operation]{Status: http.StatusAccepted, Body: a.ops.start(facts, ids)}, nil
+	if err := a.ops.start(facts, ids); err != nil {
+		return nil, err
+	}
+	return &made[Operation]{Status: http.StatusAccepted, Body: facts}, nil
 }
 
 // chosenIDs gives the runs that are meant.
@@ -140,20 +145,23 @@ func (a *routes) chosenIDs(ctx context.Context, r *OperationRequest) ([]string, 
 	return ids, nil
 }
 
-func (o *operations) start(facts Operation, ids []string) Operation {
+func (o *operations) start(facts Operation, ids []string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ctx.Err() != nil {
+		return api.Errorf(api.ErrClosed, "", "the server is closing")
+	}
 	ctx, stop := context.WithCancel(o.ctx)
 	one := &operation{stop: stop, facts: facts}
-	o.mu.Lock()
 	o.all = append(o.all, one)
 	if len(o.all) > keptOperations {
 		o.all = slices.Delete(o.all, 0, len(o.all)-keptOperations)
 	}
-	o.mu.Unlock()
 	o.busy.Go(func() {
 		defer stop()
 		o.run(ctx, one, ids)
 	})
-	return facts
+	return nil
 }
 
 func (o *operations) run(ctx context.Context, one *operation, ids []string) {
