@@ -78,7 +78,9 @@ func (t *table[T]) write(p *printer, list iter.Seq2[json.RawMessage, error]) err
 	n := 0
 	for raw, err := range list {
 		if err != nil {
-			_ = g.flush() // what came before
+			if n > 0 {
+				_ = g.flush() // what came before
+			}
 			return err
 		}
 		var v T
