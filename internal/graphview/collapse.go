@@ -137,7 +137,7 @@ func (c *collapse) classes(items []int32, in string) {
 		first := &c.g.Nodes[all[0]]
 		n := Node{
 			ID: c.unused(in + "/" + k.place), Name: first.Name, Task: first.Task, Kind: k.kind, Seq: first.Seq, In: in,
-			Place: first.Place, Index: -1, Stage: first.Stage,
+			Place: first.Place, Index: -1, Stage: first.Stage, Usual: first.Usual,
 		}
 		for _, i := range all {
 			if m := &c.g.Nodes[i]; m.Place != "" && m.Name != first.Name {

@@ -86,6 +86,8 @@ type Node struct {
 	Times int64
 	// Waited and Ran are how long, so far.
 	Waited, Ran time.Duration
+	// Usual is how long its task runs as a rule.
+	Usual time.Duration
 	// Note is a line on it, such as why it failed.
 	Note string
 }

@@ -21,6 +21,7 @@ type Box struct {
 	Stage    int     `json:"stage,omitempty"`
 	WaitedMS int64   `json:"waited_ms,omitempty"`
 	RanMS    int64   `json:"ran_ms,omitempty"`
+	UsualMS  int64   `json:"usual_ms,omitempty"` // the median of its task in this run
 	Note     string  `json:"note,omitempty"`
 	X        int32   `json:"x"`
 	Y        int32   `json:"y"`
@@ -47,6 +48,9 @@ type Drawing struct {
 	Hidden int    `json:"hidden,omitempty"`
 	Nodes  []Box  `json:"nodes"`
 	Edges  []Line `json:"edges"`
+	// Critical is the chain that takes longest, if somebody has asked for it.
+	Critical   []string `json:"critical,omitempty"`
+	CriticalMS int64    `json:"critical_ms,omitempty"`
 }
 
 const (
@@ -230,6 +234,7 @@ func box(n *Node) Box {
 	return Box{
 		ID: n.ID, Name: n.Name, Label: n.Label(), Task: n.Task, Kind: n.Kind, State: n.shown(), Counts: n.Counts.List(), In: n.In,
 		Seq: n.Seq, Index: n.Index, Stage: n.Stage, WaitedMS: n.Waited.Milliseconds(), RanMS: n.Ran.Milliseconds(), Note: n.Note,
+		UsualMS: n.Usual.Milliseconds(),
 	}
 }
 

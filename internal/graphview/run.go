@@ -21,6 +21,8 @@ type Facts struct {
 	// Caller gives the id of the task run that called a task run, or returned the
 	// pipeline that it is part of; "" for none. Nil: nothing is known of that.
 	Caller func(*api.TaskRun) string
+	// Usual is how long each task runs as a rule; those that nobody knows are left out.
+	Usual map[string]time.Duration
 	// Now is the time until which what runs has run; zero: not shown.
 	Now time.Time
 }
@@ -53,6 +55,9 @@ func FromRun(f *Facts) *Graph {
 	r.counts()
 	r.upstream()
 	r.settle()
+	for i := range g.Nodes {
+		g.Nodes[i].Usual = f.Usual[g.Nodes[i].Task]
+	}
 	return g
 }
 

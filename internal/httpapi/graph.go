@@ -2,8 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -23,6 +27,8 @@ type (
 	graphInput struct {
 		RunPath
 		GraphQuery
+
+		Match string `header:"If-None-Match"`
 	}
 	flowGraphInput struct {
 		NamePath
@@ -35,13 +41,9 @@ type (
 	}
 )
 
-// drawnTasks is how many task runs that have not ended well are drawn at most. The
-// rest is in the counts.
+// drawnTasks is how many task runs are drawn at most, and beyond them how many that
+// have not ended well. The rest is in the counts.
 const drawnTasks = 20_000
-
-// undone are the states of task runs that a graph is not drawn right without; of the
-// others there are counts.
-var undone = []api.State{api.Pending, api.Scheduled, api.Running, api.Failed, api.Crashed, api.Cancelled, api.Skipped}
 
 func (a *routes) graphRoutes(api huma.API) {
 	const group = "runs"
@@ -62,8 +64,10 @@ func drawings(o huma.Operation) huma.Operation {
 }
 
 type drawing struct {
-	Type string `header:"Content-Type"`
-	Body []byte
+	Status int
+	Type   string `header:"Content-Type"`
+	ETag   string `header:"ETag"`
+	Body   []byte
 }
 
 func (a *routes) runGraph(ctx context.Context, in *graphInput) (*drawing, error) {
@@ -79,17 +83,45 @@ func (a *routes) runGraph(ctx context.Context, in *graphInput) (*drawing, error)
 	if spec, err := api.ParseSpec(text); err == nil {
 		facts.Spec = spec
 	}
-	filter := api.TaskRunFilter{Run: in.ID, Limit: drawnTasks}
-	if len(in.Open) == 0 {
-		filter.States = undone
-	}
-	for t, err := range a.svc().TaskRuns(ctx, filter) {
+	took := make(map[string][]time.Duration)
+	for t, err := range a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: in.ID}) {
 		if err != nil {
 			return nil, err
 		}
-		facts.TaskRuns = append(facts.TaskRuns, t)
+		if t.State == api.Completed && !t.Started.IsZero() {
+			took[t.Task] = append(took[t.Task], t.Finished.Sub(t.Started))
+		}
+		if n := len(facts.TaskRuns); n < drawnTasks || n < 2*drawnTasks && t.State != api.Completed {
+			t.Result = nil // not drawn, and there may be much of it
+			facts.TaskRuns = append(facts.TaskRuns, t)
+		}
 	}
-	return in.draw(graphview.FromRun(&facts))
+	facts.Usual = medians(took)
+	out, err := in.draw(graphview.FromRun(&facts))
+	if err != nil {
+		return nil, err
+	}
+	return out.unless(in.Match), nil
+}
+
+// medians gives the one in the middle of each, and sorts them.
+func medians(took map[string][]time.Duration) map[string]time.Duration {
+	middle := make(map[string]time.Duration, len(took))
+	for name, all := range took {
+		slices.Sort(all)
+		middle[name] = all[len(all)/2]
+	}
+	return middle
+}
+
+// unless leaves out what the client has already.
+func (d *drawing) unless(match string) *drawing {
+	sum := sha256.Sum256(d.Body)
+	d.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
+	if match == d.ETag {
+		return &drawing{Status: http.StatusNotModified, ETag: d.ETag}
+	}
+	return d
 }
 
 func (a *routes) flowGraph(ctx context.Context, in *flowGraphInput) (*drawing, error) {
@@ -137,8 +169,20 @@ func (q *GraphQuery) draw(g *graphview.Graph) (*drawing, error) {
 	if q.Format == "svg" {
 		return drawn("image/svg+xml", d.SVG(), nil)
 	}
+	if d.Critical, d.CriticalMS, err = critical(g); err != nil {
+		return nil, err
+	}
 	text, err := json.Marshal(d)
 	return drawn("application/json", string(text), err)
+}
+
+// critical gives the chain that takes longest, and for how long.
+func critical(g *graphview.Graph) ([]string, int64, error) {
+	ids, d, err := graphview.CriticalPath(g)
+	if d == 0 {
+		return nil, 0, err // nothing has run: none is longer than another
+	}
+	return ids, d.Milliseconds(), err
 }
 
 const textPlain = "text/plain; charset=utf-8"
@@ -147,5 +191,5 @@ func drawn(kind, text string, err error) (*drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &drawing{Type: kind, Body: []byte(text)}, nil
+	return &drawing{Status: http.StatusOK, Type: kind, Body: []byte(text)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ type LogsQuery struct {
 	Since    time.Time `query:"since" doc:"Written at or after"`
 	Until    time.Time `query:"until" doc:"Written before"`
 	Contains string    `query:"contains" maxLength:"500" doc:"With this text"`
+	Match    string    `query:"match" maxLength:"500" doc:"With a text that this regular expression describes, as of Go's package regexp" example:"(?i)time.?out"`
+	Before   int64     `query:"before" minimum:"0" doc:"Only lines with a lower number; 0: all. With tail: the page before"`
 	From     int64     `query:"from" minimum:"0" doc:"The number of the first line"`
 	Limit    int       `query:"limit" minimum:"0" maximum:"100000" doc:"How many lines at most; 0: all"`
 	Tail     int       `query:"tail" minimum:"0" maximum:"10000" doc:"Only the last so many; not with follow"`
@@ -68,12 +71,23 @@ func (a *routes) runLogs(ctx context.Context, in *logsInput) (*huma.StreamRespon
 	if _, err := a.svc().Status(ctx, in.ID); err != nil {
 		return nil, err
 	}
+	var pattern *regexp.Regexp
+	if in.Match != "" {
+		if pattern, err = regexp.Compile(in.Match); err != nil {
+			return nil, api.Errorf(api.ErrInvalid, "query.match", "%w", err)
+		}
+		f.Limit = 0 // of those that it describes
+	}
 	list := a.svc().Logs(ctx, f)
+	if in.Follow {
+		list = a.svc().FollowLogs(ctx, f)
+	}
+	if pattern != nil || in.Before > 0 {
+		list = described(list, pattern, in.Before, in.Limit)
+	}
 	switch {
 	case in.Follow && in.Tail > 0:
 		return nil, api.Errorf(api.ErrInvalid, "query.tail", "tail does not go with follow: read the tail, then follow from the line after it")
-	case in.Follow:
-		list = a.svc().FollowLogs(ctx, f)
 	case in.Tail > 0:
 		list = last(list, in.Tail)
 	}
@@ -99,6 +113,25 @@ func (a *routes) writeLines(c huma.Context, list iter.Seq2[api.LogLine, error], 
 		}
 		if flush && flusher != nil {
 			flusher.Flush()
+		}
+	}
+}
+
+// described gives those lines of a list that a pattern, if there is one, describes, up to
+// the one with the number before (0: none), and at most limit (0: all).
+func described(list iter.Seq2[api.LogLine, error], pattern *regexp.Regexp, before int64, limit int) iter.Seq2[api.LogLine, error] {
+	return func(yield func(api.LogLine, error) bool) {
+		n := 0
+		for line, err := range list {
+			switch {
+			case err == nil && before > 0 && line.Line >= before:
+				return
+			case err == nil && pattern != nil && !pattern.MatchString(line.Text):
+				continue
+			}
+			if n++; !yield(line, err) || n == limit {
+				return
+			}
 		}
 	}
 }

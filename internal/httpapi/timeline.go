@@ -10,28 +10,44 @@ import (
 	"github.com/runnel-dev/runnel/api"
 )
 
-// Timeline is all task runs of a run in columns, which are a tenth of the size of as
+// Timeline is the task runs of a run in columns, which are a tenth of the size of as
 // many objects. Times are milliseconds since T0; -1: there is none.
 type Timeline struct {
 	T0      int64    `json:"t0" doc:"Milliseconds since 1970: when the run was created"`
+	Now     int64    `json:"now" doc:"When this was read"`
 	State   string   `json:"state" doc:"The run's"`
 	Names   []string `json:"names" doc:"Names of tasks, which name refers to"`
-	States  []string `json:"states" doc:"Names of states, which state refers to"`
+	States  []string `json:"states" doc:"Names of states, which state_of and turn_state refer to"`
+	Kinds   []string `json:"kinds" doc:"Kinds of waiting, which waits refers to; the first is none"`
 	Seq     []int64  `json:"seq"`
 	Name    []int    `json:"name"`
 	Of      []int    `json:"state_of" doc:"The task run's state"`
-	Created []int64  `json:"created" doc:"When it could begin, as far as its history says"`
+	Created []int64  `json:"created" doc:"When it could begin, as far as is known: after the last that it depends on, or when the first of its group began"`
 	Start   []int64  `json:"start"`
 	End     []int64  `json:"end"`
 	Attempt []int    `json:"attempt"`
-	More    bool     `json:"more" doc:"There are more task runs than these"`
+	Waits   []int    `json:"waits" doc:"What it waits for now"`
+	// The states between start and end of those with several attempts.
+	TurnSeq   []int64 `json:"turn_seq" doc:"Whose turn from one state to another, in order: of those with more than one attempt"`
+	TurnAt    []int64 `json:"turn_at"`
+	TurnState []int   `json:"turn_state"`
+	More      bool    `json:"more" doc:"There are more task runs than these"`
+	// Generation tells one that adds what is new to what it has that it must begin anew.
+	Generation int `json:"generation" doc:"How often the run was retried: with another, what was read before no longer holds"`
 }
 
 // maxTimeline is how many task runs a timeline has at most.
 const maxTimeline = 200_000
 
+// TimelineQuery chooses what one lacks that has read the others before.
+type TimelineQuery struct {
+	From  int64 `query:"from" minimum:"0" doc:"Only task runs with this number or higher"`
+	Since int64 `query:"since" default:"-1" minimum:"-1" doc:"Leave out those that ended before: milliseconds since t0. Give a little less than the last answer's now"`
+}
+
 type timelineInput struct {
 	RunPath
+	TimelineQuery
 
 	Match string `header:"If-None-Match"`
 }
@@ -53,49 +69,146 @@ func (a *routes) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 	}
 	tag := ""
 	if run.State.Final() { // nothing changes any more, but by a retry
-		tag = fmt.Sprintf(`"%d-%s"`, run.Generation, run.State)
+		tag = fmt.Sprintf(`"%d-%s-%d-%d"`, run.Generation, run.State, in.From, in.Since)
 		if in.Match == tag {
 			return &timelineOutput{Status: http.StatusNotModified, ETag: tag}, nil
 		}
 	}
-	l := Timeline{T0: run.Created.UnixMilli(), State: run.State.String(), Names: []string{}, States: []string{}}
-	c := columns{Timeline: &l, names: map[string]int{}, states: map[string]int{}}
-	for t, err := range a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: in.ID, Limit: maxTimeline + 1}) {
+	c := newColumns(&run, a.now().UnixMilli())
+	filter := api.TaskRunFilter{Run: in.ID}
+	if in.From > 0 {
+		filter.After = fmt.Sprintf("%s/%d", in.ID, in.From-1)
+	}
+	for t, err := range a.svc().TaskRuns(ctx, filter) {
 		if err != nil {
 			return nil, err
 		}
-		if len(l.Seq) == maxTimeline {
-			l.More = true
+		if !t.Finished.IsZero() && t.Finished.UnixMilli()-c.T0 < in.Since {
+			continue
+		}
+		if len(c.Seq) == maxTimeline {
+			c.More = true
 			break
 		}
 		c.add(&t)
 	}
-	return &timelineOutput{Status: http.StatusOK, ETag: tag, Body: &l}, nil
+	c.settle()
+	return &timelineOutput{Status: http.StatusOK, ETag: tag, Body: c.Timeline}, nil
 }
 
 // columns fills a timeline.
 type columns struct {
 	*Timeline
 
-	names, states map[string]int
+	names, states, kinds map[string]int
+	ended                map[string]int64 // by task run's id, of those in it
+	first                map[family]int64 // when the first child of a group began
+	families             []family         // of each task run in it
+	late                 []dependency     // on such as come later in the list
+}
+
+// dependency is one of the task run at a place on another.
+type dependency struct {
+	at int
+	on string
+}
+
+// family is what children of a group have in common: of a group of n, the child with
+// index i has the number i after that of the first.
+type family struct {
+	name  int
+	first int64
+}
+
+func newColumns(run *api.Run, now int64) *columns {
+	t0 := run.Created.UnixMilli()
+	l := &Timeline{
+		T0: t0, Now: max(now-t0, 0), State: run.State.String(), Generation: run.Generation,
+		Names: []string{}, States: []string{}, Kinds: []string{""},
+		Seq: []int64{}, Name: []int{}, Of: []int{}, Created: []int64{}, Start: []int64{}, End: []int64{}, Attempt: []int{}, Waits: []int{},
+		TurnSeq: []int64{}, TurnAt: []int64{}, TurnState: []int{},
+	}
+	return &columns{
+		Timeline: l, names: map[string]int{}, states: map[string]int{}, kinds: map[string]int{"": 0},
+		ended: map[string]int64{}, first: map[family]int64{},
+	}
 }
 
 func (c *columns) add(t *api.TaskRun) {
+	name := place(&c.Names, c.names, t.Task)
 	c.Seq = append(c.Seq, t.Seq)
-	c.Name = append(c.Name, place(&c.Names, c.names, t.Task))
+	c.Name = append(c.Name, name)
 	c.Of = append(c.Of, place(&c.States, c.states, t.StateName))
 	c.Attempt = append(c.Attempt, t.Attempt)
-	created, start, end := int64(-1), int64(-1), int64(-1)
-	if len(t.History) > 0 {
-		created = t.History[0].Time.UnixMilli() - c.T0
+	kind := ""
+	if t.Waiting != nil {
+		kind = string(t.Waiting.Kind)
 	}
+	c.Waits = append(c.Waits, place(&c.Kinds, c.kinds, kind))
+	created, start, end := c.ready(t), int64(-1), int64(-1)
 	if !t.Started.IsZero() {
 		start = t.Started.UnixMilli() - c.T0
 	}
 	if !t.Finished.IsZero() {
 		end = t.Finished.UnixMilli() - c.T0
+		c.ended[t.ID] = end
 	}
 	c.Created, c.Start, c.End = append(c.Created, created), append(c.Start, start), append(c.End, end)
+	f := family{name: -1}
+	if t.Index >= 0 {
+		f = family{name: name, first: t.Seq - int64(t.Index)}
+		if began, seen := c.first[f]; start >= 0 && (!seen || start < began) {
+			c.first[f] = start
+		}
+	}
+	c.families = append(c.families, f)
+	if t.Attempt > 1 {
+		c.turns(t)
+	}
+}
+
+// ready gives when it could begin, as far as it says itself.
+func (c *columns) ready(t *api.TaskRun) int64 {
+	at := int64(-1)
+	for _, up := range t.Upstream {
+		if end, known := c.ended[up.TaskRun]; known {
+			at = max(at, end)
+		} else {
+			c.late = append(c.late, dependency{len(c.Created), up.TaskRun})
+		}
+	}
+	if at < 0 && len(t.History) > 0 {
+		at = t.History[0].Time.UnixMilli() - c.T0
+	}
+	return at
+}
+
+// turns notes what lies between the first attempt and the end.
+func (c *columns) turns(t *api.TaskRun) {
+	for i := range t.History {
+		h := &t.History[i]
+		if i == 0 || h.State.Final() {
+			continue
+		}
+		c.TurnSeq = append(c.TurnSeq, t.Seq)
+		c.TurnAt = append(c.TurnAt, h.Time.UnixMilli()-c.T0)
+		c.TurnState = append(c.TurnState, place(&c.States, c.states, h.Name))
+	}
+}
+
+// settle corrects when task runs could begin by what only the whole list tells:
+// children when the first of their group did.
+func (c *columns) settle() {
+	for _, d := range c.late {
+		if end, known := c.ended[d.on]; known && end <= c.Start[d.at] {
+			c.Created[d.at] = end
+		}
+	}
+	for i, f := range c.families {
+		if began, known := c.first[f]; known && (c.Created[i] < 0 || c.Created[i] == c.Start[i]) {
+			c.Created[i] = began
+		}
+	}
 }
 
 // place gives where a name is in a list, adding it if it is new.
