@@ -19,7 +19,7 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/worker",
+	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/web internal/worker",
 	"api":                      "",
 	"cli":                      ". api internal/builtin internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
@@ -45,6 +45,7 @@ var mayImport = map[string]string{
 	"internal/store/sqlite":    "api internal/pipeline internal/store internal/store/staging",
 	"internal/store/staging":   "api internal/store",
 	"internal/store/storetest": "api internal/pipeline internal/store",
+	"internal/web":             "api internal/httpapi",
 	"internal/worker":          "api",
 	"runneltest":               ". api",
 }

@@ -12,26 +12,38 @@ import (
 )
 
 // HandlerOption is an option of [Engine.Handler].
-type HandlerOption interface{ handle(*httpapi.Options) }
+type HandlerOption interface{ handle(*handlerOptions) }
 
-type handlerOption func(*httpapi.Options)
+type handlerOptions struct {
+	httpapi.Options
 
-func (o handlerOption) handle(to *httpapi.Options) { o(to) }
+	noPages bool
+}
+
+type handlerOption func(*handlerOptions)
+
+func (o handlerOption) handle(to *handlerOptions) { o(to) }
+
+// NoPages leaves the pages out: the handler serves the REST API alone. The build tag
+// no_ui leaves them out of the program.
+func NoPages() HandlerOption {
+	return handlerOption(func(o *handlerOptions) { o.noPages = true })
+}
 
 // ReadOnly lets the handler refuse whatever would change something.
 func ReadOnly() HandlerOption {
-	return handlerOption(func(o *httpapi.Options) { o.ReadOnly = true })
+	return handlerOption(func(o *handlerOptions) { o.ReadOnly = true })
 }
 
 // RequireToken lets in only who shows a token: one that is kept in the database, as
 // `runnel token create` and POST /api/v1/tokens make them, or the secret, which is an
 // admin's; "" for none.
 func RequireToken(secret string) HandlerOption {
-	return handlerOption(func(o *httpapi.Options) { o.Auth = &httpapi.Auth{Secret: secret} })
+	return handlerOption(func(o *handlerOptions) { o.Auth = &httpapi.Auth{Secret: secret} })
 }
 
-// Handler serves the engine over HTTP: the REST API under /api/v1, which
-// /api/v1/openapi.json describes, and /healthz and /readyz. It asks nobody who they
+// Handler serves the engine over HTTP: pages for people, the REST API under /api/v1,
+// which /api/v1/openapi.json describes, and /healthz and /readyz. It asks nobody who they
 // are unless it is told to, see [RequireToken]: then serve it on loopback only, or
 // put it behind what does. Under a prefix it is
 //
@@ -39,7 +51,7 @@ func RequireToken(secret string) HandlerOption {
 //
 // Its event streams end when the engine is closed.
 func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
-	o := httpapi.Options{Log: e.work.Log}
+	o := handlerOptions{Options: httpapi.Options{Log: e.work.Log}}
 	for _, option := range opts {
 		if option != nil {
 			option.handle(&o)
@@ -48,9 +60,12 @@ func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
 	if o.Auth != nil && e.remote == nil {
 		o.Auth.Store = tokens{e}
 	}
-	h := httpapi.NewHandler(e.service, o)
+	h := httpapi.NewHandler(e.service, o.Options)
 	e.handlers.add(h)
-	return h
+	if o.noPages {
+		return h
+	}
+	return pages(h, o.Log)
 }
 
 // handlers are those that end with the engine.

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+var runRoutes = []route{
+	{"GET /runs", showRuns},
+	{"GET /runs/{id}", showRun},
+}
+
+// runsPage is the list of runs.
+type runsPage struct {
+	Rows   []runRow
+	Query  string
+	Views  []savedView
+	Pager  pager
+	Choose bool // rows can be ticked
+}
+
+// savedView is a saved filter.
+type savedView struct {
+	link
+	Active bool
+}
+
+// pager leads through a list by cursors.
+type pager struct {
+	First, Next string // URLs, "" for none
+	Shown       int
+	Of          string // what is shown
+}
+
+// runRow is a run in a table.
+type runRow struct {
+	api.Run
+
+	URL      string
+	Progress []part
+	Done     int64 // task runs that have ended
+	Failed   int64
+	Retries  int64
+	Error    string
+}
+
+// runViews are filters that people want often.
+var runViews = []link{
+	{"All", ""},
+	{"Live", "state:live"},
+	{"Problems", "state:problems"},
+	{"Failed 24 h", "state:problems since:24h"},
+	{"Slow", "duration:>10m"},
+}
+
+func showRuns(v *view) error {
+	q := v.r.URL.Query()
+	text := strings.TrimSpace(q.Get("q"))
+	ask := url.Values{"limit": {cmp.Or(q.Get("limit"), "50")}}
+	for _, name := range []string{"q", "cursor", "state"} {
+		if values := q[name]; len(values) > 0 && values[0] != "" {
+			ask[name] = values
+		}
+	}
+	v.page.Title, v.page.Nav, v.page.Topics, v.page.Query = "Runs", "runs", []string{"runs"}, text
+	runs, err := get[list[api.Run]](v, "/runs", ask)
+	if err != nil {
+		return err
+	}
+	body := runsPage{Query: text, Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items), "runs")}
+	for i := range runs.Items {
+		body.Rows = append(body.Rows, rowOf(&runs.Items[i]))
+	}
+	return v.show("runs", http.StatusOK, body)
+}
+
+// views marks the one that is in use.
+func views(list, text string, all []link) []savedView {
+	out := make([]savedView, len(all))
+	for i, l := range all {
+		u := list
+		if l.URL != "" {
+			u += "?" + url.Values{"q": {l.URL}}.Encode()
+		}
+		out[i] = savedView{link: link{l.Name, u}, Active: l.URL == text}
+	}
+	return out
+}
+
+// paging makes the links of a list's foot.
+func paging(u *url.URL, next *string, shown int, of string) pager {
+	p := pager{Shown: shown, Of: of}
+	q := u.Query()
+	if q.Has("cursor") {
+		q.Del("cursor")
+		p.First = "?" + q.Encode()
+	}
+	if next != nil {
+		q.Set("cursor", *next)
+		p.Next = "?" + q.Encode()
+	}
+	return p
+}
+
+func rowOf(r *api.Run) runRow {
+	t := totals(r)
+	row := runRow{Run: *r, URL: at("runs/%", r.ID), Failed: t.Failed, Retries: t.Retries, Done: t.Completed + t.Failed + t.Cancelled + t.Skipped}
+	row.Progress = bar(partsOf(&t, ""))
+	if r.Failure != nil {
+		row.Error = firstLine(r.Failure.Error())
+	}
+	return row
+}
+
+// totals adds up the counts of all tasks.
+func totals(r *api.Run) api.TaskCounts {
+	var t api.TaskCounts
+	for _, c := range r.Tasks {
+		t.Completed += c.Completed
+		t.Failed += c.Failed
+		t.Cancelled += c.Cancelled
+		t.Skipped += c.Skipped
+		t.Retries += c.Retries
+	}
+	return t
+}
+
+// partsOf gives counts in the order of bars. at, if given, is the list of task runs that
+// each leads to, as in "runs/ID?tab=tasks&q=".
+func partsOf(t *api.TaskCounts, at string) []part {
+	parts := []part{
+		{look: looks["COMPLETED"], N: t.Completed},
+		{look: looks["FAILED"], N: t.Failed},
+		{look: looks["CANCELLED"], N: t.Cancelled},
+		{look: looks["SKIPPED"], N: t.Skipped},
+	}
+	for i := range parts {
+		if at != "" {
+			parts[i].URL = at + url.QueryEscape("state:"+parts[i].Word)
+		}
+	}
+	return parts
+}
