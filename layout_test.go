@@ -21,10 +21,11 @@ const module = "github.com/runnel-dev/runnel"
 var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/web internal/worker",
 	"api":                      "",
-	"cli":                      ". api internal/builtin internal/filter internal/httpapi",
+	"cli":                      ". api internal/builtin internal/demo internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
 	"internal/builtin":         ". api",
 	"internal/cluster":         "api internal/store",
+	"internal/demo":            ". api",
 	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
 	"internal/flight":          "internal/roll",
 	"internal/flow":            "api",

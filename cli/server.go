@@ -26,6 +26,9 @@ type serving struct {
 	cert, key string
 	proxied   bool
 	drain     time.Duration
+	// What dev has besides.
+	demo    *seeding
+	browser bool
 }
 
 func (s *serving) flags(c *cobra.Command) {
@@ -68,21 +71,6 @@ other machines can reach it, it must ask, and over TLS: --tls-cert and --tls-key
 	return c
 }
 
-func newDevCmd(env *Env) *cobra.Command {
-	var s serving
-	c := &cobra.Command{
-		Use: "dev", Short: "Serve a database in memory, which ends with the server", Args: none,
-		Long: `Serve a database in memory, which ends with the server. A program without tasks of
-its own has those of --builtin.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			env.flags.builtin = env.flags.builtin || len(env.Options) == 0
-			return env.serve(cmd.Context(), "memory:", &s)
-		},
-	}
-	s.flags(c)
-	return c
-}
-
 // headerTime is how long a client may take for the header of a request.
 const headerTime = 10 * time.Second
 
@@ -103,11 +91,16 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 	case s.workers > 0:
 		opts = append(opts, runnel.Concurrency(s.workers))
 	}
+	if s.demo != nil {
+		defer s.demo.End()
+		opts = append(opts, s.demo.Options()...)
+	}
 	eng, err := env.open(ctx, dsn, why, opts...)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	srv := &http.Server{Handler: eng.Handler(options...), ReadHeaderTimeout: headerTime}
+	handler := eng.Handler(options...)
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime}
 	failed := make(chan error, 1)
 	scheme := "http://"
 	if s.cert != "" {
@@ -116,14 +109,34 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 	} else {
 		go func() { failed <- srv.Serve(listener) }()
 	}
-	env.greet(scheme+listener.Addr().String(), dsn, len(eng.Tasks()))
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		err = nil
-		env.note("draining; once more ends it at once")
+	url := scheme + listener.Addr().String()
+	env.greet(url, dsn, len(eng.Tasks()))
+	if err = s.begin(ctx, env, eng, handler, url); err == nil {
+		select {
+		case err = <-failed:
+		case <-ctx.Done():
+			env.note("draining; once more ends it at once")
+		}
+	}
+	if s.demo != nil {
+		s.demo.End()
 	}
 	return errors.Join(err, env.drain(ctx, srv, eng, s.drain))
+}
+
+// begin does what dev does before it is ready.
+func (s *serving) begin(ctx context.Context, env *Env, eng *runnel.Engine, handler http.Handler, url string) error {
+	if s.demo != nil {
+		if err := s.demo.run(ctx, env, eng, handler); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	if s.browser {
+		if err := openBrowser(ctx, url); err != nil {
+			env.note("no browser could be opened: %v", err)
+		}
+	}
+	return nil
 }
 
 // drain ends a server: streams end with the engine, and requests that are being
