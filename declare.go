@@ -167,7 +167,7 @@ func collect(args []json.RawMessage, d *declaration, job *api.Job) ([]json.RawMe
 	switch {
 	case job.Spread > 0:
 		var parts []json.RawMessage
-		if err := json.Unmarshal(job.Input, &parts); err != nil || len(parts) != job.Spread {
+		if err := json.Unmarshal(job.Input, &parts); err != nil || len(parts) != int(job.Spread) {
 			return nil, api.Errorf(ErrEncoding, "", "task %q: wants an array of %d to spread, got %s", d.name, job.Spread, excerpt(job.Input))
 		}
 		args = append(args, parts...)

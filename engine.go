@@ -270,7 +270,7 @@ func (e *Engine) Attach[R any](ctx context.Context, id string) (*Run[R], error) 
 		if _, err := e.remote.Status(ctx, id); err != nil {
 			return nil, err
 		}
-		return &Run[R]{engine: e, id: id}, nil
+		return newRun[R](e, engine.Elsewhere(id)), nil
 	}
 	h, err := e.inner().Find(ctx, id)
 	if err != nil {

@@ -47,7 +47,7 @@ func submitRemote[R any](ctx context.Context, e *Engine, spec *api.Spec, s *subm
 	if err != nil {
 		return nil, err
 	}
-	return &Run[R]{engine: e, id: id}, nil
+	return newRun[R](e, engine.Elsewhere(id)), nil
 }
 
 // submitAllRemote submits one after the other.

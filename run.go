@@ -12,24 +12,23 @@ import (
 // Run is a submitted pipeline that ends in an R.
 type Run[R any] struct {
 	engine *Engine
-	id     string
-	handle atomic.Pointer[engine.Handle] // another after Retry; nil for a run of a server
+	handle atomic.Pointer[engine.Handle] // another after Retry
 }
 
 func newRun[R any](e *Engine, h *engine.Handle) *Run[R] {
-	r := &Run[R]{engine: e, id: h.ID()}
+	r := &Run[R]{engine: e}
 	r.handle.Store(h)
 	return r
 }
 
 // ID gives the run's id, a UUIDv7. [Engine.Attach] finds the run by it.
-func (r *Run[R]) ID() string { return r.id }
+func (r *Run[R]) ID() string { return r.handle.Load().ID() }
 
 // Wait gives the result once the run has ended; a *[Failure] if it failed or
 // was cancelled. When ctx ends it stops waiting; the run goes on.
 func (r *Run[R]) Wait(ctx context.Context) (R, error) {
 	if r.engine.remote != nil {
-		out, err := r.engine.remote.Wait(ctx, r.id)
+		out, err := r.engine.remote.Wait(ctx, r.ID())
 		return r.value(outcomeFrom(out), err)
 	}
 	out, err := r.engine.seat.Wait(ctx, r.handle.Load())

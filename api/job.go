@@ -21,9 +21,8 @@ type Job struct {
 	Index      int // place in the group; -1 outside
 	// Input is what arrived, nil for nothing; Spread > 0 cuts it into as many
 	// arguments. Bound follow it.
-	Input  json.RawMessage `json:",omitempty"`
-	Spread int
-	Bound  Args
+	Input json.RawMessage `json:",omitempty"`
+	Bound Args
 	// State is the pipeline's state, nil for none.
 	State json.RawMessage `json:",omitempty"`
 	// TaskID names the instance, "" for none; Keyed is its state.
@@ -36,6 +35,7 @@ type Job struct {
 	// Caller is the flow that made the call; only of tasks that are cached, and nil
 	// outside a flow.
 	Caller *Caller
+	Spread int8
 	// Looked says that the cache was asked, and that the body is to run; Named that
 	// Name is not to be asked for.
 	Looked, Named bool

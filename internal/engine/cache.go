@@ -73,7 +73,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		return true
 	case hit != nil:
 		use.From = hit.entry.TaskRun
-		t.cell.Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
+		t.cell.Put().Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
 	}
 	t.cached.key = use.Key
 	t.cell.Put().Cache, _ = json.Marshal(use) //nolint:errchkjson // strings always encode
@@ -343,7 +343,7 @@ func (t *task) keepResult(c *change, value pipeline.Value) {
 	if t.cached == nil || t.cached.key == "" {
 		return
 	}
-	if t.cell.Name == lifecycle.Cached { // it is there, also for who waits
+	if t.cell.Seldom().Name == lifecycle.Cached { // it is there, also for who waits
 		t.cached.kept = true
 		return
 	}

@@ -229,7 +229,7 @@ func (end *childEnd) fromTask(row *store.TaskRow, state pipeline.State, noResult
 		return nil // its frame says how that ended
 	}
 	*end = childEnd{
-		known: true, value: clonePayload(cell.Result), failure: clone(cell.Failure),
+		known: true, value: clonePayload(cell.Result), failure: clone(cell.Seldom().Failure),
 		cancelled: row.State == api.Cancelled, state: state,
 	}
 	if noResult {

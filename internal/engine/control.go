@@ -152,7 +152,7 @@ func spread(f *pipeline.Frame, seen map[*pipeline.Frame]bool) bool {
 
 // tell ends a task: at once if it has no body running, else by its context.
 // Called with run.mu.
-func (t *task) tell(cause error) {
+func (t *task) tell(cause *api.Error) {
 	switch t.phase {
 	case ready, scheduled, waiting:
 		t.ended(api.Answer{}, pipeline.Value{})

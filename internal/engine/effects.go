@@ -159,7 +159,7 @@ func (r *run) tryAgain(c *change, effects []pipeline.Effect, try pipeline.Effect
 	if !t.retry(c, try.Outcome.Failure, false) {
 		return pipeline.GiveUp(effects, try)
 	}
-	pipeline.Restore(t.frame, t.state)
+	pipeline.Restore(t.frame, pipeline.State{Data: t.first.State, Merge: t.merges, Set: t.stated})
 	r.live.add(t)
 	c.then(func() {
 		r.mu.Lock()

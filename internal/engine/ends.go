@@ -17,12 +17,12 @@ func taskEnd(row *store.TaskRow, cell *store.TaskCell) (pipeline.End, error) {
 	}
 	switch row.State {
 	case api.Failed:
-		f, err := decodeFailure(cell.Failure)
+		f, err := decodeFailure(cell.Seldom().Failure)
 		end.Outcome = failed(f)
 		return end, err
 	case api.Cancelled:
-		if cell.Failure != nil { // by a limit of 0
-			f, err := decodeFailure(cell.Failure)
+		if cell.Seldom().Failure != nil { // by a limit of 0
+			f, err := decodeFailure(cell.Seldom().Failure)
 			end.Outcome = failed(f)
 			return end, err
 		}

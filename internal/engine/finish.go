@@ -130,11 +130,11 @@ func (t *task) retry(c *change, failure *api.Failure, refused bool) bool {
 	t.note(api.Failed, now.UnixMicro(), failure.Message)
 	t.attempt++
 	t.phase = scheduled
-	t.cell.Due, t.cell.Waiting = due.UnixMicro(), false
-	t.cell.Unasked()
+	t.cell.Settled()
+	t.cell.Put().Due, t.cell.Put().Failure = due.UnixMicro(), encodeFailure(failure)
 	t.cell.Ended = 0 // it had, if it is its pipeline that failed
 	t.cell.State, t.cell.SetState, t.cell.Merge, t.cell.Pause = nil, false, false, false
-	t.cell.Failure, t.cell.Result = encodeFailure(failure), store.Payload{}
+	t.cell.Result = store.Payload{}
 	t.write(c, api.Scheduled, &t.cell)
 	c.then(func() { t.wait(due) })
 	return true
@@ -179,7 +179,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	case !t.shielded():
 		state, end.Status, end.Pause = api.Cancelled, pipeline.Cancelled, false
 	case a.Failure != nil:
-		if state = api.Failed; t.cell.Name == lifecycle.Aborted {
+		if state = api.Failed; t.cell.Seldom().Name == lifecycle.Aborted {
 			state = api.Cancelled // of the row; what follows is as after a failure
 		}
 		t.identify(a.Failure)
@@ -197,7 +197,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 		}
 	}
 	t.remember(state)
-	effects := pipeline.Ended(c.effects, t.frame, t.place, end)
+	effects := pipeline.Ended(c.effects, t.frame, int(t.place), end)
 	c.counted, c.last = t, state
 	t.record(c, state, &end, effects)
 	t.tellWorker(c, state)
@@ -208,7 +208,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 func (t *task) remember(state api.State) {
 	if t.frame.Group == nil {
 		s := spaceOf(t.frame)
-		_, seq, _ := s.at(t.frame.Chain.Step(t.place).Slot)
+		_, seq, _ := s.at(t.frame.Chain.Step(int(t.place)).Slot)
 		s.last, s.lastOK = seq+1, state == api.Completed
 	}
 }
@@ -216,12 +216,11 @@ func (t *task) remember(state api.State) {
 // record writes the row of the ended task.
 func (t *task) record(c *change, state api.State, end *pipeline.End, effects []pipeline.Effect) {
 	cell := &t.cell
-	cell.Due, cell.Waiting, cell.Failure = 0, false, nil
-	cell.Unasked()
+	cell.Settled()
 	cell.Ended = t.run.e.micros()
 	switch end.Status {
 	case pipeline.Failed:
-		cell.Failure = encodeFailure(end.Failure)
+		cell.Put().Failure = encodeFailure(end.Failure)
 	case pipeline.Done:
 		cell.Result = payload(end.Value)
 	}

@@ -81,7 +81,7 @@ func (t *task) openFlow() error {
 	}
 	t.flow = fl
 	if round := t.round(); fl.round != round {
-		fl.round, fl.frame = round, pipeline.FlowFrame(t.frame, t.place)
+		fl.round, fl.frame = round, pipeline.FlowFrame(t.frame, int(t.place))
 		fl.frame.ID = t.key
 		return nil
 	}
@@ -221,8 +221,10 @@ func (t *task) flowing(job *api.Job) error {
 		return api.ErrClosed
 	case t.phase != claimed || job != t.job:
 		return api.Errorf(api.ErrConflict, job.ID, "the flow is not running any more")
+	case t.cause != nil:
+		return t.cause
 	}
-	return t.cause
+	return nil
 }
 
 func (cl *call) final() bool { return cl.state.Final() }
@@ -281,9 +283,9 @@ func (cl *call) skip(c *change, fc *api.FlowCall) {
 	now := r.e.micros()
 	call := cl.cell()
 	cell := store.TaskCell{
-		Failure: encodeFailure(failure), Ended: now, Call: &call, Name: notReady,
-		Upstream: encodeUpstream(cl.seq, fc.Upstream),
+		Ended: now, Call: &call, Upstream: encodeUpstream(cl.seq, fc.Upstream),
 	}
+	cell.Put().Failure, cell.Put().Name = encodeFailure(failure), notReady
 	w := c.AddTask()
 	w.TaskRow = store.TaskRow{
 		ID: cl.id, Run: r.id, Frame: cl.id, Task: failure.Task, State: api.Skipped, Gen: r.gen, Cell: cell.Append(nil),

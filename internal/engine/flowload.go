@@ -116,7 +116,7 @@ func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 		}
 		cl := fl.loaded(cell.Call, row.ID, b)
 		cl.single, cl.one, cl.state = true, true, row.State
-		if row.State == api.Cancelled && cell.Failure != nil {
+		if row.State == api.Cancelled && cell.Seldom().Failure != nil {
 			cl.state = api.Failed // by a limit of 0; that is a failure to whoever called
 		}
 		if cl.order == 0 { // it is in progress, or its pipeline is
@@ -158,7 +158,7 @@ func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 }
 
 // before reports whether a record is from before the flow was to start anew.
-func (fl *flow) before(kept *store.Call) bool { return kept.Round>>32 < fl.t.cell.Anew }
+func (fl *flow) before(kept *store.Call) bool { return kept.Round>>32 < fl.t.cell.Seldom().Anew }
 
 // loaded makes the call of a row. Of several under a key, by attempts of the
 // flow, the last one counts.
@@ -240,7 +240,7 @@ func (e *Engine) recorded(cl *call) flowEnd {
 				return err
 			}
 			e.result(&end, cell.Result)
-			return failure(cell.Failure)
+			return failure(cell.Seldom().Failure)
 		})
 	}
 	if err != nil {

@@ -171,7 +171,7 @@ func (t *task) refuse(tag string) {
 		return
 	}
 	if t.shielded() {
-		t.cell.Name, t.cell.Begun = lifecycle.Aborted, 0
+		t.cell.Put().Name, t.cell.Begun = lifecycle.Aborted, 0
 	}
 	t.ended(api.Answer{NoRetry: true, Failure: &api.Failure{
 		Type: "*api.Error", Code: api.ErrConflict.Code,

@@ -66,7 +66,7 @@ func (t *task) show() api.TaskRun {
 		out.Name = lifecycle.RunName(t.call.Name, t.seq)
 	}
 	if t.group != nil {
-		out.Index = t.place
+		out.Index = int(t.place)
 	}
 	at := t.phase
 	if at == over { // its end is not durable yet: it is what it was
@@ -78,7 +78,7 @@ func (t *task) show() api.TaskRun {
 	case scheduled:
 		out.State = api.Scheduled
 	case ready:
-		if out.Attempt > 1 || t.cell.Due != 0 { // it was to wait for the time of the attempt
+		if out.Attempt > 1 || t.cell.Seldom().Due != 0 { // it was to wait for the time of the attempt
 			out.State = api.Scheduled
 		}
 	case over:

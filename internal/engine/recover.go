@@ -123,7 +123,7 @@ func again(row *store.TaskRow) reopened {
 	s := reopened{stand: standOf(row)}
 	var cell store.TaskCell
 	if cell.Decode(row.Cell) == nil {
-		s.anew, s.start, s.history = cell.Anew, cell.Start, clone(cell.History)
+		s.anew, s.start, s.history = cell.Seldom().Anew, cell.Seldom().Start, clone(cell.History)
 	}
 	return s
 }
@@ -365,7 +365,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	case row.State == api.Scheduled:
 		t.phase = scheduled
 		rec.todo = append(rec.todo, func(*change) error {
-			t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Due), t.rise)
+			t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Seldom().Due), t.rise)
 			if t.attempt == 1 {
 				t.standAside()
 			}

@@ -150,9 +150,10 @@ func (a *reopening) task(f *pipeline.Frame, at int, key int64, inside bool) {
 			}
 		}
 	}
-	fresh := store.TaskCell{Shown: cell.Shown, Upstream: cell.Upstream, Start: cell.Start}
+	fresh := cell.Again()
 	if !inside { // a flow makes all its calls again
-		fresh = store.TaskCell{Anew: int64(a.r.gen)}
+		fresh = store.TaskCell{}
+		fresh.Put().Anew = int64(a.r.gen)
 	}
 	a.reopenTask(row, &fresh)
 }
@@ -280,7 +281,8 @@ func (a *reopening) childTask(g *group, i int, row *store.TaskRow) {
 		a.returned(g.frame, i, &cell, row.ID)
 		return
 	}
-	a.reopenTask(row, &store.TaskCell{Shown: cell.Shown, Upstream: cell.Upstream, Start: cell.Start})
+	fresh := cell.Again()
+	a.reopenTask(row, &fresh)
 }
 
 // childChain reopens a child that is a chain.

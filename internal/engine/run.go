@@ -134,6 +134,10 @@ type Handle struct {
 	cell  store.RunCell
 }
 
+// Elsewhere is the handle of a run that no engine of this process can have. It knows
+// the run's id, and is not to be waited for.
+func Elsewhere(id string) *Handle { return &Handle{id: id} }
+
 // ID is the run's id.
 func (h *Handle) ID() string { return h.id }
 

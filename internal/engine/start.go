@@ -17,15 +17,16 @@ func (t *task) postpone(c *change) bool {
 		return false
 	}
 	now := t.run.e.now()
-	if t.cell.Start == 0 { // else it was settled in an earlier generation of the run
+	seldom := t.cell.Put()
+	if seldom.Start == 0 { // else it was settled in an earlier generation of the run
 		due := lifecycle.Start(o, t.since(now))
-		t.cell.Start = due.Add(time.Microsecond - 1).UnixMicro() // no earlier, in whole microseconds
+		seldom.Start = due.Add(time.Microsecond - 1).UnixMicro() // no earlier, in whole microseconds
 	}
-	due := time.UnixMicro(t.cell.Start)
+	due := time.UnixMicro(seldom.Start)
 	if !due.After(now) {
 		return false
 	}
-	t.phase, t.cell.Due = scheduled, t.cell.Start
+	t.phase, seldom.Due = scheduled, seldom.Start
 	t.cell.History = store.AppendHistory(t.cell.History, &store.Line{
 		State: api.Scheduled, At: now.UnixMicro(), Message: "until " + due.UTC().Format(time.RFC3339Nano),
 	})

@@ -50,10 +50,13 @@ func (e *Engine) SubmitAll(ctx context.Context, specs iter.Seq2[*api.Spec, error
 	for spec, err := range specs {
 		s := new(submission)
 		if err == nil {
-			s.r, err = e.submit(ctx, request{spec: spec, name: name}, func(err error) {
+			var r *run
+			if r, err = e.submit(ctx, request{spec: spec, name: name}, func(err error) {
 				s.err = err
 				ahead.told <- s
-			})
+			}); err == nil {
+				s.handle = r.handle
+			}
 		}
 		if err != nil {
 			if late := ahead.settle(ctx, 0); late != nil {
@@ -77,7 +80,7 @@ type submissions struct {
 }
 
 type submission struct {
-	r       *run
+	handle  *Handle // kept here too: the run is out of the processor's cache by now
 	err     error
 	settled bool
 }
@@ -97,7 +100,7 @@ func (l *submissions) settle(ctx context.Context, upTo int) error {
 		l.list[0], l.list = nil, l.list[1:]
 		err := s.err
 		if err == nil {
-			err = l.each(s.r.handle)
+			err = l.each(s.handle)
 		}
 		if err != nil {
 			return err

@@ -22,51 +22,58 @@ const (
 )
 
 // task is a task run that has started, or is about to. Guarded by its run's mu.
+//
+// There are many, most of them out of the processor's cache: what each transition
+// looks at stands first, and what one attempt needs once last. With the eight bytes
+// that the allocator adds it fits 768.
 type task struct {
-	job   *api.Job // what the worker sees; a new one for each attempt
-	first api.Job  // that of the first attempt
 	run   *run
 	frame *pipeline.Frame
-	place int
-	group *group // that it is a child of, nil outside
 	call  *pipeline.Task
+	group *group   // that it is a child of, nil outside
+	job   *api.Job // what the worker sees; a new one for each attempt
 	key   int64
-	input pipeline.Value
-	state pipeline.State // the pipeline's, when it started
 
-	phase    phase
-	row      bool  // a row was queued or stored
-	final    bool  // and says that the task has ended
-	shown    bool  // and says that the attempt is running
-	born     bool  // what lets it start is durable: it may be shown
-	listed   bool  // among the run's live tasks
-	last     phase // before it was over
-	attempt  int32
-	was      stand   // what the row says
-	up       [4]byte // room for cell.Upstream of a step
-	acquires bool    // its body has asked for slots of global limits
-	aside    bool    // counted for its group while it waits for its first attempt
+	phase  phase
+	row    bool  // a row was queued or stored
+	final  bool  // and says that the task has ended
+	shown  bool  // and says that the attempt is running
+	born   bool  // what lets it start is durable: it may be shown
+	listed bool  // among the run's live tasks
+	last   phase // before it was over
+	merges bool  // the pipeline's state is a map
+
+	stated   bool // the pipeline has a state
+	acquires bool // its body has asked for slots of global limits
+	aside    bool // counted for its group while it waits for its first attempt
 
 	// Guarded by dispatcher.mu.
 	held    bool   // counted as standing aside
 	gone    bool   // ended, and nobody serves its queue
 	readied uint32 // the second of 1970 and after in which it became ready, about
 
-	cancel    func(cause error)
-	cause     error // why it was told to end: nil, or a cancellation or a time-out
-	deadline  *timer
-	heartbeat *timer
-	cell      store.TaskCell // what its row says, but for result and outcome
-	lines     *lines         // nil if it has written none
-	cached    *cachedTask    // nil if it is not
-	idTurn    *flight.Claim  // of its task id, if it has asked; guarded by keyed.mu
-
-	flow *flow // what it has called, if it is a flow
-	of   *call // of a flow, whose row this task's is; nil for all else
+	attempt int32
+	place   int32
+	was     stand // what the row says
 
 	// See taskList.
 	seq              int64
 	prev, next, peer *task
+
+	cached    *cachedTask   // nil if it is not
+	idTurn    *flight.Claim // of its task id, if it has asked; guarded by keyed.mu
+	flow      *flow         // what it has called, if it is a flow
+	of        *call         // of a flow, whose row this task's is; nil for all else
+	lines     *lines        // nil if it has written none
+	deadline  *timer
+	heartbeat *timer
+	cancel    func(cause error)
+	cause     *api.Error // why it was told to end: nil, or a cancellation or a time-out
+
+	input pipeline.Value
+	first api.Job        // that of the first attempt
+	up    [4]byte        // room for cell.Upstream of a step
+	cell  store.TaskCell // what its row says, but for result and outcome
 }
 
 // cachedTask is what a cached task has beside.
@@ -100,14 +107,14 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		return nil, err
 	}
 	t := &task{
-		run: r, frame: eff.Frame, place: eff.Place, call: eff.Task, key: key, seq: seq,
-		input: eff.Input, state: eff.Frame.State, phase: ready, attempt: 1,
+		run: r, frame: eff.Frame, place: int32(eff.Place), call: eff.Task, key: key, seq: seq,
+		input: eff.Input, merges: eff.Frame.State.Merge, stated: eff.Frame.State.Set, phase: ready, attempt: 1,
 	}
 	t.job = &t.first
 	t.first = api.Job{
 		Run: r.text, Task: eff.Task.Name, ID: r.taskID(seq),
 		Attempt: 1, Generation: int(r.gen), Index: -1,
-		Spread: eff.Task.Spread, Bound: eff.Task.Args, State: t.state.Data,
+		Spread: int8(eff.Task.Spread), Bound: eff.Task.Args, State: eff.Frame.State.Data,
 		TaskID:           eff.Task.Options.TaskID,
 		Timeout:          time.Duration(eff.Task.Options.Timeout),
 		HeartbeatTimeout: time.Duration(eff.Task.Options.HeartbeatTimeout),
@@ -132,7 +139,10 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 	}
 	if was, ok := r.rows[key]; ok {
 		delete(r.rows, key)
-		t.row, t.was, t.cell.Anew, t.cell.Start, t.cell.History = true, was.stand, was.anew, was.start, was.history
+		t.row, t.was, t.cell.History = true, was.stand, was.history
+		if was.anew|was.start != 0 {
+			t.cell.Put().Anew, t.cell.Put().Start = was.anew, was.start
+		}
 	}
 	if c.upstream != nil {
 		t.dependsOn(c.upstream)
@@ -145,13 +155,13 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 // it depends on.
 func (t *task) locate(seq int64) {
 	if g, ok := t.frame.Data.(*group); ok {
-		t.group, t.job.Index = g, t.place
+		t.group, t.job.Index = g, int(t.place)
 		return
 	}
 	if up := t.frame.Parent; up != nil && up.Group != nil {
 		t.job.Index = t.frame.Place
 	}
-	if s := spaceOf(t.frame); s.last != 0 && t.place < len(t.frame.Chain.Steps) {
+	if s := spaceOf(t.frame); s.last != 0 && int(t.place) < len(t.frame.Chain.Steps) {
 		state := api.Completed
 		if !s.lastOK {
 			state = api.Failed
@@ -164,7 +174,7 @@ func (t *task) locate(seq int64) {
 // shielded reports whether the task stands where a cancellation does not reach:
 // at Finally, or below it.
 func (t *task) shielded() bool {
-	if t.frame.Chain != nil && t.place == len(t.frame.Chain.Steps) {
+	if t.frame.Chain != nil && int(t.place) == len(t.frame.Chain.Steps) {
 		return true
 	}
 	return !t.frame.Cancelled
@@ -174,7 +184,7 @@ func (t *task) shielded() bool {
 func (t *task) write(c *change, state api.State, cell *store.TaskCell) {
 	w := c.AddTask()
 	w.TaskRow = store.TaskRow{
-		ID: t.key, Run: t.run.id, Frame: frameID(t.frame), Place: int32(t.place), Task: t.call.Name,
+		ID: t.key, Run: t.run.id, Frame: frameID(t.frame), Place: t.place, Task: t.call.Name,
 		State: state, Attempt: t.attempt, Gen: t.run.gen, Cell: cell.Append(make([]byte, 0, 64+len(cell.Result.Data)+len(cell.History))),
 	}
 	w.Op = store.InsertTask
@@ -212,7 +222,7 @@ func (t *task) adopt(cl *call) {
 		t.first.Name = cl.key
 	}
 	if !cl.single { // a flow, whose key is durable
-		t.cell.Shown = t.first.Name
+		t.cell.Put().Shown = t.first.Name
 		return
 	}
 	t.of = cl

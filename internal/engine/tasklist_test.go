@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -90,5 +91,14 @@ func TestSomeLiveTasks(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("4 of %d: %v, want %v", c.n, got, c.want)
 		}
+	}
+}
+
+// TestTaskFitsItsSizeClass: each live task is one of these, so their size is what a
+// run with a million tasks holds.
+func TestTaskFitsItsSizeClass(t *testing.T) {
+	const class, header = 768, 8 // of Go's allocator, for what holds pointers
+	if size := reflect.TypeFor[task]().Size(); size > class-header {
+		t.Errorf("a task has %d bytes, want %d at most: see task", size, class-header)
 	}
 }

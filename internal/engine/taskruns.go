@@ -204,10 +204,10 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 		if row.Attempt == 1 {
 			out.Attempt = 0
 		}
-		explain(&out, untilDue(at(cell.Due), row.Attempt))
+		explain(&out, untilDue(at(cell.Seldom().Due), row.Attempt))
 	}
-	if cell.Failure != nil {
-		f, err := decodeFailure(cell.Failure)
+	if cell.Seldom().Failure != nil {
+		f, err := decodeFailure(cell.Seldom().Failure)
 		if err != nil {
 			return out, err
 		}
@@ -234,8 +234,8 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 	if err != nil {
 		return out, err
 	}
-	out.StateName = cell.Name
-	if cell.Name == "" {
+	out.StateName = cell.Seldom().Name
+	if cell.Seldom().Name == "" {
 		var code api.Code
 		if out.Failure != nil {
 			code = out.Failure.Code
@@ -273,7 +273,7 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 	}
 	switch {
 	case out.State == api.Scheduled && len(out.History) == 0:
-		add(api.Scheduled, out.Attempt, cell.Due, "")
+		add(api.Scheduled, out.Attempt, cell.Seldom().Due, "")
 	case out.State.Final():
 		add(out.State, out.Attempt, cell.Ended, "").Name = out.StateName
 	}

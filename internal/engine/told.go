@@ -11,7 +11,7 @@ import (
 
 // named gives the task run a name other than the default.
 func (t *task) named(name string) {
-	t.job.Name, t.job.Named, t.cell.Shown = name, true, name
+	t.job.Name, t.job.Named, t.cell.Put().Shown = name, true, name
 }
 
 // Name gives the job's task run the name that its task wants, "" for the default.
@@ -32,8 +32,8 @@ func (e *Engine) Name(job *api.Job, name string) {
 // shownName gives the name of a stored task run.
 func shownName(seq int64, row *store.TaskRow, cell *store.TaskCell) string {
 	switch {
-	case cell.Shown != "":
-		return cell.Shown
+	case cell.Seldom().Shown != "":
+		return cell.Seldom().Shown
 	case cell.Call != nil:
 		return cell.Call.Key
 	}
@@ -49,8 +49,8 @@ func (t *task) dependsOn(up []api.Upstream) {
 // restore puts back what the row of a task says of it.
 func (t *task) restore(cell *store.TaskCell) (err error) {
 	t.cell = *cell
-	if cell.Shown != "" && cell.Shown != t.first.Name { // not the key of a flow's call
-		t.first.Name, t.first.Named = cell.Shown, true
+	if name := cell.Seldom().Shown; name != "" && name != t.first.Name { // not the key of a flow's call
+		t.first.Name, t.first.Named = name, true
 	}
 	if t.first.Upstream == nil {
 		t.first.Upstream, err = decodeUpstream(t.run.text, t.seq, cell.Upstream)

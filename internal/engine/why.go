@@ -109,7 +109,7 @@ func (t *task) waits() api.Waiting {
 		}
 		return w
 	case scheduled:
-		return untilDue(at(t.cell.Due), t.attempt)
+		return untilDue(at(t.cell.Seldom().Due), t.attempt)
 	case claimed:
 		return t.busy()
 	case over:

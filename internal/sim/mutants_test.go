@@ -97,7 +97,7 @@ var mutants = []mutant{
 	}}},
 	{"retry not scheduled again after a crash", "", []edit{{
 		"internal/engine/recover.go",
-		"t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Due), t.rise)", "_ = time.UnixMicro",
+		"t.deadline = rec.e.timers.after(time.UnixMicro(t.cell.Seldom().Due), t.rise)", "_ = time.UnixMicro",
 	}}},
 	{"group results in completion order", "", []edit{{
 		"internal/engine/group.go",
@@ -113,7 +113,7 @@ var mutants = []mutant{
 	}}},
 	{"state of a failed child pipeline kept", "", []edit{{
 		"internal/engine/effects.go",
-		"\tpipeline.Restore(t.frame, t.state)\n", "",
+		"\tpipeline.Restore(t.frame, pipeline.State{Data: t.first.State, Merge: t.merges, Set: t.stated})\n", "",
 	}}},
 	{"retry of a child pipeline forgotten after a crash", "", []edit{{
 		"internal/pipeline/frame.go",
@@ -225,7 +225,7 @@ var mutants = []mutant{
 	}}},
 	{"aborted task taken for a cancelled one after a crash", engineTests, []edit{{
 		"internal/engine/ends.go",
-		"if cell.Failure != nil { // by", "if row.Gen < 0 && cell.Failure != nil { // by",
+		"if cell.Seldom().Failure != nil { // by", "if row.Gen < 0 && cell.Seldom().Failure != nil { // by",
 	}}},
 	{"older waiter passed", limitTests, []edit{{
 		"internal/limit/table.go",

@@ -12,60 +12,22 @@ import (
 // TaskCell is the content of TaskRow.Cell.
 type TaskCell struct {
 	Result   Payload
-	Failure  []byte // JSON of api.Failure
 	State    []byte // pipeline state after the step, nil for none
-	SetState bool   // the task changed the state
-	Merge    bool   // the state is a map
 	Child    []byte // JSON of the pipeline that it returned, or a blob (EncodeRef)
 	Next     int64  // base of the keys of Child's chain
+	SetState bool   // the task changed the state
+	Merge    bool   // the state is a map
 	Tail     bool   // Child took the place of the chain that the task stood in
 	Pause    bool   // the run pauses after the task
 	Waiting  bool   // the body returned Pending
-	Due      int64  // when the next attempt may start
-	Start    int64  // when the first one may, 0: at once
 	Started  int64  // start of the first attempt
 	Begun    int64  // start of the latest attempt
 	Ended    int64
 	History  []byte // see AppendHistory
-	Name     string // of the state, where it does not follow from the rest of the row
 	Call     *Call  // of a task that a flow called; nil for all others
-	Anew     int64  // of a flow: calls of generations before this one don't count
-	Shown    string // the task run's name, where that is not the default
 	Upstream []byte // see AppendUpstream
 
 	seldom *Seldom // nil: nothing
-}
-
-// Seldom is what few cells have; a task in memory has room for a pointer to it.
-type Seldom struct {
-	Token  []byte // nonce of the token that was given out
-	Answer []byte // JSON of an external answer that came before Pending
-	Parts  []byte // JSON of []api.Part
-	Tags   []byte // JSON of []string, nil for none
-	Cache  []byte // JSON of api.CacheUse, nil for none
-}
-
-// Seldom gives what few cells have, to be read.
-func (c *TaskCell) Seldom() (s Seldom) {
-	if c.seldom != nil {
-		s = *c.seldom
-	}
-	return s
-}
-
-// Put gives the same, to be changed.
-func (c *TaskCell) Put() *Seldom {
-	if c.seldom == nil {
-		c.seldom = new(Seldom)
-	}
-	return c.seldom
-}
-
-// Unasked forgets the token and its answer.
-func (c *TaskCell) Unasked() {
-	if c.seldom != nil {
-		c.seldom.Token, c.seldom.Answer = nil, nil
-	}
 }
 
 // Call says which call of a flow a row stands for.
@@ -167,6 +129,13 @@ func appendBytes(b []byte, tag byte, v []byte) []byte {
 	return append(b, v...)
 }
 
+func appendString(b []byte, tag byte, v string) []byte {
+	if v == "" {
+		return b
+	}
+	return append(binary.AppendUvarint(append(b, tag), uint64(len(v))), v...)
+}
+
 func appendPayload(b []byte, tag byte, p Payload) []byte {
 	if p.Blob.ID == 0 {
 		return appendBytes(b, tag, p.Data)
@@ -192,26 +161,13 @@ func (c *TaskCell) Append(b []byte) []byte {
 		b = appendInt(b, tagBegun, c.Begun)
 	}
 	b = appendInt(b, tagEnded, c.Ended)
-	b = appendBytes(b, tagFailure, c.Failure)
 	b = appendBytes(b, tagState, c.State)
 	b = appendBytes(b, tagChild, c.Child)
 	b = appendInt(b, tagNext, c.Next)
-	b = appendInt(b, tagDue, c.Due)
-	b = appendInt(b, tagStart, c.Start)
-	if c.Name != "" {
-		b = appendBytes(b, tagName, []byte(c.Name))
+	if c.seldom != nil {
+		b = c.seldom.append(b)
 	}
-	if x := c.seldom; x != nil {
-		b = appendBytes(b, tagToken, x.Token)
-		b = appendBytes(b, tagAnswer, x.Answer)
-		b = appendBytes(b, tagParts, x.Parts)
-		b = appendBytes(b, tagTags, x.Tags)
-		b = appendBytes(b, tagCache, x.Cache)
-	}
-	b = appendInt(c.Call.append(b), tagAnew, c.Anew)
-	if c.Shown != "" {
-		b = appendBytes(b, tagShown, []byte(c.Shown))
-	}
+	b = c.Call.append(b)
 	b = appendBytes(b, tagUpstream, c.Upstream)
 	return appendBytes(b, tagHistory, c.History)
 }
@@ -238,7 +194,7 @@ func (c *TaskCell) Decode(b []byte) error {
 		case tagEnded:
 			c.Ended = n
 		case tagFailure:
-			c.Failure = v
+			c.Put().Failure = v
 		case tagState:
 			c.State = v
 		case tagChild:
@@ -246,9 +202,9 @@ func (c *TaskCell) Decode(b []byte) error {
 		case tagNext:
 			c.Next = n
 		case tagDue:
-			c.Due = n
+			c.Put().Due = n
 		case tagStart:
-			c.Start = n
+			c.Put().Start = n
 		case tagToken:
 			c.Put().Token = v
 		case tagAnswer:
@@ -256,7 +212,7 @@ func (c *TaskCell) Decode(b []byte) error {
 		case tagParts:
 			c.Put().Parts = v
 		case tagName:
-			c.Name = string(v)
+			c.Put().Name = string(v)
 		case tagTags:
 			c.Put().Tags = v
 		case tagCache:
@@ -264,9 +220,9 @@ func (c *TaskCell) Decode(b []byte) error {
 		case tagHistory:
 			c.History = v
 		case tagAnew:
-			c.Anew = n
+			c.Put().Anew = n
 		case tagShown:
-			c.Shown = string(v)
+			c.Put().Shown = string(v)
 		case tagUpstream:
 			c.Upstream = v
 		case tagKey, tagInputs, tagOne, tagOrder, tagRound:
