@@ -119,6 +119,7 @@ type entry struct {
 func nav() []entry {
 	return []entry{
 		{ID: "runs", Name: "Runs", URL: "runs", Key: "r"},
+		{ID: "tasks", Name: "Tasks", URL: "tasks", Key: "t"},
 	}
 }
 

@@ -2,16 +2,16 @@ package web
 
 import (
 	"cmp"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
-// runPage is one run.
+// runPage is one run. Of the tabs' parts only the one that is shown is filled.
 type runPage struct {
 	Run      httpapi.RunDetail
 	URL      string // of it, relative to the root
@@ -20,43 +20,45 @@ type runPage struct {
 	Actions  []action
 	Tabs     []tab
 	Tab      string
-	First    *api.Failure // the first one, of a run that failed
-	FirstURL string
-	Groups   []errorGroup
-	Names    []nameRow
 	Summary  string
+
+	Overview *overview
+	Graph    *graphTab
+	Timeline *timelineTab
+	Tasks    *tasksTab
+	Logs     *logsTab
+	Data     *dataTab
+	History  *historyTab
+	Task     *taskPage // the panel beside it
 }
 
 // tab is one of a page.
 type tab struct {
 	ID, Name, URL string
 	Active        bool
-	Count         int64
 }
 
-// nameRow is all task runs of one name.
-type nameRow struct {
-	Name   string
-	Counts api.TaskCounts
-	Parts  []part
-	Total  int64
-	URL    string // those task runs
-}
-
-// errorGroup is failures with one text.
-type errorGroup struct {
-	N              int
-	Task, Text     string
-	TaskRun, First string
+// runTabs are in the order in which they stand; the number of each is its key.
+var runTabs = []struct {
+	id, name string
+	fill     func(*view, *runPage) error
+}{
+	{"overview", "Overview", fillOverview},
+	{"graph", "Graph", fillGraph},
+	{"timeline", "Timeline", fillTimeline},
+	{"tasks", "Tasks", fillTasks},
+	{"logs", "Logs", fillLogs},
+	{"data", "Params & result", fillData},
+	{"history", "History", fillHistory},
 }
 
 func showRun(v *view) error {
-	id := v.r.PathValue("id")
+	id, q := v.r.PathValue("id"), v.r.URL.Query()
 	run, err := get[httpapi.RunDetail](v, at("/runs/%", id), nil)
 	if err != nil {
 		return err
 	}
-	body := &runPage{Run: run, URL: at("runs/%", id), Look: lookOf(run.State), Tab: cmp.Or(v.r.URL.Query().Get("tab"), "overview")}
+	body := &runPage{Run: run, URL: at("runs/%", id), Look: lookOf(run.State), Tab: cmp.Or(q.Get("tab"), "overview")}
 	v.page.Title, v.page.Nav, v.page.Crumb = run.Name, "runs", []link{{"Runs", "runs"}}
 	v.page.State, v.page.Topics, v.page.Pace = body.Look.Word, []string{"run:" + run.ID}, 250
 	if err := v.frame(); err != nil {
@@ -66,52 +68,119 @@ func showRun(v *view) error {
 		body.Actions = runActions(&run.Run)
 	}
 	t := totals(&run.Run)
-	body.Progress = bar(partsOf(&t, body.URL+"?tab=tasks&q="))
-	body.names()
-	body.failures()
+	body.Progress, body.Summary = bar(partsOf(&t, body.URL+"?tab=tasks&q=")), summary(&run.Run, &t)
+	if err := body.fill(v); err != nil {
+		return err
+	}
+	if seq := q.Get("task"); seq != "" {
+		if err := body.panel(v, seq); err != nil {
+			return err
+		}
+	}
 	return v.render("run", http.StatusOK, body)
 }
 
-// names makes the table of task names.
-func (p *runPage) names() {
-	for _, name := range slices.Sorted(maps.Keys(p.Run.Tasks)) {
-		c := p.Run.Tasks[name]
-		u := p.URL + "?tab=tasks&q=" + url.QueryEscape("task:"+name+" ")
-		row := nameRow{Name: name, Counts: c, Parts: bar(partsOf(&c, u)), URL: u}
-		row.Total = c.Completed + c.Failed + c.Cancelled + c.Skipped
-		p.Names = append(p.Names, row)
+// fill makes the tabs, and what is in the one that is shown.
+func (p *runPage) fill(v *view) error {
+	known := false
+	for _, t := range runTabs {
+		one := tab{ID: t.id, Name: t.name, URL: p.URL, Active: t.id == p.Tab}
+		if t.id != "overview" {
+			one.URL += "?tab=" + t.id
+		}
+		p.Tabs = append(p.Tabs, one)
+		if !one.Active {
+			continue
+		}
+		known = true
+		if err := t.fill(v, p); err != nil {
+			return err
+		}
 	}
+	if !known {
+		return missing(v)
+	}
+	return nil
 }
 
-// failures groups the causes of a run's failure by what they say.
-func (p *runPage) failures() {
-	f := p.Run.Failure
-	if f == nil {
-		return
+// panel opens a task run beside the tab.
+func (p *runPage) panel(v *view, seq string) error {
+	n, err := strconv.ParseInt(seq, 10, 64)
+	if err != nil || n < 0 {
+		return missing(v)
 	}
-	var leaves []*api.Failure
-	var walk func(*api.Failure)
-	walk = func(f *api.Failure) {
-		for _, c := range f.Causes {
-			walk(c)
-		}
-		if len(f.Causes) == 0 && len(leaves) < api.MaxCauses {
-			leaves = append(leaves, f)
+	p.Task, err = readTask(v, &p.Run.Run, strconv.FormatInt(n, 10))
+	if err != nil {
+		return err
+	}
+	q := v.r.URL.Query()
+	q.Del("task")
+	p.Task.Shut = p.URL
+	if len(q) > 0 {
+		p.Task.Shut += "?" + q.Encode()
+	}
+	return nil
+}
+
+// summary tells in a sentence how a run that has ended went.
+func summary(r *api.Run, t *api.TaskCounts) string {
+	if !r.State.Final() {
+		return ""
+	}
+	parts := []string{strings.ToUpper(lookOf(r.State).Word[:1]) + lookOf(r.State).Word[1:] + " in " + span(r.Finished.Sub(r.Created))}
+	if t.Completed > 0 {
+		parts = append(parts, plural(int(t.Completed), "task run")+" completed")
+	}
+	for _, c := range []struct {
+		n    int64
+		word string
+	}{{t.Failed, "failed"}, {t.Cancelled, "cancelled"}, {t.Skipped, "skipped"}, {t.Retries, "tried again"}} {
+		if c.n > 0 {
+			parts = append(parts, number(c.n)+" "+c.word)
 		}
 	}
-	walk(f)
-	p.First = leaves[0]
-	p.FirstURL = taskURL(p.First.TaskRun)
-	at := map[[2]string]int{}
-	for _, l := range leaves {
-		key := [2]string{l.Task, l.Message}
-		i, ok := at[key]
-		if !ok {
-			i = len(p.Groups)
-			at[key] = i
-			p.Groups = append(p.Groups, errorGroup{Task: l.Task, Text: l.Message, TaskRun: l.TaskRun, First: taskURL(l.TaskRun)})
-		}
-		p.Groups[i].N++
+	return strings.Join(parts, "; ") + "."
+}
+
+// tasksTab is the run's task runs.
+type tasksTab struct {
+	taskTable
+
+	Query string
+	Views []savedView
+}
+
+var runTaskViews = []link{
+	{"All", ""},
+	{"Not done", "-state:completed"},
+	{"Problems", "state:problems"},
+	{"Running", "state:running"},
+	{"Waiting for a slot", "why:slots"},
+	{"Retrying", "state:awaiting_retry"},
+	{"Cached", "cached:yes"},
+}
+
+func fillTasks(v *view, p *runPage) error {
+	q := v.r.URL.Query()
+	text := strings.TrimSpace(q.Get("q"))
+	t, err := readTasks(v, at("/runs/%/tasks", p.Run.ID), text)
+	if err != nil {
+		return err
 	}
-	slices.SortStableFunc(p.Groups, func(a, b errorGroup) int { return b.N - a.N })
+	t.OneRun = true
+	for i := range t.Rows { // beside the table, which stays
+		with := v.r.URL.Query()
+		with.Set("task", strconv.FormatInt(t.Rows[i].Seq, 10))
+		t.Rows[i].URL = p.URL + "?" + with.Encode()
+		t.Rows[i].Open = q.Get("task") == with.Get("task")
+	}
+	p.Tasks = &tasksTab{taskTable: t, Query: text}
+	for _, one := range runTaskViews {
+		u := p.URL + "?tab=tasks"
+		if one.URL != "" {
+			u += "&q=" + url.QueryEscape(one.URL)
+		}
+		p.Tasks.Views = append(p.Tasks.Views, savedView{link: link{one.Name, u}, Active: one.URL == text})
+	}
+	return nil
 }

@@ -33,7 +33,6 @@ type savedView struct {
 type pager struct {
 	First, Next string // URLs, "" for none
 	Shown       int
-	Of          string // what is shown
 }
 
 // runRow is a run in a table.
@@ -71,7 +70,7 @@ func showRuns(v *view) error {
 	if err != nil {
 		return err
 	}
-	body := runsPage{Query: text, Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items), "runs")}
+	body := runsPage{Query: text, Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
 	for i := range runs.Items {
 		body.Rows = append(body.Rows, rowOf(&runs.Items[i]))
 	}
@@ -92,8 +91,8 @@ func views(list, text string, all []link) []savedView {
 }
 
 // paging makes the links of a list's foot.
-func paging(u *url.URL, next *string, shown int, of string) pager {
-	p := pager{Shown: shown, Of: of}
+func paging(u *url.URL, next *string, shown int) pager {
+	p := pager{Shown: shown}
 	q := u.Query()
 	if q.Has("cursor") {
 		q.Del("cursor")

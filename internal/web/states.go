@@ -93,6 +93,7 @@ type part struct {
 	// X and Width are its place, of a thousand.
 	X, Width int64
 	URL      string // where those are, "" for nowhere
+	Text     string // what it says, if it is not how many there are
 }
 
 const (

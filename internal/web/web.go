@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -82,9 +83,12 @@ func ofAPI(path string) bool {
 
 func wantsHTML(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
+// shared are the templates that all pages have.
+var shared = []string{"templates/shell.html", "templates/parts.html", "templates/task_parts.html"}
+
 // parse reads the templates: each page's with the shell and the parts.
 func (s *site) parse() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(funcs()).ParseFS(templateFiles, "templates/shell.html", "templates/parts.html"))
+	parts := template.Must(template.New("").Funcs(funcs()).ParseFS(templateFiles, shared...))
 	entries, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		panic(err) // they are part of the program
@@ -92,10 +96,10 @@ func (s *site) parse() map[string]*template.Template {
 	pages := map[string]*template.Template{}
 	for _, e := range entries {
 		name := strings.TrimSuffix(e.Name(), ".html")
-		if name == "shell" || name == "parts" {
+		if slices.Contains(shared, "templates/"+e.Name()) {
 			continue
 		}
-		pages[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+e.Name()))
+		pages[name] = template.Must(template.Must(parts.Clone()).ParseFS(templateFiles, "templates/"+e.Name()))
 	}
 	return pages
 }
@@ -110,7 +114,7 @@ func routes() []route {
 		{"POST /logout", logout},
 		{"POST /preferences", setPreference},
 	}
-	for _, more := range [][]route{runRoutes, runVerbRoutes()} {
+	for _, more := range [][]route{runRoutes, runVerbRoutes(), taskRoutes} {
 		all = append(all, more...)
 	}
 	return all

@@ -1,0 +1,98 @@
+package web
+
+import (
+	"cmp"
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// overview is what a run's page opens on: its task runs by name, never one by one.
+type overview struct {
+	First    *api.Failure // the first one, of a run that failed
+	FirstURL string
+	RetryURL string
+	Groups   []errorGroup
+	Names    []nameRow
+}
+
+// nameRow is all task runs of one name.
+type nameRow struct {
+	Name  string
+	Parts []part
+	URL   string // those task runs
+	N     api.TaskCounts
+	Ended int64
+}
+
+// errorGroup is failures with one text.
+type errorGroup struct {
+	N              int
+	Task, Text     string
+	TaskRun, First string
+}
+
+func fillOverview(v *view, p *runPage) error {
+	p.Overview = &overview{}
+	for _, name := range slices.Sorted(maps.Keys(p.Run.Tasks)) {
+		c := p.Run.Tasks[name]
+		u := p.URL + "?tab=tasks&q=" + url.QueryEscape("task:"+quoted(name))
+		p.Overview.Names = append(p.Overview.Names, nameRow{
+			Name: name, N: c, URL: u, Parts: bar(partsOf(&c, u+"+")), Ended: c.Completed + c.Failed + c.Cancelled + c.Skipped,
+		})
+	}
+	p.Overview.failures(p)
+	if v.page.CanWrite && p.Overview.First != nil && p.Run.State.Final() {
+		p.Overview.RetryURL = p.URL + "/retry"
+	}
+	return nil
+}
+
+// failures groups the causes of a run's failure by what they say.
+func (o *overview) failures(p *runPage) {
+	if p.Run.Failure == nil {
+		return
+	}
+	leaves := leavesOf(p.Run.Failure)
+	o.First = slices.MinFunc(leaves, func(a, b *api.Failure) int { return cmp.Compare(seqOf(a.TaskRun), seqOf(b.TaskRun)) })
+	o.FirstURL = panelURL(p, o.First.TaskRun)
+	at := map[[2]string]int{}
+	for _, l := range leaves {
+		key := [2]string{l.Task, l.Message}
+		i, ok := at[key]
+		if !ok {
+			i = len(o.Groups)
+			at[key] = i
+			o.Groups = append(o.Groups, errorGroup{Task: l.Task, Text: l.Message, TaskRun: l.TaskRun, First: panelURL(p, l.TaskRun)})
+		}
+		o.Groups[i].N++
+	}
+	slices.SortStableFunc(o.Groups, func(a, b errorGroup) int { return b.N - a.N })
+}
+
+// leavesOf gives the failures that have no causes, in order.
+func leavesOf(f *api.Failure) []*api.Failure {
+	var leaves []*api.Failure
+	var walk func(*api.Failure)
+	walk = func(f *api.Failure) {
+		for _, c := range f.Causes {
+			walk(c)
+		}
+		if len(f.Causes) == 0 && len(leaves) < api.MaxCauses {
+			leaves = append(leaves, f)
+		}
+	}
+	walk(f)
+	return leaves
+}
+
+// panelURL opens a task run beside the run's overview.
+func panelURL(p *runPage, taskRun string) string {
+	seq := seqOf(taskRun)
+	if seq < 0 {
+		return ""
+	}
+	return p.URL + "?task=" + number0(seq)
+}
