@@ -469,14 +469,19 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []string{"", memoryTests, limitTests, engineTests, scheduleTests, rootTests, slotTests, keyTests, crowdTests, flightTests, clusterTests} {
-		if out, err := child(t, root, by, "", mutantSeeds); err != nil {
-			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
-		}
-	}
 	var chosen []mutant
 	for i := *from % *every; i < len(mutants); i += *every {
 		chosen = append(chosen, mutants[i])
+	}
+	sound := map[string]bool{}
+	for _, m := range chosen {
+		if sound[m.by] {
+			continue
+		}
+		sound[m.by] = true
+		if out, err := child(t, root, m.by, "", mutantSeeds); err != nil {
+			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
+		}
 	}
 	table := make([]string, len(chosen))
 	t.Run("planted", func(t *testing.T) {
