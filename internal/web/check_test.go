@@ -77,6 +77,10 @@ func attr(n *html.Node, name string) string {
 	return ""
 }
 
+func has(n *html.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
+}
+
 func (c *checker) walk(n *html.Node) {
 	if n.Type == html.ElementNode {
 		c.element(n)
@@ -135,7 +139,7 @@ func (c *checker) element(n *html.Node) {
 	case "h1", "h2", "h3", "h4":
 		c.levels = append(c.levels, n.Data)
 	case "form":
-		if method := attr(n, "method"); method == "" || strings.EqualFold(method, "get") {
+		if method := attr(n, "method"); (method == "" || strings.EqualFold(method, "get")) && !has(n, "data-modal") {
 			c.links = append(c.links, attr(n, "action"))
 		}
 	}

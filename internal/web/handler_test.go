@@ -150,3 +150,40 @@ func TestLogin(t *testing.T) {
 		t.Errorf("whoever has logged out sees %d", r.status)
 	}
 }
+
+func TestBulk(t *testing.T) {
+	s := serve(t, "")
+	s.run(t, "a", call("fails"))
+	s.run(t, "b", call("fails"))
+	s.run(t, "c", call("double", "1"))
+	for _, c := range []struct{ name, query, want string }{
+		{"some that are ticked", "action=delete&id=" + s.runs["a"] + "&id=" + s.runs["b"], "Delete 2 runs?"},
+		{"all of a filter", "action=delete&all=1&q=state:failed", "Delete 2 runs?"},
+		{"one", "action=retry&q=state:failed&id=" + s.runs["a"], "Retry 1 run?"},
+	} {
+		if r := s.get(t, "/runs/bulk?"+c.query); r.status != http.StatusOK || !strings.Contains(r.text, c.want) || !strings.Contains(r.text, `name="reason"`) {
+			t.Errorf("%s: %d, want %q in %s", c.name, r.status, c.want, r.text)
+		}
+	}
+	for _, query := range []string{"", "action=delete", "action=explode&id=" + s.runs["a"], "action=delete&all=1"} {
+		if r := s.get(t, "/runs/bulk?"+query); r.status != http.StatusUnprocessableEntity {
+			t.Errorf("asking for %q answers %d", query, r.status)
+		}
+	}
+	s.post(t, "/runs/bulk", "action", "delete", "all", "1", "q", "state:failed", "reason", "tidying").to(t)
+	s.until(t, "/runs?q=state:failed", "No run is like this")
+	if r := s.get(t, "/runs/"+s.runs["c"]); r.status != http.StatusOK {
+		t.Errorf("a run that was not chosen answers %d", r.status)
+	}
+}
+
+// until reads a page until it has a text: operations go on in the background.
+func (s *site) until(t *testing.T, path, want string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		if strings.Contains(s.get(t, path).text, want) {
+			return
+		}
+	}
+	t.Fatalf("%s never has %q", path, want)
+}

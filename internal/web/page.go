@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ type page struct {
 	Topics []string
 	Pace   int
 	Query  string // in the search box
+	// Scripts are modules that the page needs beside those of all pages.
+	Scripts []string
 
 	Me       httpapi.Me
 	Server   httpapi.Server
@@ -128,6 +131,8 @@ func (v *view) render(name string, status int, body any) error {
 	if v.r.URL.RawQuery != "" {
 		p.Here += "?" + v.r.URL.RawQuery
 	}
+	slices.Sort(p.Scripts)
+	p.Scripts = slices.DeleteFunc(slices.Compact(p.Scripts), func(name string) bool { _, ok := v.site.static.files[name]; return !ok })
 	p.Flash = v.takeFlash()
 	p.Pace = cmp.Or(p.Pace, 1000)
 	var b bytes.Buffer

@@ -46,6 +46,9 @@ func fillOverview(v *view, p *runPage) error {
 	p.Overview.failures(p)
 	if v.page.CanWrite && p.Overview.First != nil && p.Run.State.Final() {
 		p.Overview.RetryURL = p.URL + "/retry"
+		for i := range p.Actions { // one is the first thing to press, not two
+			p.Actions[i].First = false
+		}
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func fillGraph(v *view, p *runPage) error {
 	if err != nil {
 		return err
 	}
+	v.page.Scripts = []string{"graph.js"}
 	p.Graph = &graphTab{Src: base[1:] + src}
 	if a.body.Len() <= maxSVG {
 		p.Graph.SVG = template.HTML(a.body.String()) //nolint:gosec // internal/graphview made it, which escapes names
@@ -62,6 +63,7 @@ func fillTimeline(v *view, p *runPage) error {
 		return err
 	}
 	t.OneRun = true
+	v.page.Scripts = []string{"timeline.js"}
 	p.Timeline = &timelineTab{taskTable: t, Src: base[1:] + at("/runs/%/timeline", p.Run.ID)}
 	return nil
 }
@@ -85,6 +87,7 @@ const lastLines = "200"
 func fillLogs(v *view, p *runPage) error {
 	src := at("/runs/%/logs", p.Run.ID)
 	lines, err := readLogs(v, src, url.Values{"tail": {lastLines}})
+	v.page.Scripts = []string{"logs.js"}
 	p.Logs = &logsTab{Src: base[1:] + src, Lines: lines}
 	return err
 }
@@ -148,6 +151,7 @@ func fillData(v *view, p *runPage) error {
 	if err != nil {
 		return err
 	}
+	v.page.Scripts = []string{"jsontree.js"}
 	p.Data = &dataTab{Params: documentOf(raw)}
 	if spec, err := api.ParseSpec(raw); err == nil && len(spec.Steps) == 1 && spec.Steps[0].Call != nil {
 		c := spec.Steps[0].Call

@@ -16,11 +16,11 @@ var runRoutes = []route{
 
 // runsPage is the list of runs.
 type runsPage struct {
-	Rows   []runRow
-	Query  string
-	Views  []savedView
-	Pager  pager
-	Choose bool // rows can be ticked
+	Rows  []runRow
+	Query string
+	Views []savedView
+	Pager pager
+	Bulk  []action // for the rows that are ticked; nil: they can't be
 }
 
 // savedView is a saved filter.
@@ -71,10 +71,16 @@ func showRuns(v *view) error {
 		return err
 	}
 	body := runsPage{Query: text, Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
+	if err := v.frame(); err != nil {
+		return err
+	}
+	if v.page.CanWrite {
+		body.Bulk = bulkActions()
+	}
 	for i := range runs.Items {
 		body.Rows = append(body.Rows, rowOf(&runs.Items[i]))
 	}
-	return v.show("runs", http.StatusOK, body)
+	return v.render("runs", http.StatusOK, body)
 }
 
 // views marks the one that is in use.

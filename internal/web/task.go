@@ -72,6 +72,7 @@ func showTask(v *view) error {
 	if err != nil {
 		return err
 	}
+	v.page.Scripts = append(v.page.Scripts, "logs.js")
 	v.page.Title, v.page.Nav, v.page.Crumb = p.Name, "runs", []link{{"Runs", "runs"}, {run.Name, at("runs/%", id)}}
 	v.page.State, v.page.Topics, v.page.Pace = p.Look.Word, []string{"run:" + run.ID}, 250
 	return v.render("task", http.StatusOK, p)
@@ -80,6 +81,7 @@ func showTask(v *view) error {
 // readTask reads all that is shown of a task run.
 func readTask(v *view, run *api.Run, seq string) (*taskPage, error) {
 	src := at("/runs/%/tasks/%", run.ID, seq)
+	v.page.Scripts = append(v.page.Scripts, "jsontree.js")
 	t, err := get[api.TaskRun](v, src, nil)
 	if err != nil {
 		return nil, err

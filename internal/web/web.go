@@ -114,7 +114,7 @@ func routes() []route {
 		{"POST /logout", logout},
 		{"POST /preferences", setPreference},
 	}
-	for _, more := range [][]route{runRoutes, runVerbRoutes(), taskRoutes} {
+	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, taskRoutes} {
 		all = append(all, more...)
 	}
 	return all

@@ -14,6 +14,7 @@ const patience = 5; // failures of the stream before that
 // --- Times ----------------------------------------------------------------
 
 const utc = document.documentElement.dataset.times === "utc";
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23", timeZone: utc ? "UTC" : undefined });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: utc ? "UTC" : undefined });
 
 /** How long something took, as Go's span writes it. @param {number} ms */
@@ -40,7 +41,7 @@ function tick() {
   const now = Date.now();
   for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time[datetime]"))) {
     const at = Date.parse(t.dateTime);
-    const text = t.dataset.exact !== undefined ? exact.format(at) : ago(at, now);
+    const text = t.dataset.exact !== undefined ? clock.format(at) : ago(at, now);
     if (t.textContent !== text) t.textContent = text;
     const title = exact.format(at) + (utc ? " UTC" : "");
     if (t.title !== title) t.title = title;
@@ -282,6 +283,30 @@ document.addEventListener("submit", (e) => {
   const q = new URLSearchParams(/** @type {[string, string][]} */ ([...data.entries()].filter(([, v]) => typeof v === "string")));
   void ask(`${form.action}?${q}`);
 });
+
+// Ticking rows: all of a page, or with Shift all since the last one.
+/** @type {HTMLInputElement|null} */ let ticked = null;
+const boxes = () => /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll(".rows tbody .tick input")]);
+
+/** Says how many are ticked. */
+function counted() {
+  const label = document.getElementById("ticked"), n = boxes().filter((b) => b.checked).length;
+  if (label !== null) label.textContent = n === 1 ? "1 ticked" : `${n} ticked`;
+  const all = /** @type {HTMLInputElement|null} */ (document.querySelector("[data-tick-all]"));
+  if (all !== null) { all.checked = n > 0 && n === boxes().length; all.indeterminate = n > 0 && !all.checked; }
+}
+main.addEventListener("click", (e) => {
+  const box = e.target;
+  if (!(box instanceof HTMLInputElement) || box.type !== "checkbox") return;
+  if (box.matches("[data-tick-all]")) for (const b of boxes()) b.checked = box.checked;
+  else if (box.matches(".tick input")) {
+    const all = boxes(), to = all.indexOf(box), from = ticked === null ? -1 : all.indexOf(ticked);
+    if (e.shiftKey && from >= 0) for (const b of all.slice(Math.min(from, to), Math.max(from, to) + 1)) b.checked = box.checked;
+    ticked = box;
+  }
+  counted();
+});
+main.addEventListener("morphed", counted);
 
 tick();
 setInterval(tick, 1000);
