@@ -48,8 +48,17 @@ type TaskRun struct {
 	Task string `json:"task"`
 	Name string `json:"name"`
 	// Index is its place in the group or each that it stands in; -1 outside.
-	Index int   `json:"index"`
-	State State `json:"state"`
+	Index int `json:"index"`
+	// Place is that of its step in the JSON form of its pipeline, as in
+	// "steps[0].children[2].steps[1]"; of an each all elements have the same, as in
+	// "steps[1].each.steps[0]". The pipeline is that of the run, or with Caller the one
+	// that was called or returned. "" if it is not known any more.
+	Place string `json:"place,omitempty"`
+	// Caller is the id of the task run that called it, as flows do, or returned the
+	// pipeline that it is part of; "" for none. Only lists, and what reads one task run,
+	// give Place and Caller: bodies and hooks do without.
+	Caller string `json:"caller,omitempty"`
+	State  State  `json:"state"`
 	// StateName says more than State, as in "AwaitingRetry" or "TimedOut".
 	StateName  string   `json:"state_name"`
 	Tags       []string `json:"tags,omitempty"` // sorted

@@ -119,6 +119,8 @@ func (env *Env) showTask(f *facts, t *api.TaskRun) {
 	f.painted("state", p.state(t.State), states[t.State].color)
 	f.line("state name", t.StateName)
 	f.line("tags", strings.Join(t.Tags, ", "))
+	f.line("place", t.Place)
+	f.line("called by", t.Caller)
 	f.line("attempt", strconv.Itoa(t.Attempt))
 	f.line("started", p.moment(t.Started))
 	f.line("finished", p.moment(t.Finished))

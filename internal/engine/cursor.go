@@ -63,32 +63,37 @@ func (l *liveTasks) skip(seq int64) {
 	l.list = l.list[i:]
 }
 
-// groupFrames tells which frames of a run are groups: a few one by one, since who
+// frames tells which frames of a run are groups: a few one by one, since who
 // wants a page of a wide run asks for few, and then all.
-type groupFrames struct {
+type frames struct {
 	e     *Engine
 	run   int64
-	known map[int64]bool
+	known map[int64]*store.FrameRow // nil for what is no group
 	all   bool
 }
 
 // askedSingly is how many frames are looked for before all are read.
 const askedSingly = 16
 
-func (g *groupFrames) has(ctx context.Context, frame int64) (bool, error) {
-	if is, known := g.known[frame]; known || frame <= 0 || g.all {
-		return is, nil
+// group gives the row of a group, without its cell; nil if the frame is none.
+func (g *frames) group(ctx context.Context, frame int64) (*store.FrameRow, error) {
+	if row, known := g.known[frame]; known || frame <= 0 || g.all {
+		return row, nil
 	}
 	from, to := frame, frame+1
 	switch {
 	case g.known == nil:
-		g.known = make(map[int64]bool)
+		g.known = make(map[int64]*store.FrameRow)
 	case len(g.known) >= askedSingly:
 		from, to, g.all = 0, maxKey, true
 	}
-	g.known[frame] = false // unless there is one
+	g.known[frame] = nil // unless there is one
 	err := g.e.store.Frames(ctx, g.run, from, to, func(row *store.FrameRow) error {
-		g.known[row.ID] = row.Kind == store.GroupFrame
+		if row.Kind == store.GroupFrame {
+			kept := *row
+			kept.Cell = nil
+			g.known[row.ID] = &kept
+		}
 		return nil
 	})
 	return g.known[frame], err

@@ -68,6 +68,7 @@ type Engine struct {
 	schedules schedules
 	sweep     sweep
 	closers   closers
+	shapes    shapes
 	retention retention
 	numbers   numbers
 	lending   lending

@@ -60,6 +60,7 @@ type call struct {
 	out    pipeline.Outcome // until it is told
 	stale  bool             // a row says that it is in progress, but it was not brought back yet
 	stored bool             // the end is in the task's row
+	plan   []byte           // of one of several steps: what its frame's row keeps of it
 }
 
 // blocks of a flow's keys grow with the number of its calls.
@@ -254,6 +255,9 @@ func (cl *call) start(c *change, fc *api.FlowCall, chain *pipeline.Chain, w *awa
 			return err
 		}
 		f.Data, cl.seq = newSpace(b.first, b.seq), b.seq
+		if err := cl.keepPlan(fc); err != nil {
+			return err
+		}
 		c.Frames = append(c.Frames, store.FrameWrite{FrameRow: cl.row(store.FrameOpen, store.FrameCell{})})
 	}
 	c.upstream = fc.Upstream
@@ -268,6 +272,21 @@ func (cl *call) start(c *change, fc *api.FlowCall, chain *pipeline.Chain, w *awa
 	}
 	r.e.queue.push(c)
 	return nil
+}
+
+// keepPlan has the call's frame say what its pipeline is, for those who ask where in
+// it a task run stands.
+func (cl *call) keepPlan(fc *api.FlowCall) error {
+	if cl.one {
+		return nil
+	}
+	text, err := fc.Spec.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	kept, err := cl.fl.t.run.keep(text)
+	cl.plan = store.EncodeRef(payload(kept))
+	return err
 }
 
 // skip records a call that can't run, as change c. Called with r.mu.
@@ -303,7 +322,7 @@ func (cl *call) cell() store.Call {
 
 // row is the frame's row of a call that is more than one task.
 func (cl *call) row(state store.FrameState, cell store.FrameCell) store.FrameRow {
-	cell.Call = cl.cell()
+	cell.Call, cell.Plan = cl.cell(), cl.plan
 	return store.FrameRow{
 		Run: cl.fl.t.run.id, ID: cl.id, Parent: cl.fl.t.key, Place: int32(cl.frame.Place),
 		Kind: store.ChainFrame, State: state, Base: spaceOf(cl.frame).base(), Cell: cell.Append(nil),

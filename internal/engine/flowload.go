@@ -146,6 +146,7 @@ func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 		cl.stale = row.State == store.FrameOpen
 		switch {
 		case cl.stale:
+			cl.plan = clone(cell.Plan)
 		case cell.Cancelled:
 			cl.state = api.Cancelled
 		case cell.Failure != nil:

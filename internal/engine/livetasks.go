@@ -58,15 +58,12 @@ func (r *run) liveTasks() (list []api.TaskRun) {
 // show gives a live task run for people. Called with run.mu.
 func (t *task) show() api.TaskRun {
 	out := api.TaskRun{
-		ID: t.first.ID, Run: t.run.text, Seq: t.seq, Task: t.call.Name, Name: t.first.Name, Index: -1,
+		ID: t.first.ID, Run: t.run.text, Seq: t.seq, Task: t.call.Name, Name: t.first.Name, Index: t.first.Index,
 		State: api.Pending, Attempt: int(t.attempt), Generation: int(t.run.gen),
 		Tags: slices.Clone(t.first.Tags), Started: at(t.cell.Started), Upstream: t.first.Upstream,
 	}
 	if out.Name == "" {
 		out.Name = lifecycle.RunName(t.call.Name, t.seq)
-	}
-	if t.group != nil {
-		out.Index = int(t.place)
 	}
 	at := t.phase
 	if at == over { // its end is not durable yet: it is what it was

@@ -158,8 +158,12 @@ func (t *task) locate(seq int64) {
 		t.group, t.job.Index = g, int(t.place)
 		return
 	}
-	if up := t.frame.Parent; up != nil && up.Group != nil {
-		t.job.Index = t.frame.Place
+	top := t.frame
+	for top.Parent != nil && top.Parent.Chain != nil && top.Data == top.Parent.Data {
+		top = top.Parent // a chain that is a step: it shares its keys with what it stands in
+	}
+	if up := top.Parent; up != nil && up.Group != nil {
+		t.job.Index = top.Place
 	}
 	if s := spaceOf(t.frame); s.last != 0 && int(t.place) < len(t.frame.Chain.Steps) {
 		state := api.Completed

@@ -28,7 +28,11 @@ func (e *Engine) TaskRun(ctx context.Context, id string) (api.TaskRun, error) {
 	case out.ID == "" && live.ID == "":
 		return out, api.Errorf(api.ErrNotFound, "", "no task run %q: what has not begun has none", id)
 	case out.ID == "":
-		return live, nil
+		blocks, err := e.blocksOf(ctx, &row)
+		if err != nil {
+			return live, err
+		}
+		return live, e.placesOf(ctx, &row, blocks).fill(&live, nil)
 	case out.State.Final():
 	case live.ID != "":
 		out.Waiting, out.Reason = live.Waiting, live.Reason

@@ -88,7 +88,16 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, from int64, yi
 		return err
 	}
 	live.skip(from)
-	groups := groupFrames{e: e, run: row.ID}
+	places := e.placesOf(ctx, row, blocks)
+	listed := yield
+	yield = func(t api.TaskRun) error {
+		if t.Place == "" { // it has no row
+			if err := places.fill(&t, nil); err != nil {
+				return err
+			}
+		}
+		return listed(t)
+	}
 	id := uuid.UUID(row.UID).String()
 	for _, b := range blocks {
 		first := b.First + max(from-b.Seq, 0)
@@ -96,12 +105,12 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, from int64, yi
 			continue
 		}
 		err := e.store.Tasks(ctx, row.ID, first, b.First+b.Count, func(t *store.TaskRow) error {
-			grouped, err := groups.has(ctx, t.Frame)
+			out, next, err := taskRun(id, b.Seq+t.ID-b.First, t)
 			if err != nil {
 				return err
 			}
-			out, err := taskRun(id, b.Seq+t.ID-b.First, t, grouped)
-			if err != nil {
+			places.callers.note(next, t.ID)
+			if err := places.fill(&out, t); err != nil {
 				return err
 			}
 			settleStale(row, t, &out)
@@ -156,15 +165,13 @@ func (e *Engine) storedTask(ctx context.Context, row *store.RunRow, seq int64) (
 			continue
 		}
 		err := e.store.Tasks(ctx, row.ID, at, at+1, func(t *store.TaskRow) error {
-			groups := groupFrames{e: e, run: row.ID}
-			grouped, err := groups.has(ctx, t.Frame)
+			out, _, err = taskRun(uuid.UUID(row.UID).String(), seq, t)
 			if err != nil {
 				return err
 			}
-			out, err = taskRun(uuid.UUID(row.UID).String(), seq, t, grouped)
 			settleStale(row, t, &out)
 			key = t.ID
-			return err
+			return e.placesOf(ctx, row, blocks).fill(&out, t)
 		})
 		if err != nil {
 			return out, 0, err
@@ -182,20 +189,17 @@ func settleStale(row *store.RunRow, t *store.TaskRow, out *api.TaskRun) {
 	}
 }
 
-// taskRun gives a stored task run for people.
-func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskRun, error) {
+// taskRun gives a stored task run for people, but for where it comes from, and the
+// base of the chain that it returned, 0 for none.
+func taskRun(run string, seq int64, row *store.TaskRow) (out api.TaskRun, next int64, err error) {
 	var cell store.TaskCell
-	err := cell.Decode(row.Cell)
-	if err != nil {
-		return api.TaskRun{}, err
+	if err := cell.Decode(row.Cell); err != nil {
+		return out, 0, err
 	}
-	out := api.TaskRun{
+	out = api.TaskRun{
 		ID: run + "/" + itoa(seq), Run: run, Seq: seq, Task: row.Task, Name: shownName(seq, row, &cell), Index: -1,
 		State: row.State, Attempt: int(row.Attempt), Generation: int(row.Gen),
 		Started: at(cell.Started), Finished: at(cell.Ended), Result: clone(cell.Result.Data),
-	}
-	if grouped {
-		out.Index = int(row.Place)
 	}
 	switch {
 	case cell.Waiting:
@@ -209,30 +213,30 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 	if cell.Seldom().Failure != nil {
 		f, err := decodeFailure(cell.Seldom().Failure)
 		if err != nil {
-			return out, err
+			return out, 0, err
 		}
 		out.Failure = f
 	}
 	x := cell.Seldom()
 	if x.Parts != nil {
 		if err := json.Unmarshal(x.Parts, &out.Parts); err != nil {
-			return out, err
+			return out, 0, err
 		}
 	}
 	if x.Tags != nil {
 		if err := json.Unmarshal(x.Tags, &out.Tags); err != nil {
-			return out, err
+			return out, 0, err
 		}
 	}
 	if x.Cache != nil {
 		out.Cache = new(api.CacheUse)
 		if err := json.Unmarshal(x.Cache, out.Cache); err != nil {
-			return out, err
+			return out, 0, err
 		}
 	}
 	out.Upstream, err = decodeUpstream(run, seq, cell.Upstream)
 	if err != nil {
-		return out, err
+		return out, 0, err
 	}
 	out.StateName = cell.Seldom().Name
 	if cell.Seldom().Name == "" {
@@ -242,7 +246,7 @@ func taskRun(run string, seq int64, row *store.TaskRow, grouped bool) (api.TaskR
 		}
 		out.StateName = lifecycle.Name(out.State, out.Attempt, code)
 	}
-	return out, addHistory(&out, &cell)
+	return out, cell.Next, addHistory(&out, &cell)
 }
 
 // addHistory gives the transitions that the row holds. The end of an attempt
@@ -283,7 +287,7 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 // past gives the history of a task run that has ended and is to begin again with
 // a retry of its run, as a row keeps it: with how it ended, and why.
 func past(row *store.TaskRow, now int64) ([]byte, error) {
-	out, err := taskRun("", 0, row, false)
+	out, _, err := taskRun("", 0, row)
 	var b []byte
 	for i := range out.History {
 		tr := &out.History[i]

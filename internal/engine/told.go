@@ -97,7 +97,7 @@ func (t *task) tellWorker(c *change, state api.State) {
 	}
 	row, job, index := c.Tasks[len(c.Tasks)-1].TaskRow, t.job, t.job.Index
 	c.then(func() {
-		out, err := taskRun(job.Run, seqOf(job.ID), &row, false)
+		out, _, err := taskRun(job.Run, seqOf(job.ID), &row)
 		if err != nil {
 			e.log.Error("nobody is told how a task run ended", "task_run", job.ID, "error", err)
 			return

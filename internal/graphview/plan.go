@@ -17,10 +17,12 @@ func FromPlan(name string, spec *api.Spec) *Graph {
 }
 
 // plan is FromPlan with another bound of how many children are shown each.
-func plan(name string, spec *api.Spec, most int) *Graph {
-	p := &planned{g: &Graph{Name: name, State: Planned}, times: 1, most: most}
+func plan(name string, spec *api.Spec, most int) *Graph { return planOf(name, spec, most).g }
+
+func planOf(name string, spec *api.Spec, most int) *planned {
+	p := &planned{g: &Graph{Name: name, State: Planned}, times: 1, most: most, firsts: make(map[string][]int)}
 	p.chain(spec, "", "", -1, 0)
-	return p.g
+	return p
 }
 
 // planned is the graph of a pipeline in the making.
@@ -28,6 +30,8 @@ type planned struct {
 	g     *Graph
 	times int64 // how often what is added now is in the pipeline
 	most  int   // children that are shown each
+	// firsts has for the children of groups that are not which of them each is shown as.
+	firsts map[string][]int
 }
 
 // put adds a node, with the next number.
@@ -112,6 +116,7 @@ func (p *planned) children(g *api.Group, in string) {
 	}
 	alike := make(map[string]*shape)
 	var order []*shape
+	firsts := make([]int, len(g.Children))
 	for i := range g.Children {
 		key := shapeOf(&g.Children[i])
 		if alike[key] == nil {
@@ -119,13 +124,33 @@ func (p *planned) children(g *api.Group, in string) {
 			order = append(order, alike[key])
 		}
 		alike[key].times++
+		firsts[i] = alike[key].first
 	}
+	p.firsts[in] = firsts
 	before := p.times
 	for _, s := range order {
 		p.times = before * s.times
 		p.child(&g.Children[s.first], in, s.first, -1, 0)
 	}
 	p.times = before
+}
+
+// shown gives the id of the node that stands for what is at a place.
+func (p *planned) shown(place string) string {
+	const child = ".children["
+	out := ""
+	for {
+		group, rest, found := strings.Cut(place, child)
+		out += group
+		if !found {
+			return out
+		}
+		index, rest, _ := strings.Cut(rest, "]")
+		if i, err := strconv.Atoi(index); err == nil && i < len(p.firsts[out]) {
+			index = strconv.Itoa(p.firsts[out][i])
+		}
+		out, place = out+child+index+"]", rest
+	}
 }
 
 // child adds one child: if it has but one step, that is the child, else a chain.

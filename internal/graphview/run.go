@@ -3,7 +3,6 @@ package graphview
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +17,6 @@ type Facts struct {
 	// TaskRuns need not be all: how many there are that have ended, Run.Tasks says.
 	// Those that have not, and those that failed, are enough for a collapsed graph.
 	TaskRuns []api.TaskRun
-	// Caller gives the id of the task run that called a task run, or returned the
-	// pipeline that it is part of; "" for none. Nil: nothing is known of that.
-	Caller func(*api.TaskRun) string
 	// Usual is how long each task runs as a rule; those that nobody knows are left out.
 	Usual map[string]time.Duration
 	// Now is the time until which what runs has run; zero: not shown.
@@ -30,20 +26,23 @@ type Facts struct {
 // FromRun gives the graph of a run: its pipeline, with what has become of it.
 //
 // Children of a group that look the same are one node with a count, as in [FromPlan]
-// those of large groups: which child a task run belongs to can't be told from outside.
-// A task run belongs to the step that calls its task. Where several could have made
-// it, they are filled in the order of the pipeline if there are as many of them as
+// those of large groups. A task run belongs to the step at its Place, or to what called
+// it. Of one that says neither the place follows from its task: where several steps call
+// that, they are filled in the order of the pipeline if there are as many of them as
 // task runs, and else it stands at the end, with all others that the pipeline does not
-// explain: what flows called, and pipelines that tasks returned.
+// explain. What is counted and not listed is shown so too.
 func FromRun(f *Facts) *Graph {
 	g := &Graph{}
+	var p *planned
 	if f.Spec != nil {
-		g = plan("", f.Spec, 1)
+		p = planOf("", f.Spec, 1)
+		g = p.g
 	}
 	g.Name = cmp.Or(f.Run.Name, f.Run.ID)
 	g.State = StateOf(f.Run.State, "")
 	r := &filled{
-		Facts: f, g: g, planned: len(g.Nodes), ids: make(map[string]string, len(f.TaskRuns)), unclear: make(map[string]bool),
+		Facts: f, g: g, plan: p, planned: len(g.Nodes), ids: make(map[string]string, len(f.TaskRuns)), unclear: make(map[string]bool),
+		seated: make(map[int]Counts),
 	}
 	r.rows = slices.Clone(f.TaskRuns)
 	slices.SortStableFunc(r.rows, func(a, b api.TaskRun) int { return cmp.Compare(a.Seq, b.Seq) })
@@ -65,18 +64,23 @@ func FromRun(f *Facts) *Graph {
 type filled struct {
 	*Facts
 	g       *Graph
-	planned int // how many nodes the pipeline has
+	plan    *planned // nil: not known
+	planned int      // how many nodes the pipeline has
 	rows    []api.TaskRun
+	byID    map[string]int   // the nodes of the pipeline
 	bySeat  map[string][]int // by task, the nodes of the pipeline that call it
 	ids     map[string]string
-	strange []int           // rows that the pipeline does not explain
-	unclear map[string]bool // tasks of which it can't be told which step made what
+	strange []int            // rows that the pipeline does not explain
+	seated  map[int]Counts   // of nodes, those of the rows there
+	sources map[string]int64 // by task, the rows that say where they come from; negative if one does not
+	unclear map[string]bool  // tasks of which it can't be told which step made what
 }
 
 // seats finds what calls what.
 func (r *filled) seats() {
-	r.bySeat = make(map[string][]int)
+	r.bySeat, r.byID = make(map[string][]int), make(map[string]int, len(r.g.Nodes))
 	for i := range r.g.Nodes {
+		r.byID[r.g.Nodes[i].ID] = i
 		if task := r.g.Nodes[i].Task; task != "" {
 			r.bySeat[task] = append(r.bySeat[task], i)
 		}
@@ -107,11 +111,21 @@ func (r *filled) byTask() func(yield func(string, []int) bool) {
 func (r *filled) fill(task string, rows []int) {
 	seats := r.bySeat[task]
 	own := make([]int, 0, len(rows))
+	placed := make(map[int][]int)
 	for _, row := range rows {
-		if len(seats) == 0 || r.Caller != nil && r.Caller(&r.rows[row]) != "" {
+		node, known := r.placed(&r.rows[row])
+		switch {
+		case known:
+			placed[node] = append(placed[node], row)
+		case len(seats) == 0 || r.rows[row].Caller != "":
 			r.strange = append(r.strange, row)
-		} else {
+		default:
 			own = append(own, row)
+		}
+	}
+	for _, node := range seats {
+		if len(placed[node]) > 0 {
+			r.seat(node, placed[node])
 		}
 	}
 	switch {
@@ -128,6 +142,15 @@ func (r *filled) fill(task string, rows []int) {
 	}
 }
 
+// placed gives the node of the step that a row says it is of.
+func (r *filled) placed(row *api.TaskRun) (node int, known bool) {
+	if row.Place == "" || row.Caller != "" || r.plan == nil {
+		return 0, false
+	}
+	node, known = r.byID[r.plan.shown(row.Place)]
+	return node, known && r.g.Nodes[node].Task == row.Task
+}
+
 // many reports whether a node of the pipeline stands for any number of task runs.
 func (r *filled) many(n *Node) bool {
 	return n.Counts.Total() > 0 || n.Index >= 0 && strings.Contains(n.ID, ".each.")
@@ -136,6 +159,11 @@ func (r *filled) many(n *Node) bool {
 // seat puts rows at a node: one is the node, of several each is in it.
 func (r *filled) seat(node int, rows []int) {
 	n := &r.g.Nodes[node]
+	counts := r.seated[node]
+	for _, i := range rows {
+		counts[counted(&r.rows[i])]++
+	}
+	r.seated[node] = counts
 	if !r.many(n) && len(rows) == 1 {
 		row := &r.rows[rows[0]]
 		n.State, n.Waited, n.Ran, n.Note = r.told(row)
@@ -192,10 +220,8 @@ func (r *filled) strangers() {
 	hosts := make(map[string]bool)
 	for _, i := range r.strange {
 		in := home
-		if r.Caller != nil {
-			if id, known := r.ids[r.Caller(&r.rows[i])]; known && id != r.rows[i].ID {
-				in = id
-			}
+		if id, known := r.ids[r.rows[i].Caller]; known && id != r.rows[i].ID {
+			in = id
 		}
 		r.add(&r.rows[i], in, r.rows[i].Task)
 		hosts[in] = true
@@ -205,104 +231,6 @@ func (r *filled) strangers() {
 			n.Kind = SubRun
 		}
 	}
-}
-
-// counts gives nodes that stand for several the numbers that the run keeps.
-func (r *filled) counts() {
-	open := make(map[string]Counts)
-	for i := range r.rows {
-		row := &r.rows[i]
-		if s := StateOf(row.State, row.StateName); s.Open() || s == Crashed {
-			c := open[row.Task]
-			c[s]++
-			open[row.Task] = c
-		}
-	}
-	tasks := make([]string, 0, len(r.Run.Tasks))
-	for task := range r.Run.Tasks {
-		tasks = append(tasks, task)
-	}
-	for task := range open {
-		if _, both := r.Run.Tasks[task]; !both {
-			tasks = append(tasks, task)
-		}
-	}
-	slices.Sort(tasks)
-	for _, task := range tasks {
-		ended := r.Run.Tasks[task]
-		c := open[task]
-		c[Completed] += ended.Completed
-		c[Failed] += ended.Failed
-		c[Cancelled] += ended.Cancelled
-		c[Skipped] += ended.Skipped
-		r.count(task, c)
-	}
-}
-
-// count gives a task's numbers to the node that stands for all its task runs.
-func (r *filled) count(task string, c Counts) {
-	seats := r.bySeat[task]
-	if len(seats) == 0 {
-		r.countStrangers(task, c)
-		return
-	}
-	total := c.Total()
-	if len(seats) > 1 || total <= 1 && !r.many(&r.g.Nodes[seats[0]]) {
-		r.countSteps(task, seats, c)
-		return
-	}
-	n := &r.g.Nodes[seats[0]]
-	known := n.Counts[Planned]
-	n.Counts = c
-	if left := known - total; left > 0 {
-		n.Counts[Planned] = left
-	}
-}
-
-// countSteps says of steps that are there once each what the numbers tell, if
-// there is anything that the rows have not told.
-func (r *filled) countSteps(task string, seats []int, c Counts) {
-	waiting := slices.ContainsFunc(seats, func(i int) bool { return r.g.Nodes[i].State == Planned })
-	switch total := c.Total(); {
-	case total == 0 || !waiting:
-	case total == int64(len(seats)) && total == c[c.state()] && !r.unclear[task]:
-		for _, i := range seats {
-			r.g.Nodes[i].State = c.state()
-		}
-	case len(seats) > 1:
-		r.unclear[task] = true
-		for _, i := range seats {
-			r.g.Nodes[i].State = Unknown
-		}
-		r.countStrangers(task, c)
-	}
-}
-
-// countStrangers adds a node for those of a task that are not listed.
-func (r *filled) countStrangers(task string, c Counts) {
-	in, seq := "", int64(r.planned)
-	for _, i := range r.strange {
-		row := &r.rows[i]
-		if s := StateOf(row.State, row.StateName); row.Task == task {
-			seq = max(seq, int64(r.planned)+row.Seq)
-			if s == Cached {
-				s = Completed
-			}
-			c[s] -= min(1, c[s])
-		}
-	}
-	if c.Total() == 0 {
-		return
-	}
-	if r.planned == 1 && r.g.Nodes[0].Task != "" {
-		in = r.g.Nodes[0].ID
-		if r.g.Nodes[0].Kind == Task {
-			r.g.Nodes[0].Kind = SubRun
-		}
-	}
-	r.g.Nodes = append(r.g.Nodes, Node{
-		ID: "tasks[" + strconv.Quote(task) + "]", Task: task, Name: task, In: in, Index: -1, Seq: seq, Counts: c,
-	})
 }
 
 // upstream ties what the pipeline does not explain to what it waited for. What

@@ -197,14 +197,21 @@ func TestCallsOfAFlowStandInIt(t *testing.T) {
 }
 
 func TestWhatCantBeToldIsNotGuessed(t *testing.T) {
-	// The orchestrator between the two makes two more: nothing says which is which.
+	// The orchestrator between the two makes two more: each says where it is from.
 	p := store.Send(1).ContinueWith(again).ContinueWith(store)
 	wantText(t, textOf(t, graphview.FromRun(ended(t, p, true))),
 		"✓ example  completed",
+		"✓ store     completed",
+		"✓ store ×2  completed",
+		"✓ again     completed     ← store",
+		"✓ store     completed     ↑")
+	// Of what is only counted nothing says which is which.
+	wantText(t, textOf(t, graphview.FromRun(ended(t, p, false))),
+		"✓ example  completed",
 		"? store     unknown",
-		"✓ again     completed     ↑",
-		"? store     unknown       ↑",
-		"✓ store ×4  completed     ← again")
+		"✓ store ×4  completed",
+		"✓ again     completed     ← store",
+		"? store     unknown       ↑")
 	// As many as steps: each has its own.
 	wantText(t, textOf(t, graphview.FromRun(ended(t, store.Send(1).ContinueWith(store), true))),
 		"✓ example  completed", "✓ store  completed", "✓ store  completed     ↑")

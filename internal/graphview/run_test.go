@@ -159,7 +159,9 @@ func TestCallersNestSubRuns(t *testing.T) {
 			row(3, "add", api.Running, "r/2", "r/0"), row(0, "flow", api.Running), row(1, "add", api.Completed), row(2, "sub", api.Running, "r/1", "gone"),
 			row(4, "add", api.Completed),
 		},
-		Caller: func(r *api.TaskRun) string { return callers[r.ID] },
+	}
+	for i := range f.TaskRuns {
+		f.TaskRuns[i].Caller = callers[f.TaskRuns[i].ID]
 	}
 	g := FromRun(f)
 	x, err := indexOf(g)

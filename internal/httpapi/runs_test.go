@@ -216,6 +216,13 @@ func TestGraphs(t *testing.T) {
 			t.Errorf("%s: %d %s %.400s", format, status, header.Get("Content-Type"), text)
 		}
 	}
+	var one api.TaskRun
+	if _, _, text := s.get(t, "/api/v1/runs/"+id+"/tasks/1"); json.Unmarshal([]byte(text), &one) != nil || one.Place != "steps[1]" {
+		t.Errorf("the second step is %s", text)
+	}
+	if _, _, text := s.get(t, "/api/v1/runs/"+id+"/graph?format=text"); strings.Contains(text, "unknown") || strings.Count(text, "completed") < 2 {
+		t.Errorf("of a task called twice:\n%s", text)
+	}
 	if status, _, text := s.get(t, "/api/v1/flows/double/graph?format=text"); status != http.StatusOK || !strings.Contains(text, "double") {
 		t.Errorf("of a task: %d %s", status, text)
 	}

@@ -21,6 +21,7 @@ func Compile(spec *api.Spec, tasks Registry) (*Plan, error) {
 type compiler struct {
 	tasks Registry
 	depth int
+	shape bool // nothing is known of tasks, see Shape
 }
 
 // place is a path in the pipeline, made into text only for an error.

@@ -89,6 +89,7 @@ const (
 	tagUpstream   = 40
 	tagTrip       = 42
 	tagSchedule   = 44
+	tagPlan       = 46
 
 	tagFlags   = 1
 	tagNext    = 3
@@ -249,6 +250,7 @@ type FrameCell struct {
 	Opened    int64  // of a group: when it began
 	Call      Call   // of a chain that a flow called, or a note of one
 	Trip      []byte // of a group: JSON of why a kill switch stopped it, nil if none did
+	Plan      []byte // of a chain of several steps that a flow called: its pipeline, see EncodeRef
 }
 
 // Append appends the encoded cell to b.
@@ -260,6 +262,7 @@ func (c *FrameCell) Append(b []byte) []byte {
 	b = appendBytes(b, tagState, c.State)
 	b = appendBytes(b, tagTrip, c.Trip)
 	b = appendInt(b, tagOpened, c.Opened)
+	b = appendBytes(b, tagPlan, c.Plan)
 	b = c.Call.append(b)
 	return appendBytes(b, tagFailure, c.Failure)
 }
@@ -288,6 +291,8 @@ func (c *FrameCell) Decode(b []byte) error {
 			c.Trip = v
 		case tagOpened:
 			c.Opened = n
+		case tagPlan:
+			c.Plan = v
 		default:
 			c.Call.field(tag, n, v)
 		}
