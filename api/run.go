@@ -24,13 +24,36 @@ type Run struct {
 	Tasks map[string]TaskCounts `json:"tasks,omitempty"`
 }
 
-// TaskCounts is how many task runs of one name ended how.
+// TaskCounts is how many task runs of one name are where. While the run is live,
+// Pending has also the children of its groups that have not begun, by the task that
+// each begins with; what follows in a pipeline is counted when it comes.
 type TaskCounts struct {
+	Pending   int64 `json:"pending"`  // no body has begun
+	Running   int64 `json:"running"`  // its body runs, or it waits for an answer from outside
+	Retrying  int64 `json:"retrying"` // it failed, and waits for its next attempt
 	Completed int64 `json:"completed"`
 	Failed    int64 `json:"failed"`
 	Cancelled int64 `json:"cancelled"`
 	Skipped   int64 `json:"skipped"`
-	Retries   int64 `json:"retries"`
+	Retries   int64 `json:"retries"` // attempts after the first
+}
+
+// Ended is how many have ended.
+func (c TaskCounts) Ended() int64 { return c.Completed + c.Failed + c.Cancelled + c.Skipped }
+
+// Open is how many have not.
+func (c TaskCounts) Open() int64 { return c.Pending + c.Running + c.Retrying }
+
+// Add adds others to them.
+func (c *TaskCounts) Add(more TaskCounts) {
+	c.Pending += more.Pending
+	c.Running += more.Running
+	c.Retrying += more.Retrying
+	c.Completed += more.Completed
+	c.Failed += more.Failed
+	c.Cancelled += more.Cancelled
+	c.Skipped += more.Skipped
+	c.Retries += more.Retries
 }
 
 // TaskRun is what is known of one call of a task within a run: one record for

@@ -38,8 +38,7 @@ var runTable = table[api.Run]{
 		{name: "NAME", value: func(_ *printer, r *api.Run) string { return r.Name }},
 		{name: "ID", value: func(_ *printer, r *api.Run) string { return r.ID }},
 		{name: "TASKS", right: true, value: func(p *printer, r *api.Run) string {
-			t := totals(r)
-			return p.number(t.Completed + t.Failed + t.Cancelled + t.Skipped)
+			return p.number(totals(r).Ended())
 		}},
 		{name: "FAILED", right: true, wide: true, value: func(p *printer, r *api.Run) string { return p.number(totals(r).Failed) }},
 		{name: "RETRIES", right: true, wide: true, value: func(p *printer, r *api.Run) string { return p.number(totals(r).Retries) }},

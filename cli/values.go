@@ -128,22 +128,18 @@ func (p *printer) bytes(n int64) string {
 // totals adds up the counts of a run's tasks.
 func totals(r *api.Run) (t api.TaskCounts) {
 	for _, c := range r.Tasks {
-		t.Completed += c.Completed
-		t.Failed += c.Failed
-		t.Cancelled += c.Cancelled
-		t.Skipped += c.Skipped
-		t.Retries += c.Retries
+		t.Add(c)
 	}
 	return t
 }
 
-// counts gives those that are not 0, as in "3 completed, 1 failed".
+// counts gives those that are not 0, as in "2 running, 3 completed, 1 failed".
 func (p *printer) counts(c api.TaskCounts) string {
 	var parts []string
 	for _, one := range []struct {
 		n    int64
 		word string
-	}{{c.Completed, "completed"}, {c.Failed, "failed"}, {c.Cancelled, "cancelled"}, {c.Skipped, "skipped"}, {c.Retries, "retries"}} {
+	}{{c.Running, "running"}, {c.Retrying, "retrying"}, {c.Pending, "pending"}, {c.Completed, "completed"}, {c.Failed, "failed"}, {c.Cancelled, "cancelled"}, {c.Skipped, "skipped"}, {c.Retries, "retries"}} {
 		if one.n > 0 {
 			parts = append(parts, p.number(one.n)+" "+one.word)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -126,17 +127,22 @@ type view struct {
 
 // seen is a run as programs are told of it.
 type seen struct {
-	Run    string    `json:"run"`
-	State  api.State `json:"state"`
-	Done   int64     `json:"done"`
-	Failed int64     `json:"failed"`
-	Why    string    `json:"why,omitempty"`
+	Run     string    `json:"run"`
+	State   api.State `json:"state"`
+	Done    int64     `json:"done"`
+	Known   int64     `json:"known"` // done, and what is known to be to come
+	Running int64     `json:"running"`
+	Failed  int64     `json:"failed"`
+	Why     string    `json:"why,omitempty"`
 }
 
 func (v *view) show(r *httpapi.RunDetail) error {
 	p := &v.env.printer
 	if !p.people() {
-		raw, err := json.Marshal(seen{Run: r.ID, State: r.State, Done: done(&r.Run), Failed: totals(&r.Run).Failed, Why: r.Why})
+		t := totals(&r.Run)
+		raw, err := json.Marshal(seen{
+			Run: r.ID, State: r.State, Done: t.Ended(), Known: t.Ended() + t.Open(), Running: t.Running, Failed: t.Failed, Why: r.Why,
+		})
 		if err != nil {
 			return err
 		}
@@ -180,9 +186,17 @@ func (v *view) changed(text string) error {
 	return err
 }
 
-func done(r *api.Run) int64 {
-	t := totals(r)
-	return t.Completed + t.Failed + t.Cancelled + t.Skipped
+// progress is how far the run is, as in "61%  60,790 of 99,799 done  6m02s  about 3m40s more".
+func (v *view) progress(r *api.Run) string {
+	p, s := &v.env.printer, httpapi.SummaryOf(r, v.env.Now())
+	words := []string{p.number(s.Ended) + " done", p.took(r.Created, r.Finished)}
+	if s.Known > s.Ended {
+		words[0] = fmt.Sprintf("%d%%  %s of %s done", 100*s.Ended/s.Known, p.number(s.Ended), p.number(s.Known))
+	}
+	if s.ETA > 0 {
+		words = append(words, "about "+span(time.Duration(s.ETA)*time.Millisecond)+" more")
+	}
+	return strings.Join(words, "  ")
 }
 
 // picture is at most a dozen lines, however large the run is.
@@ -191,7 +205,7 @@ func (v *view) picture(r *httpapi.RunDetail) []string {
 	wide := max(p.width, 20)
 	head := fmt.Sprintf("%s %s ", oneLine(r.Name), r.ID)
 	state := p.state(r.State)
-	rest := fmt.Sprintf("  %s done  %s", p.number(done(&r.Run)), p.took(r.Created, r.Finished))
+	rest := "  " + v.progress(&r.Run)
 	lines := []string{cut(head, wide-1)}
 	if room := wide - len([]rune(head+state+rest)); room > 0 {
 		lines[0] = head + p.paint(state, states[r.State].color) + rest
@@ -199,10 +213,9 @@ func (v *view) picture(r *httpapi.RunDetail) []string {
 		lines = append(lines, "  "+p.paint(state, states[r.State].color)+rest)
 	}
 	names := slices.SortedFunc(maps.Keys(r.Tasks), func(a, b string) int {
-		if by := r.Tasks[b].Failed - r.Tasks[a].Failed; by != 0 {
-			return int(max(min(by, 1), -1))
-		}
-		return strings.Compare(a, b)
+		x, y := r.Tasks[a], r.Tasks[b]
+		return cmp.Or(cmp.Compare(y.Failed, x.Failed), cmp.Compare(y.Running+y.Retrying, x.Running+x.Retrying),
+			cmp.Compare(y.Pending, x.Pending), strings.Compare(a, b))
 	})
 	for i, name := range names {
 		if i == watchTasks {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
@@ -113,7 +112,10 @@ func (e *Engine) advance(batch []*change) {
 		}
 		c.starts = slices.DeleteFunc(c.starts, func(t *task) bool { return t.phase == over })
 		for _, t := range c.starts {
-			t.born = true
+			t.bear()
+		}
+		for _, g := range c.opened {
+			g.expect()
 		}
 	}
 	r.joined(batch)
@@ -171,23 +173,6 @@ func (e *Engine) enqueue(r *run, tasks []*task) {
 // queue nobody will serve would be in their way.
 func (e *Engine) takesTurns(t *task) bool {
 	return t.job.TaskID != "" && e.dispatch.reaches(t.call.Lane.Queue)
-}
-
-// tally counts a task's end. Called with r.mu.
-func (r *run) tally(c *change) {
-	n := r.counts.of(c.counted.call.Name)
-	switch {
-	case c.retried:
-		n.Retries++
-	case c.last == api.Completed:
-		n.Completed++
-	case c.last == api.Failed:
-		n.Failed++
-	case c.last == api.Cancelled:
-		n.Cancelled++
-	case c.last == api.Skipped:
-		n.Skipped++
-	}
 }
 
 // joined takes note that children of groups have durably ended. Called with r.mu.

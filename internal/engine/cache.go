@@ -149,6 +149,7 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 	r.mu.Lock()
 	again := t.phase == ready && t.tagged() && t.shielded()
 	if again {
+		t.given()
 		t.phase = claimed
 		t.begins()
 	}
@@ -183,6 +184,7 @@ func (t *task) unclaim() bool {
 		t.cell.Started = 0
 	}
 	t.phase, t.cell.Begun = ready, 0
+	t.takenBack()
 	return true
 }
 

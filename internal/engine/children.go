@@ -47,6 +47,7 @@ func (rec *recovery) group(f *pipeline.Frame, at int, row *store.FrameRow) error
 	}
 	rec.found = append(rec.found, g)
 	g.active, g.owed = alive, int(row.Pending)-alive
+	g.expect()
 	g.tripped = g.tripped || row.Failed > 0 && frame.Group.FailFast
 	return nil
 }
@@ -107,7 +108,7 @@ func (rec *recovery) children(g *group, low, pending int) (alive int, err error)
 			return rec.reviveChild(c, g, i, live[i])
 		}
 		if limit > 0 && n >= limit { // a retry of the run reopened more than may run at a time
-			g.later = append(g.later, rec.later(revive))
+			g.later = append(g.later, laterChild{i, rec.later(revive)})
 			continue
 		}
 		alive++

@@ -91,6 +91,7 @@ func (e *Engine) startChild(it item) *task {
 		return nil
 	}
 	if it.revive != nil {
+		g.begun(it.index)
 		it.revive()
 		return nil
 	}
@@ -100,6 +101,7 @@ func (e *Engine) startChild(it item) *task {
 	}
 	c := r.newChange()
 	if it.err != nil {
+		g.begun(it.index)
 		failure := systemFailure(it.err)
 		r.apply(c, []pipeline.Effect{{Kind: pipeline.Join, Frame: g.frame, Place: it.index, Outcome: failed(failure), State: g.frame.State}})
 		e.queue.push(c)
@@ -110,7 +112,7 @@ func (e *Engine) startChild(it item) *task {
 	// anything more is. What opens a frame of its own waits for that.
 	if len(c.Frames)+len(c.Blocks)+len(c.opened) == 0 && c.SetRun == nil && len(c.starts) == 1 {
 		t := c.starts[0]
-		t.born = true
+		t.bear()
 		c.free()
 		if !g.lane.takes(t) {
 			e.dispatch.hold(t)
@@ -145,6 +147,7 @@ func (e *Engine) prepare(t *task) bool {
 	if err == nil && t.call.Flow {
 		err = t.openFlow()
 	}
+	t.given()
 	if err != nil {
 		t.phase = claimed
 		t.cause = nil

@@ -32,6 +32,7 @@ type change struct {
 	// upstream is what a call of a flow was given the results of, or waited for.
 	upstream []api.Upstream
 	last     api.State // of the counted task
+	from     phase     // where it stood before that
 
 	effects []pipeline.Effect // empty, with room for the event's
 	// Most changes have one of each.

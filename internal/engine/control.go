@@ -130,6 +130,7 @@ func (r *run) cancelLive(c *change) []*task {
 	}
 	for _, g := range r.groups {
 		if spread(g.frame, seen) {
+			g.forsake()
 			if n := r.e.dispatch.drop(g); n > 0 {
 				r.joinUnstarted(c, g, n)
 			}

@@ -13,6 +13,7 @@ type counts struct {
 	list  []taskCount
 	one   [1]taskCount
 	place map[string]int // in list, once it is long
+	last  int            // in list: most come of the name that the one before had
 }
 
 type taskCount struct {
@@ -25,24 +26,28 @@ const fewNames = 8
 // of gives the counters of a task, to be changed at once: they move when
 // another name comes.
 func (c *counts) of(name string) *api.TaskCounts {
+	if c.last < len(c.list) && c.list[c.last].name == name {
+		return &c.list[c.last].TaskCounts
+	}
 	if i, ok := c.find(name); ok {
+		c.last = i
 		return &c.list[i].TaskCounts
 	}
 	if c.list == nil {
 		c.list = c.one[:0]
 	}
 	c.list = append(c.list, taskCount{name: name})
-	last := len(c.list) - 1
+	c.last = len(c.list) - 1
 	switch {
 	case c.place != nil:
-		c.place[name] = last
+		c.place[name] = c.last
 	case len(c.list) > fewNames:
 		c.place = make(map[string]int, len(c.list))
 		for i := range c.list {
 			c.place[c.list[i].name] = i
 		}
 	}
-	return &c.list[last].TaskCounts
+	return &c.list[c.last].TaskCounts
 }
 
 func (c *counts) find(name string) (int, bool) {
@@ -67,8 +72,8 @@ func (c *counts) byName() map[string]api.TaskCounts {
 	return all
 }
 
-// encode gives the JSON of byName, nil for none. Every run writes it when it
-// ends, and encoding/json took a tenth of a short run's time for it.
+// encode gives the JSON of what has ended, nil for none. Every run writes it when it
+// ends, when nothing is open any more, and encoding/json took a tenth of a short run's time for it.
 func (c *counts) encode() []byte {
 	if len(c.list) == 0 {
 		return nil

@@ -40,7 +40,7 @@ type item struct {
 	index   int
 	element []byte
 	err     error  // the list could not be read
-	revive  func() // in place of index: brings back a child that had begun
+	revive  func() // brings back a child that had begun
 	// borrowed is a job of another process; then there is nothing else.
 	borrowed *borrowed
 }

@@ -167,6 +167,7 @@ func (r *run) tryAgain(c *change, effects []pipeline.Effect, try pipeline.Effect
 		n := r.counts.of(t.call.Name)
 		n.Completed--
 		n.Retries++
+		n.Retrying++
 	})
 	return effects
 }

@@ -198,7 +198,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	}
 	t.remember(state)
 	effects := pipeline.Ended(c.effects, t.frame, int(t.place), end)
-	c.counted, c.last = t, state
+	c.counted, c.last, c.from = t, state, t.last
 	t.record(c, state, &end, effects)
 	t.tellWorker(c, state)
 	r.apply(c, effects)

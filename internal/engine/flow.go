@@ -264,7 +264,7 @@ func (cl *call) start(c *change, fc *api.FlowCall, chain *pipeline.Chain, w *awa
 	r.apply(c, pipeline.BeginCall(c.effects, f))
 	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
 		// All that it reads is durable, and its identity follows from the key.
-		c.starts[0].born = true
+		c.starts[0].bear()
 		r.forgetWait(w)
 		r.e.enqueue(r, c.starts)
 		c.free()

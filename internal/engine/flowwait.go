@@ -61,6 +61,7 @@ func (e *Engine) FlowWait(job *api.Job, wait *api.FlowWait) string {
 		r.pending = make(map[int64]*awaiting)
 	}
 	fl.waits[wait.Key], r.pending[w.seq] = w, w
+	r.counts.of(wait.Task).Pending++
 	return r.taskID(w.seq)
 }
 
@@ -125,6 +126,7 @@ func (w *awaiting) block(c *change, n int64) (block, error) {
 func (r *run) forgetWait(w *awaiting) {
 	if w != nil && r.pending[w.seq] == w {
 		delete(r.pending, w.seq)
+		r.counts.of(w.api.Task).Pending--
 	}
 }
 

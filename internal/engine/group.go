@@ -32,9 +32,9 @@ type group struct {
 	// and how many.
 	unserved bitset
 	stuck    int
-	held     bool     // counted as standing aside: for what is left of it nobody comes
-	aside    int      // tasks of its children that wait for the time of their first attempt
-	later    []func() // children that go on when there is room
+	held     bool         // counted as standing aside: for what is left of it nobody comes
+	aside    int          // tasks of its children that wait for the time of their first attempt
+	later    []laterChild // children that go on when there is room
 
 	// Guarded by run.mu.
 	done    bitset // children that have ended, durably
@@ -44,6 +44,13 @@ type group struct {
 	// With kill switches: children that ended, and failed, and which one tripped.
 	over, failed int
 	trip         *pipeline.Trip
+	unbegun      unbegun
+}
+
+// laterChild is a child that goes on when there is room.
+type laterChild struct {
+	index  int
+	revive func()
 }
 
 // kept are results held in memory so that a small group is put together without
@@ -157,7 +164,7 @@ func (g *group) stranded() bool {
 // take gives the next child. Called with dispatcher.mu.
 func (g *group) take() item {
 	if len(g.later) > 0 {
-		it := item{group: g, revive: g.later[0]}
+		it := item{group: g, index: g.later[0].index, revive: g.later[0].revive}
 		g.later = g.later[1:]
 		g.active++
 		g.owed--

@@ -276,7 +276,7 @@ func (rec *recovery) later(revive func(c *change) error) func() {
 // records, so it may be shown.
 func (rec *recovery) push(c *change) {
 	for _, t := range c.starts {
-		t.born = true
+		t.appear()
 	}
 	if len(c.Tasks)+len(c.Frames)+len(c.Joins)+len(c.starts)+len(c.opened)+len(c.ends) > 0 || c.SetRun != nil {
 		rec.e.queue.push(c)
@@ -354,7 +354,7 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	if err != nil {
 		return err
 	}
-	t.row, t.was, t.attempt, t.born = true, standOf(row), row.Attempt, true
+	t.row, t.was, t.attempt = true, standOf(row), row.Attempt
 	if err := t.restore(cell); err != nil {
 		return err
 	}
@@ -387,5 +387,6 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 	default:
 		rec.ready = append(rec.ready, t)
 	}
+	t.appear()
 	return nil
 }

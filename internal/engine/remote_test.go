@@ -22,6 +22,10 @@ func TestWhyAndTaskRunsFromElsewhere(t *testing.T) {
 			if err != nil || why.Counts[api.WaitsForAnswer] != 2 {
 				t.Errorf("%v says the run waits for %+v, %v; want two answers", p == a, why, err)
 			}
+			run, err := p.Engine().Status(t.Context(), h.ID())
+			if err != nil || run.Tasks["ask"] != (api.TaskCounts{Running: 2}) {
+				t.Errorf("%v counts %+v, %v; want two that run", p == a, run.Tasks, err)
+			}
 			n := 0
 			for run, err := range p.Engine().TaskRuns(t.Context(), api.TaskRunFilter{Run: h.ID()}) {
 				if err != nil {

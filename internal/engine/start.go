@@ -34,7 +34,7 @@ func (t *task) postpone(c *change) bool {
 	t.standAside()
 	c.then(func() {
 		t.run.mu.Lock()
-		t.born = true
+		t.bear()
 		t.run.mu.Unlock()
 		t.wait(due)
 	})

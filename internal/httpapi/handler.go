@@ -112,6 +112,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	cfg.Transformers = append(cfg.Transformers, finish)
 	api := humago.New(mux, cfg)
 	a.runRoutes(api)
+	a.summaryRoutes(api)
 	a.timelineRoutes(api)
 	a.graphRoutes(api)
 	a.taskRoutes(api)

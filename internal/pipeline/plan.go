@@ -103,6 +103,21 @@ func (c *Chain) Single() bool {
 	return len(c.Steps) == 1 && c.Steps[0].Kind == TaskStep && c.Finally == nil && !c.State.Set
 }
 
+// First gives the task that the chain begins with, and its place; nil if it begins
+// with a group, with another chain or not at all.
+func (c *Chain) First() (at int, t *Task) {
+	for i := range c.Steps {
+		switch s := &c.Steps[i]; {
+		case s.OnError || s.Kind == ValueStep: // skipped, or done at once
+		case s.Kind == TaskStep:
+			return i, s.Task
+		default:
+			return 0, nil
+		}
+	}
+	return 0, nil
+}
+
 // Child gives the chain of child i.
 func (g *Group) Child(i int) *Chain {
 	if g.Each != nil {

@@ -93,7 +93,7 @@ var mutants = []mutant{
 	}}},
 	{"attempt forgotten after a crash", "", []edit{{
 		"internal/engine/recover.go",
-		"t.row, t.was, t.attempt, t.born = true, standOf(row), row.Attempt, true\n", "t.row, t.was, t.attempt, t.born = true, standOf(row), 1, true\n",
+		"t.row, t.was, t.attempt = true, standOf(row), row.Attempt\n", "t.row, t.was, t.attempt = true, standOf(row), 1\n",
 	}}},
 	{"retry not scheduled again after a crash", "", []edit{{
 		"internal/engine/recover.go",

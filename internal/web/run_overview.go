@@ -24,7 +24,7 @@ type nameRow struct {
 	Parts []part
 	URL   string // those task runs
 	N     api.TaskCounts
-	Ended int64
+	All   int64
 }
 
 // errorGroup is failures with one text.
@@ -40,7 +40,7 @@ func fillOverview(v *view, p *runPage) error {
 		c := p.Run.Tasks[name]
 		u := p.URL + "?tab=tasks&q=" + url.QueryEscape("task:"+quoted(name))
 		p.Overview.Names = append(p.Overview.Names, nameRow{
-			Name: name, N: c, URL: u, Parts: bar(partsOf(&c, u+"+")), Ended: c.Completed + c.Failed + c.Cancelled + c.Skipped,
+			Name: name, N: c, URL: u, Parts: bar(partsOf(&c, u+"+")), All: c.Ended() + c.Open(),
 		})
 	}
 	p.Overview.failures(p)

@@ -113,7 +113,7 @@ func paging(u *url.URL, next *string, shown int) pager {
 
 func rowOf(r *api.Run) runRow {
 	t := totals(r)
-	row := runRow{Run: *r, URL: at("runs/%", r.ID), Failed: t.Failed, Retries: t.Retries, Done: t.Completed + t.Failed + t.Cancelled + t.Skipped}
+	row := runRow{Run: *r, URL: at("runs/%", r.ID), Failed: t.Failed, Retries: t.Retries, Done: t.Ended()}
 	row.Progress = bar(partsOf(&t, ""))
 	if r.Failure != nil {
 		row.Error = firstLine(r.Failure.Error())
@@ -125,11 +125,7 @@ func rowOf(r *api.Run) runRow {
 func totals(r *api.Run) api.TaskCounts {
 	var t api.TaskCounts
 	for _, c := range r.Tasks {
-		t.Completed += c.Completed
-		t.Failed += c.Failed
-		t.Cancelled += c.Cancelled
-		t.Skipped += c.Skipped
-		t.Retries += c.Retries
+		t.Add(c)
 	}
 	return t
 }
@@ -142,10 +138,17 @@ func partsOf(t *api.TaskCounts, at string) []part {
 		{look: looks["FAILED"], N: t.Failed},
 		{look: looks["CANCELLED"], N: t.Cancelled},
 		{look: looks["SKIPPED"], N: t.Skipped},
+		{look: looks["RUNNING"], N: t.Running},
+		{look: retrying, N: t.Retrying},
+		{look: looks["PENDING"], N: t.Pending},
 	}
 	for i := range parts {
 		if at != "" {
-			parts[i].URL = at + url.QueryEscape("state:"+parts[i].Word)
+			word := parts[i].Word
+			if parts[i].look == retrying {
+				word = "awaiting_retry" // not those that run again
+			}
+			parts[i].URL = at + url.QueryEscape("state:"+word)
 		}
 	}
 	return parts
