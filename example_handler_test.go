@@ -56,3 +56,24 @@ func ExampleReadOnly() {
 	fmt.Println(resp.Status)
 	// Output: 403 Forbidden
 }
+
+// Pages for people, or the REST API alone: who asks for HTML sees the difference.
+func ExampleNoPages() {
+	ctx := context.Background()
+	eng, err := runnel.Open(ctx, "memory:")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer eng.Close(ctx)
+	for _, options := range [][]runnel.HandlerOption{nil, {runnel.NoPages()}} {
+		asked := httptest.NewRequest(http.MethodGet, "/runs", nil)
+		asked.Header.Set("Accept", "text/html")
+		answer := httptest.NewRecorder()
+		eng.Handler(options...).ServeHTTP(answer, asked)
+		fmt.Println(answer.Code, answer.Header().Get("Content-Type"))
+	}
+	// Output:
+	// 200 text/html; charset=utf-8
+	// 404 application/problem+json
+}

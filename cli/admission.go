@@ -28,7 +28,13 @@ func (s *serving) options() ([]runnel.HandlerOption, error) {
 	if err := s.admits(); err != nil {
 		return nil, err
 	}
+	if s.prefix = strings.TrimRight(s.prefix, "/"); s.prefix != "" && (!strings.HasPrefix(s.prefix, "/") || strings.ContainsAny(s.prefix, "{} ?#%")) {
+		return nil, usagef("--prefix %s: want a path such as /runnel", s.prefix)
+	}
 	var options []runnel.HandlerOption
+	if s.noPages {
+		options = append(options, runnel.NoPages())
+	}
 	if s.readOnly {
 		options = append(options, runnel.ReadOnly())
 	}

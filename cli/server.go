@@ -26,6 +26,9 @@ type serving struct {
 	cert, key string
 	proxied   bool
 	drain     time.Duration
+	// What is served, and where.
+	noPages bool
+	prefix  string
 	// What dev has besides.
 	demo    *seeding
 	browser bool
@@ -34,14 +37,16 @@ type serving struct {
 func (s *serving) flags(c *cobra.Command) {
 	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:7733", "`address` to listen on; port 0 takes one that is free")
 	c.Flags().DurationVar(&s.drain, "drain", 30*time.Second, "how long to wait for bodies at the end")
+	c.Flags().BoolVar(&s.noPages, "no-ui", false, "serve the REST API without pages")
+	c.Flags().StringVar(&s.prefix, "prefix", "", "`path` below which all is served, such as /runnel")
 	c.Flags().IntVar(&s.workers, "workers", -1, "how many bodies run at a time; 0: none; default as the program says")
 }
 
 func newServerCmd(env *Env) *cobra.Command {
 	var s serving
 	c := &cobra.Command{
-		Use: "server", Aliases: []string{"start"}, Short: "Serve a database: engine, workers and REST API in one process", Args: none,
-		Long: `Serve a database: engine, workers and REST API in one process. It runs the tasks
+		Use: "server", Aliases: []string{"start"}, Short: "Serve a database: engine, workers, pages and REST API in one process", Args: none,
+		Long: `Serve a database: engine, workers, pages and REST API in one process. It runs the tasks
 of this program. SIGTERM or an interrupt ends it: no body begins any more, and
 those that run are waited for.
 
@@ -100,7 +105,7 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 		return errors.Join(err, listener.Close())
 	}
 	handler := eng.Handler(options...)
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime}
+	srv := &http.Server{Handler: s.under(handler), ReadHeaderTimeout: headerTime}
 	failed := make(chan error, 1)
 	scheme := "http://"
 	if s.cert != "" {
@@ -109,8 +114,8 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 	} else {
 		go func() { failed <- srv.Serve(listener) }()
 	}
-	url := scheme + listener.Addr().String()
-	env.greet(url, dsn, len(eng.Tasks()))
+	url := scheme + listener.Addr().String() + s.prefix
+	env.greet(url, dsn, len(eng.Tasks()), !s.noPages)
 	if err = s.begin(ctx, env, eng, handler, url); err == nil {
 		select {
 		case err = <-failed:
@@ -122,6 +127,16 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 		s.demo.End()
 	}
 	return errors.Join(err, env.drain(ctx, srv, eng, s.drain))
+}
+
+// under puts a handler below the prefix.
+func (s *serving) under(h http.Handler) http.Handler {
+	if s.prefix == "" {
+		return h
+	}
+	mux := http.NewServeMux()
+	mux.Handle(s.prefix+"/", http.StripPrefix(s.prefix, h))
+	return mux
 }
 
 // begin does what dev does before it is ready.
@@ -161,13 +176,16 @@ func (env *Env) drain(ctx context.Context, srv *http.Server, eng *runnel.Engine,
 }
 
 // greet says where the server is, and what to do with it.
-func (env *Env) greet(url, dsn string, tasks int) {
+func (env *Env) greet(url, dsn string, tasks int, pages bool) {
 	fmt.Fprintf(env.Out, "serving %s at %s\n", cmp.Or(shown(dsn), "a database"), url)
 	if env.flags.quiet {
 		return
 	}
 	if tasks == 0 {
 		env.note("this program has no tasks: put cli.Main(runnel.Register(…)) into the one that has, or take --builtin")
+	}
+	if pages {
+		env.note("pages: %s/", url)
 	}
 	env.note("try: runnel --server %s status\n     runnel --server %s flow ls\n     curl %s/api/v1/runs", url, url, url)
 }

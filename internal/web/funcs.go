@@ -50,6 +50,8 @@ func span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0 ms"
+	case d < time.Millisecond:
+		return strconv.FormatInt(d.Microseconds(), 10) + " µs"
 	case d < 10*time.Millisecond:
 		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64) + " ms"
 	case d < time.Second:
