@@ -13,7 +13,7 @@ func funcs() template.FuncMap {
 		"look": lookOf, "named": named, "stateName": stateName, "icon": icon,
 		"number": number[int], "count": number[int64], "plural": plural,
 		"iso": iso, "clock": clock, "span": span, "short": short, "dict": dict, "lower": strings.ToLower,
-		"firstLine": firstLine, "nav": nav, "glyphOf": glyphOf, "join": strings.Join, "add": func(a, b int) int { return a + b },
+		"firstLine": firstLine, "sentence": sentence, "release": release, "nav": nav, "glyphOf": glyphOf, "join": strings.Join, "add": func(a, b int) int { return a + b },
 		"docs": func(code any) string { return "docs/errors#" + template.URLQueryEscaper(code) },
 	}
 }
@@ -97,6 +97,25 @@ func firstLine(text string) string {
 		line += " …"
 	}
 	return line
+}
+
+// sentence begins a text with a capital letter.
+func sentence(text string) string {
+	for i, c := range text {
+		return strings.ToUpper(string(c)) + text[i+len(string(c)):]
+	}
+	return ""
+}
+
+// release is a version without what tells one commit from another.
+func release(version string) string {
+	if i := strings.Index(version, "-0."); i > 0 {
+		version = version[:i]
+	}
+	if strings.HasPrefix(version, "v0.0.0-") {
+		return "(devel)"
+	}
+	return version
 }
 
 // dict makes a map of names and values, to give several to a part.

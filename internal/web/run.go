@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -20,7 +21,9 @@ type runPage struct {
 	Actions  []action
 	Tabs     []tab
 	Tab      string
-	Summary  string
+	Summary  string        // how one that has ended went
+	Share    string        // how much of what is known of a live one has ended
+	ETA      time.Duration // when the rest will have; 0: nobody can tell
 
 	Overview *overview
 	Graph    *graphTab
@@ -69,6 +72,10 @@ func showRun(v *view) error {
 	}
 	t := totals(&run.Run)
 	body.Progress, body.Summary = bar(partsOf(&t, body.URL+"?tab=tasks&q=")), summary(&run.Run, &t)
+	if far := httpapi.SummaryOf(&run.Run, v.site.now()); !run.State.Final() && far.Ended > 0 {
+		body.Share = strconv.FormatFloat(100*float64(far.Ended)/float64(far.Known), 'f', 1, 64) + "%"
+		body.ETA = time.Duration(far.ETA) * time.Millisecond
+	}
 	if err := body.fill(v); err != nil {
 		return err
 	}

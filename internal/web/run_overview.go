@@ -24,7 +24,8 @@ type nameRow struct {
 	Parts []part
 	URL   string // those task runs
 	N     api.TaskCounts
-	All   int64
+	All   int64 // those that have ended, and those that are known to come
+	Other int64 // cancelled, skipped, waiting for another attempt
 }
 
 // errorGroup is failures with one text.
@@ -40,7 +41,7 @@ func fillOverview(v *view, p *runPage) error {
 		c := p.Run.Tasks[name]
 		u := p.URL + "?tab=tasks&q=" + url.QueryEscape("task:"+quoted(name))
 		p.Overview.Names = append(p.Overview.Names, nameRow{
-			Name: name, N: c, URL: u, Parts: bar(partsOf(&c, u+"+")), All: c.Ended() + c.Open(),
+			Name: name, N: c, URL: u, Parts: bar(partsOf(&c, u+"+")), All: c.Ended() + c.Open(), Other: c.Cancelled + c.Skipped + c.Retrying,
 		})
 	}
 	p.Overview.failures(p)

@@ -42,6 +42,7 @@ type runRow struct {
 	URL      string
 	Progress []part
 	Done     int64 // task runs that have ended
+	Known    int64 // and those that will, as far as is known
 	Failed   int64
 	Retries  int64
 	Error    string
@@ -113,9 +114,9 @@ func paging(u *url.URL, next *string, shown int) pager {
 
 func rowOf(r *api.Run) runRow {
 	t := totals(r)
-	row := runRow{Run: *r, URL: at("runs/%", r.ID), Failed: t.Failed, Retries: t.Retries, Done: t.Ended()}
+	row := runRow{Run: *r, URL: at("runs/%", r.ID), Failed: t.Failed, Retries: t.Retries, Done: t.Ended(), Known: t.Ended() + t.Open()}
 	row.Progress = bar(partsOf(&t, ""))
-	if r.Failure != nil {
+	if r.Failure != nil && r.State != api.Cancelled { // that one only says that it was
 		row.Error = firstLine(r.Failure.Error())
 	}
 	return row
@@ -135,11 +136,11 @@ func totals(r *api.Run) api.TaskCounts {
 func partsOf(t *api.TaskCounts, at string) []part {
 	parts := []part{
 		{look: looks["COMPLETED"], N: t.Completed},
+		{look: looks["RUNNING"], N: t.Running},
+		{look: retrying, N: t.Retrying},
 		{look: looks["FAILED"], N: t.Failed},
 		{look: looks["CANCELLED"], N: t.Cancelled},
 		{look: looks["SKIPPED"], N: t.Skipped},
-		{look: looks["RUNNING"], N: t.Running},
-		{look: retrying, N: t.Retrying},
 		{look: looks["PENDING"], N: t.Pending},
 	}
 	for i := range parts {
