@@ -131,6 +131,13 @@ bench-postgres: ## Measure on a throw-away PostgreSQL, beside the rivals whose h
 bench-growth: ## Count statements, lock waits and log bytes for each task on a throw-away PostgreSQL, with 1, 2, 4 and 8 processes
 	cd bench && ../scripts/with-postgres $(GO) run . -growth $(ARGS)
 
+.PHONY: js
+js: ## Check the types of the pages' scripts (tools/js has the compiler) and run the tests of what is pure in them
+	@command -v npm >/dev/null || { echo 'npm is needed (apt-get install nodejs npm)' >&2; exit 1; }
+	@test tools/js/node_modules/.package-lock.json -nt tools/js/package-lock.json || npm ci --prefix tools/js --no-audit --no-fund --loglevel=error
+	tools/js/node_modules/.bin/tsc -p internal/web/js
+	@cd internal/web/js && node --test $(ARGS)
+
 .PHONY: lint
 lint: ## Run golangci-lint (version in tools/go.mod; the first run builds it)
 	$(GO) $(LINT) run

@@ -61,7 +61,9 @@ type Node struct {
 	Name string
 	// Task is the name that the task is registered under; "" for none.
 	Task string
-	Kind Kind
+	// TaskRun is the id of the task run that it is; "" if it is none, or stands for several.
+	TaskRun string
+	Kind    Kind
 	// Seq orders nodes, and the pictures of them: those that come later have
 	// higher ones. Those with the same are ordered as in the graph.
 	Seq int64

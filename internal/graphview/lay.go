@@ -3,6 +3,9 @@ package graphview
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // Box is a node in its place.
@@ -11,6 +14,7 @@ type Box struct {
 	Name     string  `json:"name"`
 	Label    string  `json:"label"`
 	Task     string  `json:"task,omitempty"`
+	TaskRun  string  `json:"task_run,omitempty"` // the id of the one that it is
 	Kind     Kind    `json:"kind"`
 	State    State   `json:"state"`
 	Counts   []Count `json:"counts,omitempty"`
@@ -23,6 +27,7 @@ type Box struct {
 	RanMS    int64   `json:"ran_ms,omitempty"`
 	UsualMS  int64   `json:"usual_ms,omitempty"` // the median of its task in this run
 	Note     string  `json:"note,omitempty"`
+	Detail   string  `json:"detail,omitempty"` // a second, shorter line
 	X        int32   `json:"x"`
 	Y        int32   `json:"y"`
 	W        int32   `json:"w"`
@@ -234,18 +239,73 @@ func box(n *Node) Box {
 	return Box{
 		ID: n.ID, Name: n.Name, Label: n.Label(), Task: n.Task, Kind: n.Kind, State: n.shown(), Counts: n.Counts.List(), In: n.In,
 		Seq: n.Seq, Index: n.Index, Stage: n.Stage, WaitedMS: n.Waited.Milliseconds(), RanMS: n.Ran.Milliseconds(), Note: n.Note,
-		UsualMS: n.Usual.Milliseconds(),
+		UsualMS: n.Usual.Milliseconds(), Detail: n.detail(), TaskRun: n.TaskRun,
 	}
 }
 
-// size is that of a node that nothing stands in.
+// size is that of a node that nothing stands in: it has room for a second line,
+// whether there is one by now or not, so that nothing moves when there is.
 func size(n *Node) (w, h int32) {
-	if n.Kind == Conditional {
+	switch n.Kind {
+	case Conditional:
 		return 2 * port, 2 * port
+	case Value:
+		return labelled(n), 2 * port
 	}
-	w = min(max(44+8*int32(cells(n.Label())), 96), 268)
+	h = 2*port + 12
 	if n.Counts.Total() > 1 {
-		return w, 2*port + 12
+		h += 12
 	}
-	return w, 2 * port
+	return max(labelled(n), 136), h
+}
+
+func labelled(n *Node) int32 { return min(max(44+8*int32(cells(n.Label())), 96), 268) }
+
+// detail is what is said of a node below its name: why it stands as it does, or how
+// long it takes.
+func (n *Node) detail() string {
+	s := n.shown()
+	switch {
+	case n.Kind == Conditional || n.Kind == Value:
+		return ""
+	case n.Note != "" && (s.Problem() || s.Open()):
+		return n.Note
+	case n.Counts.Total() > 1:
+		return n.several()
+	case s.Open() && n.Ran > 0:
+		return "for " + took(n.Ran)
+	case n.Ran > 0:
+		return took(n.Ran)
+	}
+	return s.String()
+}
+
+// several says of many how many are in the states that somebody may look for, and how
+// long they take.
+func (n *Node) several() string {
+	var parts []string
+	for _, c := range n.Counts.List() {
+		if sought(c.State) && n.Kind != Bucket {
+			parts = append(parts, grouped(c.N)+" "+c.State.String())
+		}
+	}
+	if n.Usual > 0 {
+		parts = append(parts, "∅ "+took(n.Usual))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// took writes a duration with two digits or so.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "<1 ms"
+	case d < time.Second:
+		return num64(d.Round(time.Millisecond).Milliseconds()) + " ms"
+	case d < 10*time.Second:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 0, 64) + " s"
+	}
+	return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
 }

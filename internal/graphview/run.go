@@ -167,6 +167,7 @@ func (r *filled) seat(node int, rows []int) {
 	if !r.many(n) && len(rows) == 1 {
 		row := &r.rows[rows[0]]
 		n.State, n.Waited, n.Ran, n.Note = r.told(row)
+		n.TaskRun = row.ID
 		r.ids[row.ID] = n.ID
 		return
 	}
@@ -178,7 +179,7 @@ func (r *filled) seat(node int, rows []int) {
 
 // add adds a node for a row.
 func (r *filled) add(row *api.TaskRun, in, name string) {
-	n := Node{ID: row.ID, Task: row.Task, Name: row.Name, Place: name, In: in, Index: row.Index, Seq: int64(r.planned) + row.Seq}
+	n := Node{ID: row.ID, TaskRun: row.ID, Task: row.Task, Name: row.Name, Place: name, In: in, Index: row.Index, Seq: int64(r.planned) + row.Seq}
 	n.State, n.Waited, n.Ran, n.Note = r.told(row)
 	r.ids[row.ID] = row.ID
 	r.g.Nodes = append(r.g.Nodes, n)

@@ -101,6 +101,9 @@ func (n *Box) svg(b *strings.Builder) {
 	b.WriteString(text(x+10, y+port+5, "glyph", n.State.Glyph()))
 	b.WriteString(text(x+28, y+port+5, "name", cut(plain(n.Label), int(w-36)/8)))
 	if !n.Open {
+		if n.Detail != "" {
+			b.WriteString(text(x+28, y+port+22, "detail", cut(plain(n.Detail), int(w-36)/7)))
+		}
 		n.bar(b)
 	}
 	b.WriteString("</g>\n")
@@ -155,7 +158,11 @@ func rect(b *strings.Builder, class string, x, y, w, h int32, more string) {
 }
 
 func text(x, y int32, class, what string) string {
-	return `<text class="` + class + `" fill="currentColor" font-size="13" x="` + num(x) + `" y="` + num(y) + `">` + xml(what) + "</text>"
+	size := "13"
+	if class == "detail" {
+		size = "11"
+	}
+	return `<text class="` + class + `" fill="currentColor" font-size="` + size + `" x="` + num(x) + `" y="` + num(y) + `">` + xml(what) + "</text>"
 }
 
 func num(n int32) string   { return strconv.Itoa(int(n)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -11,27 +12,28 @@ import (
 )
 
 // Timeline is the task runs of a run in columns, which are a tenth of the size of as
-// many objects. Times are milliseconds since T0; -1: there is none.
+// many objects. Times are milliseconds since T0, with fractions if the run is not older
+// than a minute; -1: there is none.
 type Timeline struct {
-	T0      int64    `json:"t0" doc:"Milliseconds since 1970: when the run was created"`
-	Now     int64    `json:"now" doc:"When this was read"`
-	State   string   `json:"state" doc:"The run's"`
-	Names   []string `json:"names" doc:"Names of tasks, which name refers to"`
-	States  []string `json:"states" doc:"Names of states, which state_of and turn_state refer to"`
-	Kinds   []string `json:"kinds" doc:"Kinds of waiting, which waits refers to; the first is none"`
-	Seq     []int64  `json:"seq"`
-	Name    []int    `json:"name"`
-	Of      []int    `json:"state_of" doc:"The task run's state"`
-	Created []int64  `json:"created" doc:"When it could begin, as far as is known: after the last that it depends on, or when the first of its group began"`
-	Start   []int64  `json:"start"`
-	End     []int64  `json:"end"`
-	Attempt []int    `json:"attempt"`
-	Waits   []int    `json:"waits" doc:"What it waits for now"`
+	T0      int64     `json:"t0" doc:"Milliseconds since 1970: when the run was created"`
+	Now     float64   `json:"now" doc:"When this was read"`
+	State   string    `json:"state" doc:"The run's"`
+	Names   []string  `json:"names" doc:"Names of tasks, which name refers to"`
+	States  []string  `json:"states" doc:"Names of states, which state_of and turn_state refer to"`
+	Kinds   []string  `json:"kinds" doc:"Kinds of waiting, which waits refers to; the first is none"`
+	Seq     []int64   `json:"seq"`
+	Name    []int     `json:"name"`
+	Of      []int     `json:"state_of" doc:"The task run's state"`
+	Created []float64 `json:"created" doc:"When it could begin, as far as is known: after the last that it depends on, or when the first of its group began"`
+	Start   []float64 `json:"start"`
+	End     []float64 `json:"end"`
+	Attempt []int     `json:"attempt"`
+	Waits   []int     `json:"waits" doc:"What it waits for now"`
 	// The states between start and end of those with several attempts.
-	TurnSeq   []int64 `json:"turn_seq" doc:"Whose turn from one state to another, in order: of those with more than one attempt"`
-	TurnAt    []int64 `json:"turn_at"`
-	TurnState []int   `json:"turn_state"`
-	More      bool    `json:"more" doc:"There are more task runs than these"`
+	TurnSeq   []int64   `json:"turn_seq" doc:"Whose turn from one state to another, in order: of those with more than one attempt"`
+	TurnAt    []float64 `json:"turn_at"`
+	TurnState []int     `json:"turn_state"`
+	More      bool      `json:"more" doc:"There are more task runs than these"`
 	// Generation tells one that adds what is new to what it has that it must begin anew.
 	Generation int `json:"generation" doc:"How often the run was retried: with another, what was read before no longer holds"`
 }
@@ -74,7 +76,7 @@ func (a *routes) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 			return &timelineOutput{Status: http.StatusNotModified, ETag: tag}, nil
 		}
 	}
-	c := newColumns(&run, a.now().UnixMilli())
+	c := newColumns(&run, a.now())
 	filter := api.TaskRunFilter{Run: in.ID}
 	if in.From > 0 {
 		filter.After = fmt.Sprintf("%s/%d", in.ID, in.From-1)
@@ -83,7 +85,7 @@ func (a *routes) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 		if err != nil {
 			return nil, err
 		}
-		if !t.Finished.IsZero() && t.Finished.UnixMilli()-c.T0 < in.Since {
+		if !t.Finished.IsZero() && c.ms(t.Finished) < float64(in.Since) {
 			continue
 		}
 		if len(c.Seq) == maxTimeline {
@@ -101,10 +103,12 @@ type columns struct {
 	*Timeline
 
 	names, states, kinds map[string]int
-	ended                map[string]int64 // by task run's id, of those in it
-	first                map[family]int64 // when the first child of a group began
-	families             []family         // of each task run in it
-	late                 []dependency     // on such as come later in the list
+	zero                 time.Time
+	grain                time.Duration
+	ended                map[string]float64 // by task run's id, of those in it
+	first                map[family]float64 // when the first child of a group began
+	families             []family           // of each task run in it
+	late                 []dependency       // on such as come later in the list
 }
 
 // dependency is one of the task run at a place on another.
@@ -120,18 +124,39 @@ type family struct {
 	first int64
 }
 
-func newColumns(run *api.Run, now int64) *columns {
+// fine is how long a run's times are given to the microsecond. After that tasks so short
+// are too many for a list of this length.
+const fine = time.Minute
+
+func newColumns(run *api.Run, now time.Time) *columns {
 	t0 := run.Created.UnixMilli()
-	l := &Timeline{
-		T0: t0, Now: max(now-t0, 0), State: run.State.String(), Generation: run.Generation,
-		Names: []string{}, States: []string{}, Kinds: []string{""},
-		Seq: []int64{}, Name: []int{}, Of: []int{}, Created: []int64{}, Start: []int64{}, End: []int64{}, Attempt: []int{}, Waits: []int{},
-		TurnSeq: []int64{}, TurnAt: []int64{}, TurnState: []int{},
+	c := &columns{
+		Timeline: &Timeline{
+			T0: t0, State: run.State.String(), Generation: run.Generation,
+			Names: []string{}, States: []string{}, Kinds: []string{""},
+			Seq: []int64{}, Name: []int{}, Of: []int{}, Created: []float64{}, Start: []float64{}, End: []float64{}, Attempt: []int{}, Waits: []int{},
+			TurnSeq: []int64{}, TurnAt: []float64{}, TurnState: []int{},
+		},
+		names: map[string]int{}, states: map[string]int{}, kinds: map[string]int{"": 0},
+		zero: time.UnixMilli(t0), grain: time.Microsecond, ended: map[string]float64{}, first: map[family]float64{},
 	}
-	return &columns{
-		Timeline: l, names: map[string]int{}, states: map[string]int{}, kinds: map[string]int{"": 0},
-		ended: map[string]int64{}, first: map[family]int64{},
+	end := run.Finished
+	if end.IsZero() {
+		end = now
 	}
+	if end.Sub(run.Created) > fine {
+		c.grain = time.Millisecond
+	}
+	c.Now = max(c.ms(now), 0)
+	return c
+}
+
+// ms gives a time as the columns have it.
+func (c *columns) ms(t time.Time) float64 {
+	if t.IsZero() {
+		return -1
+	}
+	return float64(t.Sub(c.zero).Truncate(c.grain)) / float64(time.Millisecond)
 }
 
 func (c *columns) add(t *api.TaskRun) {
@@ -145,17 +170,13 @@ func (c *columns) add(t *api.TaskRun) {
 		kind = string(t.Waiting.Kind)
 	}
 	c.Waits = append(c.Waits, place(&c.Kinds, c.kinds, kind))
-	created, start, end := c.ready(t), int64(-1), int64(-1)
-	if !t.Started.IsZero() {
-		start = t.Started.UnixMilli() - c.T0
-	}
-	if !t.Finished.IsZero() {
-		end = t.Finished.UnixMilli() - c.T0
+	created, start, end := c.ready(t), c.ms(t.Started), c.ms(t.Finished)
+	if end >= 0 {
 		c.ended[t.ID] = end
 	}
 	c.Created, c.Start, c.End = append(c.Created, created), append(c.Start, start), append(c.End, end)
 	f := family{name: -1}
-	if t.Index >= 0 {
+	if t.Index >= 0 && len(t.Upstream) == 0 {
 		f = family{name: name, first: t.Seq - int64(t.Index)}
 		if began, seen := c.first[f]; start >= 0 && (!seen || start < began) {
 			c.first[f] = start
@@ -168,8 +189,8 @@ func (c *columns) add(t *api.TaskRun) {
 }
 
 // ready gives when it could begin, as far as it says itself.
-func (c *columns) ready(t *api.TaskRun) int64 {
-	at := int64(-1)
+func (c *columns) ready(t *api.TaskRun) float64 {
+	at := -1.0
 	for _, up := range t.Upstream {
 		if end, known := c.ended[up.TaskRun]; known {
 			at = max(at, end)
@@ -178,7 +199,7 @@ func (c *columns) ready(t *api.TaskRun) int64 {
 		}
 	}
 	if at < 0 && len(t.History) > 0 {
-		at = t.History[0].Time.UnixMilli() - c.T0
+		at = c.ms(t.History[0].Time)
 	}
 	return at
 }
@@ -191,7 +212,7 @@ func (c *columns) turns(t *api.TaskRun) {
 			continue
 		}
 		c.TurnSeq = append(c.TurnSeq, t.Seq)
-		c.TurnAt = append(c.TurnAt, h.Time.UnixMilli()-c.T0)
+		c.TurnAt = append(c.TurnAt, c.ms(h.Time))
 		c.TurnState = append(c.TurnState, place(&c.States, c.states, h.Name))
 	}
 }
@@ -205,7 +226,7 @@ func (c *columns) settle() {
 		}
 	}
 	for i, f := range c.families {
-		if began, known := c.first[f]; known && (c.Created[i] < 0 || c.Created[i] == c.Start[i]) {
+		if began, known := c.first[f]; known && (c.Created[i] < 0 || c.Created[i] > began) {
 			c.Created[i] = began
 		}
 	}
