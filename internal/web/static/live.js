@@ -9,6 +9,7 @@ const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const dot = /** @type {HTMLButtonElement|null} */ (document.getElementById("live"));
 const root = document.body.dataset.base ?? "./";
 const polled = 3000; // between two looks without a stream, in milliseconds
+const together = 100; // from the first that is heard to looking, in milliseconds
 const patience = 5; // failures of the stream before that
 
 // --- Times ----------------------------------------------------------------
@@ -36,17 +37,17 @@ export function ago(at, now) {
   return at > now ? `in ${text}` : `${text} ago`;
 }
 
-/** Writes what depends on the time of day. */
-function tick() {
+/** Writes what depends on the time of day. @param {ParentNode} where */
+function tick(where) {
   const now = Date.now();
-  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll("time[datetime]"))) {
+  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (where.querySelectorAll("time[datetime]"))) {
     const at = Date.parse(t.dateTime);
     const text = t.dataset.exact !== undefined ? clock.format(at) : ago(at, now);
     if (t.textContent !== text) t.textContent = text;
     const title = exact.format(at) + (utc ? " UTC" : "");
     if (t.title !== title) t.title = title;
   }
-  for (const e of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".ticking[data-since]"))) {
+  for (const e of /** @type {NodeListOf<HTMLElement>} */ (where.querySelectorAll(".ticking[data-since]"))) {
     const text = span(now - Date.parse(e.dataset.since ?? ""));
     if (e.textContent !== text) e.textContent = text;
   }
@@ -58,10 +59,14 @@ let composing = false; // by an input method, whose text is not to be touched
 addEventListener("compositionstart", () => { composing = true; });
 addEventListener("compositionend", () => { composing = false; });
 
-/** Whether somebody has text of an element selected. @param {Node} node */
-function selected(node) {
+/** What somebody has selected; asked for once, since the browser lays out the page to tell.
+ * @type {Range|null} */
+let chosen = null;
+
+/** @returns {Range|null} */
+function selection() {
   const s = getSelection();
-  return s !== null && !s.isCollapsed && s.rangeCount > 0 && s.getRangeAt(0).intersectsNode(node);
+  return s === null || s.isCollapsed || s.rangeCount === 0 ? null : s.getRangeAt(0);
 }
 
 const rules = {
@@ -69,7 +74,7 @@ const rules = {
   callbacks: {
     /** @param {Node} old @param {Node} now */
     beforeNodeMorphed(old, now) {
-      if (!(old instanceof Element) || !(now instanceof Element)) return !(old instanceof Text && selected(old));
+      if (!(old instanceof Element) || !(now instanceof Element)) return !(chosen !== null && old instanceof Text && chosen.intersectsNode(old));
       if (old.isEqualNode(now)) return false;
       if (old instanceof HTMLDetailsElement) now.toggleAttribute("open", old.open);
       if (old instanceof HTMLInputElement && now instanceof HTMLInputElement) {
@@ -103,20 +108,22 @@ function put(text) {
   const icon = document.querySelector("link[rel=icon]"), newer = page.querySelector("link[rel=icon]");
   const href = newer?.getAttribute("href");
   if (icon !== null && href && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+  tick(page); // so that what has not changed is equal, and passed over
+  tick(document);
   const at = [scrollX, scrollY];
+  chosen = selection();
   Idiomorph.morph(main, now, rules);
   for (const part of ["rail", "crumbs"]) {
     const old = document.querySelector(`.${part}`), fresh = page.querySelector(`.${part}`);
     if (old !== null && fresh !== null && !old.isEqualNode(fresh)) Idiomorph.morph(old, fresh, rules);
   }
-  tick();
   scrollTo(at[0], at[1]);
   main.dispatchEvent(new CustomEvent("morphed"));
 }
 
 // --- The stream -----------------------------------------------------------
 
-let etag = "", cost = 0, dirty = false, fetching = false, stopped = false, failures = 0;
+let etag = "", cost = 0, ended = -Infinity, dirty = false, fetching = false, stopped = false, failures = 0;
 /** @type {EventSource|null} */ let stream = null;
 /** @type {ReturnType<typeof setTimeout>|undefined} */ let timer;
 
@@ -147,17 +154,18 @@ async function refresh() {
     show("polling", "no answer");
   } finally {
     fetching = false;
-    cost = performance.now() - began;
+    ended = performance.now();
+    cost = ended - began;
     if (dirty) soon();
   }
 }
 
-/** Asks for a refresh: not at once, so that what comes together is fetched together, and
- * never so often that fetching is most of what this page does. */
+/** Asks for a refresh: almost at once after a quiet time, so that what comes together is
+ * fetched together; else never so often that fetching is most of what this page does. */
 function soon() {
   if (timer !== undefined) return;
-  const pace = Number(main.dataset.pace) || 1000;
-  timer = setTimeout(() => { timer = undefined; void refresh(); }, Math.max(pace, Math.min(10 * cost, 30_000)));
+  const pace = Math.max(Number(main.dataset.pace) || 1000, Math.min(10 * cost, 30_000));
+  timer = setTimeout(() => { timer = undefined; void refresh(); }, Math.max(together, ended + pace - performance.now()));
 }
 
 /** Begins to listen. */
@@ -281,7 +289,7 @@ document.addEventListener("submit", (e) => {
   e.preventDefault();
   const data = new FormData(form, e.submitter);
   const q = new URLSearchParams(/** @type {[string, string][]} */ ([...data.entries()].filter(([, v]) => typeof v === "string")));
-  void ask(`${form.action}?${q}`);
+  void ask(`${new URL(form.getAttribute("action") ?? "", location.href)}?${q}`); // .action may be a button of that name
 });
 
 // Ticking rows: all of a page, or with Shift all since the last one.
@@ -308,6 +316,6 @@ main.addEventListener("click", (e) => {
 });
 main.addEventListener("morphed", counted);
 
-tick();
-setInterval(tick, 1000);
+tick(document);
+setInterval(() => { if (!document.hidden) tick(document); }, 1000);
 listen();
