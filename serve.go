@@ -63,9 +63,9 @@ func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
 	h := httpapi.NewHandler(e.service, o.Options)
 	e.handlers.add(h)
 	if o.noPages {
-		return h
+		return httpapi.Compress(h)
 	}
-	return pages(h, o.Log)
+	return httpapi.Compress(pages(h, o.Log))
 }
 
 // handlers are those that end with the engine.

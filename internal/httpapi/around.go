@@ -22,7 +22,8 @@ func requestID(ctx context.Context) string {
 
 // around is what all requests have in common.
 func (a *routes) around(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
+		w := &response{ResponseWriter: to, now: a.now, began: a.now()}
 		id := rand.Text()
 		w.Header().Set("X-Request-ID", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -38,15 +39,14 @@ func (a *routes) around(mux *http.ServeMux) http.Handler {
 }
 
 // write is serve for what changes something: it is noted who did it.
-func (a *routes) write(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
-	said := &statusWriter{ResponseWriter: w}
+func (a *routes) write(mux *http.ServeMux, w *response, r *http.Request) {
 	if err := a.crossOrigin.Check(r); err != nil {
-		writeProblem(said, r, problem(http.StatusForbidden, CodeForbidden, "a page of another site may not change anything here"))
-		a.note(r, said.status)
+		writeProblem(w, r, problem(http.StatusForbidden, CodeForbidden, "a page of another site may not change anything here"))
+		a.note(r, w.status)
 		return
 	}
-	r = a.serve(mux, said, r)
-	a.note(r, said.status)
+	r = a.serve(mux, w, r)
+	a.note(r, w.status)
 }
 
 // serve lets in who may, and gives the request as theirs.

@@ -37,6 +37,15 @@ var (
 			return 1, nil
 		}
 	})
+	talks = runnel.NewTask0("talks", func(ctx context.Context) (int, error) {
+		runnel.Logger(ctx).Info("still here")
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-gate:
+			return 1, nil
+		}
+	})
 	tokens = make(chan string, 10)
 	gate   = make(chan struct{})
 )
@@ -51,7 +60,7 @@ type served struct {
 
 func serve(t *testing.T, opts ...runnel.HandlerOption) *served {
 	t.Helper()
-	eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(double, fails, asks, kept, held),
+	eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(double, fails, asks, kept, held, talks),
 		runnel.LogTo(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
