@@ -19,10 +19,13 @@ type problem struct {
 	Title     string   `json:"title"`
 	Detail    string   `json:"detail"`
 	RequestID string   `json:"request_id"`
-	Errors    []struct {
-		Message  string `json:"message"`
-		Location string `json:"location"`
-	} `json:"errors"`
+	Errors    []flaw   `json:"errors"`
+}
+
+// flaw is what is wrong with a part of what was sent.
+type flaw struct {
+	Message  string `json:"message"`
+	Location string `json:"location"` // as in "body.limit"
 }
 
 // Error gives the detail.
@@ -113,14 +116,28 @@ func get[T any](v *view, path string, query url.Values) (T, error) {
 // change sends what changes something, with the reason that the form gives, which goes
 // to the audit log.
 func change[T any](v *view, method, path string, sent any) (T, error) {
-	var out T
+	return changeWith[T](v, method, path, sent, nil)
+}
+
+// changeWith is change with header fields of its own, such as If-Match.
+func changeWith[T any](v *view, method, path string, sent any, more http.Header) (T, error) {
 	header := http.Header{}
+	maps.Copy(header, more)
 	if reason := strings.TrimSpace(v.r.PostFormValue("reason")); reason != "" {
 		header.Set("X-Reason", strings.Join(strings.Fields(reason), " "))
 	}
 	a, err := v.request(method, path, nil, sent, header)
-	if err != nil || a.body.Len() == 0 {
-		return out, err
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return decoded[T](a)
+}
+
+// decoded reads what was answered, the zero value of nothing.
+func decoded[T any](a *answer) (out T, err error) {
+	if a.body.Len() == 0 {
+		return out, nil
 	}
 	return out, json.Unmarshal(a.body.Bytes(), &out)
 }

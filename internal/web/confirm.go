@@ -24,16 +24,20 @@ type confirmation struct {
 	Button string
 	Danger bool
 	Back   string // where who changed their mind goes; relative to the root
+	Wrong  string // why what was sent was refused, if that belongs to no field
 }
 
 // field is one of a form.
 type field struct {
 	Name, Label, Value, Note string
-	Kind                     string   // of the input; default text
+	Kind                     string   // of the input; default text. Of a checkbox, Value is "1" if it is ticked
 	Choices                  []string // it is one of these
+	Suggest                  []string // it may be one of these
 	Min                      string
-	Long                     bool // of several lines
+	Place                    string // what stands there while it is empty
+	Long                     bool   // of several lines
 	Required                 bool
+	Error                    string // what is wrong with what was typed
 }
 
 // confirm shows what asks.

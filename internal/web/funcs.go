@@ -141,6 +141,8 @@ func nav() []entry {
 	return []entry{
 		{ID: "runs", Name: "Runs", URL: "runs", Key: "r"},
 		{ID: "tasks", Name: "Tasks", URL: "tasks", Key: "t"},
+		{ID: "flows", Name: "Flows", URL: "flows", Key: "f"},
+		{ID: "limits", Name: "Limits", URL: "limits", Key: "l"},
 	}
 }
 

@@ -84,7 +84,7 @@ func ofAPI(path string) bool {
 func wantsHTML(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 // shared are the templates that all pages have.
-var shared = []string{"templates/shell.html", "templates/parts.html", "templates/task_parts.html"}
+var shared = []string{"templates/shell.html", "templates/parts.html", "templates/task_parts.html", "templates/form_parts.html"}
 
 // parse reads the templates: each page's with the shell and the parts.
 func (s *site) parse() map[string]*template.Template {
@@ -117,7 +117,16 @@ func routes() []route {
 	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, taskRoutes} {
 		all = append(all, more...)
 	}
-	return all
+	return append(all, otherRoutes()...)
+}
+
+// otherRoutes are those of the pages beside runs and tasks.
+func otherRoutes() []route {
+	return slices.Concat(
+		limitRoutes,
+		globalRoutes,
+		flowRoutes,
+	)
 }
 
 // home is the list of runs.

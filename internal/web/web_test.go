@@ -37,7 +37,14 @@ var (
 		<-ctx.Done()
 		return 0, ctx.Err()
 	})
+	tagged = runnel.NewTask0("tagged", func(ctx context.Context) (int, error) {
+		began <- struct{}{}
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}, runnel.Tags("slow"))
 	kept   = runnel.NewTask1("kept", func(_ context.Context, x int) (int, error) { return x, nil }, runnel.CacheKey(runnel.InputHash))
+	takes  = runnel.NewTask3("takes", func(_ context.Context, n int, _ string, _ map[string]int) (int, error) { return n, nil })
+	flips  = runnel.NewTask1("flips", func(_ context.Context, b bool) (bool, error) { return !b, nil })
 	report = runnel.NewFlow1("report", func(f runnel.Flow, n int) (int, error) {
 		sum := 0
 		for i := range n {
@@ -51,6 +58,9 @@ var (
 	}, runnel.Description("Doubles so many numbers."))
 )
 
+// began is told by each body of tagged.
+var began = make(chan struct{}, 1000)
+
 // site is an engine behind a server with pages.
 type site struct {
 	eng *runnel.Engine
@@ -62,7 +72,7 @@ type site struct {
 
 func serve(t *testing.T, prefix string, opts ...runnel.HandlerOption) *site {
 	t.Helper()
-	eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(double, fails, odd, held, kept, report),
+	eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(double, fails, odd, held, tagged, kept, takes, flips, report),
 		runnel.LogTo(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +101,7 @@ func (s *site) typical(t *testing.T) *site {
 	s.run(t, "kept", call("kept", "7"))
 	s.run(t, "again", call("kept", "7"))
 	s.submit(t, "live", call("held"))
+	s.fill(t)
 	return s
 }
 
@@ -182,11 +193,26 @@ func (s *site) do(t *testing.T, method, path, body string, header ...string) *re
 // post sends a form.
 func (s *site) post(t *testing.T, path string, fields ...string) *reply {
 	t.Helper()
+	return s.do(t, http.MethodPost, path, formOf(fields), "Content-Type", "application/x-www-form-urlencoded")
+}
+
+// formOf is a form of names and values.
+func formOf(fields []string) string {
 	form := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
 		form.Add(fields[i], fields[i+1])
 	}
-	return s.do(t, http.MethodPost, path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	return form.Encode()
+}
+
+// begun waits until a body of tagged runs.
+func (s *site) begun(t *testing.T) {
+	t.Helper()
+	select {
+	case <-began:
+	case <-t.Context().Done():
+		t.Fatal("no body has begun")
+	}
 }
 
 // TestPages reads every page of a site without runs, with some, and with a large one.
