@@ -187,3 +187,19 @@ func (s *site) until(t *testing.T, path, want string) {
 	}
 	t.Fatalf("%s never has %q", path, want)
 }
+
+func TestRunsBeforeAndAfter(t *testing.T) {
+	s := serve(t, "/x")
+	for _, id := range []string{"1", "2", "3"} {
+		s.run(t, "same", call("double", id))
+		s.runs[id] = s.runs["same"]
+		s.run(t, "other", call("double", id))
+	}
+	for _, c := range []struct{ from, way, to string }{
+		{"2", "before", "1"}, {"2", "after", "3"}, {"1", "after", "2"}, {"1", "before", "1"}, {"3", "after", "3"},
+	} {
+		if to := s.get(t, "/runs/"+s.runs[c.from]+"/"+c.way).to(t); to.Path != "/x/runs/"+s.runs[c.to] {
+			t.Errorf("%s run %s is %s, want run %s", c.way, c.from, to.Path, c.to)
+		}
+	}
+}

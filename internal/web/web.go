@@ -114,7 +114,7 @@ func routes() []route {
 		{"POST /logout", logout},
 		{"POST /preferences", setPreference},
 	}
-	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, taskRoutes} {
+	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, nearRoutes, taskRoutes} {
 		all = append(all, more...)
 	}
 	return append(all, otherRoutes()...)
