@@ -31,7 +31,7 @@ func near(v *view, find func(*view, *api.Run) (string, error), which string) err
 }
 
 func runBefore(v *view, r *api.Run) (string, error) {
-	found, err := get[list[api.Run]](v, "/runs", url.Values{"name": {r.Name}, "until": {moment(r.Created)}, "limit": {"1"}})
+	found, err := get[list[api.Run]](v, "/runs", url.Values{"name": {r.Name}, "until": {instant(r.Created)}, "limit": {"1"}})
 	if err != nil || len(found.Items) == 0 {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func runBefore(v *view, r *api.Run) (string, error) {
 // runAfter goes through those that came after from the newest on: lists know no other
 // direction.
 func runAfter(v *view, r *api.Run) (id string, err error) {
-	q := url.Values{"name": {r.Name}, "since": {moment(r.Created)}, "limit": {"500"}}
+	q := url.Values{"name": {r.Name}, "since": {instant(r.Created)}, "limit": {"500"}}
 	for range 20 {
 		found, err := get[list[api.Run]](v, "/runs", q)
 		if err != nil {
@@ -61,5 +61,5 @@ func runAfter(v *view, r *api.Run) (id string, err error) {
 	return id, nil
 }
 
-// moment writes a time for a query.
-func moment(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+// instant writes a time for a query.
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
