@@ -1,0 +1,4 @@
+// Elements that the islands make.
+interface HTMLElementTagNameMap {
+  "json-tree": HTMLElement;
+}

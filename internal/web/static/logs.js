@@ -1,0 +1,234 @@
+// <log-view src="…/logs">: the lines of a run's log, the last ones first, followed while
+// the run goes on. What is looked for is looked for by the server.
+
+import { Island, choice, h, openTask, toggle, trouble } from "./island.js";
+import { fold, pairs, parts } from "./ansi.js";
+import { Lines, readLines } from "./log-lines.js";
+import { count } from "./units.js";
+import "./jsontree.js";
+
+/** @typedef {import("../js/api").LogLine} LogLine */
+
+const page = 500; // lines that are read at once
+
+class LogView extends Island {
+  #lines = new Lines();
+  #list = h("div", { class: "isle-log", role: "log", "aria-live": "off", tabindex: "0", "aria-label": "Lines" });
+  #pill = h("button", { type: "button", class: "isle-pill", hidden: true });
+  #count = h("span", { class: "isle-sum" });
+  #level = "";
+  #text = "";
+  #regex = false;
+  #sticky = true; // at the end, and stays there
+  #fresh = 0; // lines that came while one was not
+  #built = false;
+  #paging = false;
+  /** @type {AbortController|undefined} */ #stream;
+
+  /** Only the first time: after that lines come by themselves. */
+  async load() {
+    if (this.#built) return;
+    await this.#begin();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    queueMicrotask(() => { if (!this.isConnected) this.#stream?.abort(); });
+  }
+
+  /** @param {Record<string, string|number|boolean>} query @param {(lines: LogLine[]) => void} got @param {AbortSignal} signal */
+  async #read(query, got, signal) {
+    const chosen = { level: this.#level, ...(this.#regex ? { match: this.#text } : { contains: this.#text }) };
+    const answer = await fetch(this.url({ ...chosen, ...query }), { cache: "no-store", credentials: "same-origin", signal });
+    if (!answer.ok || answer.body === null) throw new Error(await trouble(answer));
+    await readLines(answer.body, got);
+  }
+
+  /** @param {Record<string, string|number|boolean>} query */
+  async #all(query) {
+    /** @type {LogLine[]} */ const lines = [];
+    await this.#read(query, (some) => { for (const l of some) lines.push(l); }, (this.#stream ?? new AbortController()).signal);
+    return lines;
+  }
+
+  /** Reads the last lines, or those around one that the URL names, and follows. */
+  async #begin() {
+    this.#stream?.abort();
+    const stream = this.#stream = new AbortController();
+    const named = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0);
+    const lines = await this.#all(named > 0 && !this.#built ? { from: Math.max(named - page / 2, 1), limit: page } : { tail: page });
+    if (stream.signal.aborted) return;
+    this.#build();
+    this.#lines.begin(lines, page);
+    if (named > 0 && lines.length > 0 && lines[0].line > 1) this.#lines.above = true;
+    this.#list.replaceChildren(chunk(lines));
+    if (lines.length === 0) this.#list.append(h("p", { class: "isle-none" }, this.#text !== "" || this.#level !== "" ? "No line is like this." : "It has written no lines yet."));
+    this.#sticky = true;
+    const target = named > 0 ? document.getElementById(`L${named}`) : null;
+    if (target !== null) { this.#sticky = false; target.classList.add("named"); target.scrollIntoView({ block: "center" }); } else this.#end();
+    this.#tell();
+    void this.#follow(stream);
+  }
+
+  /** Reads on as lines come, until the run has ended. @param {AbortController} stream */
+  async #follow(stream) {
+    for (let pause = 1000; !stream.signal.aborted; pause = Math.min(pause * 2, 30_000)) {
+      try {
+        await this.#read({ from: this.#lines.last + 1, follow: true }, (lines) => { pause = 1000; this.#add(lines); }, stream.signal);
+        return;
+      } catch (err) {
+        if (stream.signal.aborted) return;
+        if (!(err instanceof TypeError)) { this.fail(err); return; } // else the connection broke off
+        await new Promise((done) => { setTimeout(done, pause); });
+      }
+    }
+  }
+
+  /** @param {LogLine[]} lines */
+  #add(lines) {
+    if (this.#lines.below) return; // the end is not in memory: it is read when one comes to it
+    const { added, cut } = this.#lines.after(lines);
+    if (added.length === 0) return;
+    this.#list.querySelector(".isle-none")?.remove();
+    this.#list.append(chunk(added));
+    this.#cut(cut, "first");
+    if (this.#sticky) this.#end();
+    else { this.#fresh += added.length; this.#tell(); }
+    this.#tell();
+  }
+
+  /** Takes lines off one end of what is shown. @param {number} n @param {"first"|"last"} end */
+  #cut(n, end) {
+    for (let k = 0; k < n; k++) {
+      const part = end === "first" ? this.#list.firstElementChild : this.#list.lastElementChild;
+      (end === "first" ? part?.firstElementChild : part?.lastElementChild)?.remove();
+      if (part?.childElementCount === 0) part.remove();
+    }
+  }
+
+  async #older() {
+    if (this.#paging || !this.#lines.above || this.#lines.all.length === 0) return;
+    this.#paging = true;
+    try {
+      const lines = await this.#all({ before: this.#lines.first, ...(this.#text === "" && this.#level === "" && !this.#task() ? { from: Math.max(this.#lines.first - page, 1) } : { tail: page }) });
+      const from = this.#list.scrollHeight - this.#list.scrollTop;
+      const cut = this.#lines.before(lines, page);
+      this.#list.prepend(chunk(lines));
+      this.#cut(cut, "last");
+      this.#list.scrollTop = this.#list.scrollHeight - from;
+      this.#tell();
+    } finally { this.#paging = false; }
+  }
+
+  async #newer() {
+    if (this.#paging || !this.#lines.below) return;
+    this.#paging = true;
+    try {
+      const lines = await this.#all({ from: this.#lines.last + 1, limit: page });
+      this.#lines.below = lines.length === page;
+      const { added, cut } = this.#lines.after(lines);
+      this.#list.append(chunk(added));
+      this.#cut(cut, "first");
+      this.#tell();
+      if (!this.#lines.below) void this.#follow(this.#stream ?? new AbortController());
+    } finally { this.#paging = false; }
+  }
+
+  /** Whether it is the log of one task run, in which numbers have gaps. */
+  #task() { return this.url().pathname.includes("/tasks/"); }
+
+  #end() {
+    if (this.#lines.below) { void this.#begin().catch((err) => this.fail(err)); return; }
+    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#fresh = 0;
+  }
+
+  #tell() {
+    const l = this.#lines;
+    this.#count.textContent = l.all.length === 0 ? "" : `lines ${count(l.first)} to ${count(l.last)}${l.above ? ", more above" : ""}`;
+    this.#pill.hidden = this.#sticky || (this.#fresh === 0 && !l.below);
+    this.#pill.textContent = this.#fresh > 0 ? `${count(this.#fresh)} new line${this.#fresh === 1 ? "" : "s"} ↓` : "To the end ↓";
+  }
+
+  #again() { this.#begin().catch((err) => { if (!this.#stream?.signal.aborted) this.fail(err); }); }
+
+  #build() {
+    if (this.#built) { this.querySelector(":scope > .island-note")?.remove(); return; }
+    this.#built = true;
+    const find = h("input", { type: "search", placeholder: "Text in lines", "aria-label": "Text in lines", spellcheck: "false" });
+    /** @type {ReturnType<typeof setTimeout>|undefined} */ let timer;
+    find.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => { this.#text = find.value; this.#again(); }, 300); });
+    const tools = h("div", { class: "isle-tools", role: "toolbar", "aria-label": "Log" },
+      choice("Level", [["", "all"], ["info", "info and above"], ["warn", "warn and above"], ["error", "error"]], "", (v) => { this.#level = v; this.#again(); }),
+      find, toggle("Regex", "The text is a regular expression", false, (on) => { this.#regex = on; if (this.#text !== "") this.#again(); }),
+      toggle("Wrap", "Break long lines", true, (on) => this.#list.classList.toggle("straight", !on)), this.#count,
+      h("span", { class: "group" }, h("a", { class: "button", href: this.url().href, download: "log.ndjson", title: "All lines as JSON" }, "NDJSON"), h("button", { type: "button", class: "button", title: "What is shown as text", onclick: () => this.#save() }, "Text")));
+    this.#pill.addEventListener("click", () => { this.#sticky = true; this.#end(); this.#tell(); });
+    this.#list.addEventListener("scroll", () => {
+      const l = this.#list, left = l.scrollHeight - l.scrollTop - l.clientHeight;
+      this.#sticky = left < 24 && !this.#lines.below;
+      if (this.#sticky) this.#fresh = 0;
+      if (l.scrollTop < 300) this.#older().catch((err) => this.fail(err));
+      if (left < 300) this.#newer().catch((err) => this.fail(err));
+      this.#tell();
+    }, { passive: true });
+    this.#list.addEventListener("click", (e) => {
+      const a = e.target instanceof Element ? e.target.closest("a[data-seq]") : null;
+      if (a === null || e.ctrlKey || e.metaKey || e.shiftKey) return;
+      e.preventDefault();
+      openTask(a.getAttribute("data-seq") ?? "");
+    });
+    this.dataset.drawn = "";
+    this.replaceChildren(tools, this.#list, this.#pill);
+  }
+
+  #save() {
+    const text = this.#lines.all.map((l) => `${l.time} ${l.level} ${l.task_run.split("/")[1]} ${l.text}`).join("\n");
+    const a = h("a", { href: URL.createObjectURL(new Blob([text, "\n"], { type: "text/plain" })), download: "log.txt" });
+    a.click();
+    URL.revokeObjectURL(a.href);
+  }
+}
+
+/** Lines that are drawn together, or not at all while they are out of sight. @param {LogLine[]} lines */
+function chunk(lines) {
+  const all = document.createDocumentFragment();
+  for (let from = 0; from < lines.length; from += 100) all.append(h("div", { class: "chunk" }, ...lines.slice(from, from + 100).map(row)));
+  return all;
+}
+
+/** @param {LogLine} l */
+function row(l) {
+  const seq = l.task_run.split("/")[1] ?? "", at = new Date(l.time);
+  return h("div", { class: `line l-${l.level.toLowerCase()}`, id: `L${l.line}` },
+    h("a", { class: "no", href: `#L${l.line}` }, l.line), h("time", { title: at.toLocaleString() }, clock(at)), h("b", {}, l.level),
+    h("a", { class: "by", href: `?task=${seq}`, "data-seq": seq }, `${l.task}-${seq}${l.attempt > 1 ? ` #${l.attempt}` : ""}`), message(l.text));
+}
+
+/** @param {Date} at */
+function clock(at) {
+  if (document.documentElement.dataset.times === "utc") return at.toISOString().slice(11, 23);
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** @param {string} text */
+function message(text) {
+  const json = pairs(text);
+  if (json !== undefined) {
+    const d = h("details", { class: "isle-text" }, h("summary", {}, json.before, ...json.pairs.slice(0, 12).flatMap(([k, v]) => [h("span", { class: "soft" }, `${k}=`), v.length > 80 ? `${v.slice(0, 80)}…` : v, " "])));
+    d.addEventListener("toggle", () => { if (d.childElementCount === 1) d.append(h("json-tree", {}, h("pre", {}, json.json))); });
+    return d;
+  }
+  const { head, rest, more } = fold(text), out = h("span", { class: "isle-text" }, ...drawn(head));
+  if (more > 0) {
+    const b = h("button", { type: "button", class: "button", onclick: () => b.replaceWith("\n", ...drawn(rest)) }, `${count(more)} more lines`);
+    out.append(" ", b);
+  }
+  return out;
+}
+
+/** @param {string} text */
+const drawn = (text) => parts(text).map((p) => (p.href !== undefined ? h("a", { href: p.href, rel: "noopener noreferrer", class: p.marks || undefined }, p.text) : p.marks !== "" ? h("span", { class: p.marks }, p.text) : p.text));
+
+customElements.define("log-view", LogView);
