@@ -24,6 +24,13 @@ var posts = []struct {
 	{"/global-limits/licence/reset", nil},
 	{"/global-limits/licence/delete", nil},
 	{"/flows/double/start", []string{"arg1", "4"}},
+	{"/new/schedule", []string{"name", "new", "task", "double", "args", "[1]", "cron", "@daily"}},
+	{"/schedules/nightly/edit", []string{"task", "double", "args", "[1]", "cron", "@daily"}},
+	{"/schedules/nightly/trigger", nil},
+	{"/schedules/nightly/pause", nil},
+	{"/schedules/nightly/resume", nil},
+	{"/schedules/nightly/backfill", []string{"from", "2026-10-26T00:00", "to", "2026-10-27T00:00", "sure", "2026-10-26T00:002026-10-27T00:00"}},
+	{"/schedules/nightly/delete", nil},
 }
 
 // token makes one of a role, and gives its header.

@@ -184,7 +184,7 @@ func showFlow(v *view) error {
 	}
 	for i := range schedules.Items {
 		if s := &schedules.Items[i]; firstTask(s.Pipeline) == name {
-			body.Schedules = append(body.Schedules, link{s.Name, ""})
+			body.Schedules = append(body.Schedules, link{s.Name, at("schedules/%", s.Name)})
 		}
 	}
 	return v.render("flow", http.StatusOK, body)

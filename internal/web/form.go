@@ -28,7 +28,7 @@ func (v *view) again(c *confirmation, err error) error {
 	if !ok {
 		return err
 	}
-	c.keep(v.r.PostForm)
+	c.keep(v.form())
 	c.blame(p)
 	v.page.Title = c.Title
 	return v.show("confirm", p.Status, c)
@@ -121,4 +121,12 @@ func written[T any](v *view, path string) (thing T, version http.Header, err err
 	}
 	thing, err = decoded[T](a)
 	return thing, http.Header{"If-Match": a.header.Values("ETag")}, err
+}
+
+// form is what was sent.
+func (v *view) form() url.Values {
+	if v.r.PostForm == nil {
+		_ = v.r.ParseForm() // of what can't be read there is nothing, which the fields are blamed for
+	}
+	return v.r.PostForm
 }

@@ -143,6 +143,7 @@ func nav() []entry {
 		{ID: "tasks", Name: "Tasks", URL: "tasks", Key: "t"},
 		{ID: "flows", Name: "Flows", URL: "flows", Key: "f"},
 		{ID: "limits", Name: "Limits", URL: "limits", Key: "l"},
+		{ID: "schedules", Name: "Schedules", URL: "schedules", Key: "s"},
 	}
 }
 

@@ -253,7 +253,7 @@ func makeLimit(v *view) error {
 
 // sureOfZero asks once more.
 func (v *view) sureOfZero(form *confirmation, tag string) error {
-	form.keep(v.r.PostForm)
+	form.keep(v.form())
 	form.Danger, form.Button = true, "Abort them"
 	form.Wrong = "With a limit of 0 every task run with the tag “" + tag + "” is aborted, not delayed. To hold them back, pause their runs or their queue."
 	form.Hidden = append(form.Hidden, link{"zero", "1"})

@@ -151,6 +151,7 @@ func TestGlobalLimitIsMadeChangedAndDeleted(t *testing.T) {
 func (s *site) fill(t *testing.T) {
 	t.Helper()
 	s.fillLimits(t)
+	s.fillSchedules(t)
 }
 
 // fillMany gives it so much that lists have several pages.
@@ -160,6 +161,9 @@ func (s *site) fillMany(t *testing.T) {
 		must(t, s.eng.Limits().Create(t.Context(), "tag-"+strconv.Itoa(i), i+1))
 	}
 	must(t, s.eng.Limits().Create(t.Context(), "slow", 1))
+	for i := range 60 {
+		must(t, s.eng.Schedules().Create(t.Context(), "plan-"+strconv.Itoa(i), runnel.Cron("0 0 1 1 *"), double.Send(i)))
+	}
 	for range 40 {
 		s.submit(t, "one", call("tagged"))
 	}

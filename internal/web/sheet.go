@@ -47,7 +47,7 @@ func (v *view) reopen(s *sheet, err error) error {
 	if !ok {
 		return err
 	}
-	s.keep(v.r.PostForm)
+	s.keep(v.form())
 	s.blame(p)
 	v.page.Title, v.page.Scripts = s.Title, []string{"preview.js"}
 	return v.show("sheet", p.Status, s)

@@ -216,11 +216,11 @@ func doStart(v *view) error {
 		return err
 	}
 	form := startForm(v, t, v.text("json") != "")
-	r, err := startRequest(t, v.r.PostForm, v.site.now())
+	r, err := startRequest(t, v.form(), v.site.now())
 	if err != nil {
 		return v.reopen(form, err)
 	}
-	form.Command = startLine(t, r, v.r.PostForm)
+	form.Command = startLine(t, r, v.form())
 	header := http.Header{}
 	if key := v.text("key"); key != "" {
 		header.Set("Idempotency-Key", key)

@@ -126,6 +126,7 @@ func otherRoutes() []route {
 		limitRoutes,
 		globalRoutes,
 		flowRoutes,
+		scheduleRoutes,
 	)
 }
 
