@@ -15,6 +15,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/remote"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
 	"github.com/runnel-dev/runnel/internal/store/postgres"
@@ -33,8 +34,12 @@ type Engine struct {
 
 	declared map[string]*declaration
 	handlers handlers
+	hub      *remote.Hub // of the workers that come to this engine's handler
 
-	remote *httpapi.Client // of a server, and then there is nothing of the above but work, named and declared
+	// remote is a server, and hand what works for that, if it does: then there is
+	// nothing of the above but work, named and declared, and pool with hand.
+	remote *httpapi.Client
+	hand   *remote.Hand
 }
 
 // Open opens a database and goes on with every run in it that has not ended.
@@ -54,8 +59,13 @@ type Engine struct {
 //
 // "http://HOST:PORT" or "https://HOST" is a server, which has the engine: what
 // [Engine.Handler] serves, or the program runnel does. Pipelines are submitted to
-// it, and run where it has them run; nothing runs in this process, so [Concurrency],
-// [Queues] and [Retention] are refused. [BearerToken] is what a server may ask for.
+// it, and run where it has them run. [BearerToken] is what a server may ask for.
+// With [Concurrency], or [Queues] with names, this process is a worker of that
+// server as well: it claims runs of the tasks that are registered here, whether or not
+// the server knows these itself, and runs their bodies, without a database. Flows are
+// left to processes that have one, and a log line says so. The file
+// docs/worker-protocol.md tells what such a worker can count on. [Retention] is the
+// server's own.
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
 	cfg := opening{
 		work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention,
@@ -85,22 +95,17 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 		beat = shared.Lease() / 4
 	}
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
-	seat, err := engine.Sit(ctx, engine.Config{
-		Store: db, Beat: beat, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: teller.Tell,
-		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)),
+	e := &Engine{store: db, work: cfg.work, named: cfg.work.Errors(), declared: cfg.declared}
+	e.hub = remote.NewHub(lending{e}, cfg.work.Log)
+	e.seat, err = engine.Sit(ctx, engine.Config{
+		Store: db, Beat: beat, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: e.tell(teller),
+		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)), Remotes: engine.NewRemotes(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Engine{
-		seat:  seat,
-		pool:  worker.Start(cfg.work, seat, cfg.concurrency, teller), //nolint:contextcheck // it outlives the call
-		store: db,
-		work:  cfg.work,
-		named: cfg.work.Errors(),
-
-		declared: cfg.declared,
-	}, nil
+	e.pool = worker.Start(cfg.work, e.seat, cfg.concurrency, teller) //nolint:contextcheck // it outlives the call
+	return e, nil
 }
 
 // inner gives the engine that sits now.
@@ -142,11 +147,15 @@ func openSQLite(ctx context.Context, dsn, rest string) (store.Store, error) {
 // Close starts no more bodies, waits for those in progress until ctx ends, and
 // closes the database. What has not ended goes on when it is opened again, or in
 // the other processes that have it open; a body that was not waited for has its context cancelled, and runs again then.
+// What workers have that came over HTTP they lose at once. Of a server that this process works
+// for it is the same: bodies are waited for, what is left goes to others.
 func (e *Engine) Close(ctx context.Context) error {
 	if e.remote != nil {
-		return nil
+		e.handlers.close()
+		return e.closeRemote(ctx)
 	}
 	e.handlers.close()
+	e.hub.Close()
 	err := e.seat.Close(ctx)
 	if stopped := e.pool.Stop(ctx); stopped != nil && err == nil {
 		err = stopped

@@ -19,7 +19,7 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/web internal/worker",
+	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/remote internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/web internal/worker",
 	"api":                      "",
 	"cli":                      ". api internal/builtin internal/demo internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
@@ -31,10 +31,11 @@ var mayImport = map[string]string{
 	"internal/flow":            "api",
 	"internal/graphview":       "api",
 	"internal/filter":          "api",
-	"internal/httpapi":         "api internal/filter internal/graphview",
+	"internal/httpapi":         "api internal/filter internal/graphview internal/remote",
 	"internal/lifecycle":       "api",
 	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",
+	"internal/remote":          "api internal/worker",
 	"internal/roll":            "",
 	"internal/schedule":        "api",
 	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",

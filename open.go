@@ -21,6 +21,7 @@ type opening struct {
 	retention   time.Duration
 	queues      []string // nil: all
 	token       string   // for a server
+	works       bool     // also where that is elsewhere
 }
 
 type openOption func(*opening) error
@@ -98,10 +99,11 @@ func Errors(name string, err error) OpenOption {
 	})
 }
 
-// Concurrency is how many bodies run at the same time. Default 256.
+// Concurrency is how many bodies run at the same time. Default 256. With a server it
+// has this process work for that, see [Open].
 func Concurrency(n int) OpenOption {
 	return openOption(func(cfg *opening) error {
-		cfg.concurrency = n
+		cfg.concurrency, cfg.works = n, true
 		if n < 0 {
 			return api.Errorf(ErrInvalid, "", "Concurrency(%d): want 0 for the default, or more", n)
 		}

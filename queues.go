@@ -43,6 +43,7 @@ func Priority(n int) CallOption {
 func Queues(names ...string) OpenOption {
 	return openOption(func(cfg *opening) error {
 		cfg.queues = append([]string{}, names...)
+		cfg.works = cfg.works || len(names) > 0
 		if slices.Contains(names, "") {
 			return api.Errorf(ErrInvalid, "", "Queues: a name is empty")
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
-	"github.com/runnel-dev/runnel/internal/worker"
 )
 
 // BearerToken is what the server at an http:// or https:// address is shown. It lets
@@ -25,17 +24,21 @@ func BearerToken(secret string) OpenOption {
 
 // openRemote opens a server.
 func openRemote(ctx context.Context, address string, cfg *opening) (*Engine, error) {
-	if cfg.queues != nil || cfg.concurrency != worker.DefaultConcurrency || cfg.retention != defaultRetention {
-		return nil, api.Errorf(ErrInvalid, "", "Queues, Concurrency and Retention are for an engine of this process; that at %s has its own", address)
+	if cfg.retention != defaultRetention {
+		return nil, api.Errorf(ErrInvalid, "", "Retention is for an engine of this process; that at %s has its own", address)
 	}
-	c, err := httpapi.NewClient(address, httpapi.ClientOptions{Token: cfg.token})
+	c, err := httpapi.NewClient(address, httpapi.ClientOptions{Token: cfg.token, Transport: transport()})
 	if err != nil {
 		return nil, err
 	}
 	if _, err := c.Server(ctx); err != nil {
 		return nil, err
 	}
-	return &Engine{remote: c, work: cfg.work, named: cfg.work.Errors(), declared: cfg.declared}, nil
+	e := &Engine{remote: c, work: cfg.work, named: cfg.work.Errors(), declared: cfg.declared}
+	if !cfg.works {
+		return e, nil
+	}
+	return e, e.workFor(ctx, c, cfg)
 }
 
 func submitRemote[R any](ctx context.Context, e *Engine, spec *api.Spec, s *submission) (*Run[R], error) {

@@ -130,8 +130,8 @@ func TestServerKeepsLimitsAndSchedules(t *testing.T) {
 }
 
 func TestServerRefuses(t *testing.T) {
-	if _, err := runnel.Open(t.Context(), "http://127.0.0.1:1", runnel.Queues("x")); !errors.Is(err, runnel.ErrInvalid) {
-		t.Errorf("queues of a server gave %v", err)
+	if _, err := runnel.Open(t.Context(), "http://127.0.0.1:1", runnel.Retention(time.Hour)); !errors.Is(err, runnel.ErrInvalid) {
+		t.Errorf("retention of a server gave %v", err)
 	}
 	if _, err := runnel.Open(t.Context(), "http://127.0.0.1:1"); err == nil {
 		t.Error("a server that is not there was opened")

@@ -3,6 +3,8 @@ package runnel
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,12 +97,13 @@ func (e *Engine) service() httpapi.Service {
 	if e.remote != nil {
 		return e.remote
 	}
-	return &service{e.inner(), e}
+	return &service{e.inner(), workers{e.hub}, e}
 }
 
 // service is the engine that sits now, as the handler wants it.
 type service struct {
 	*engine.Engine
+	workers
 
 	of *Engine
 }
@@ -138,6 +141,10 @@ func (s *service) Times(_ context.Context, t api.Timetable, after time.Time, n i
 	return engine.Times(t, after, n)
 }
 
-func (s *service) Registered(context.Context) ([]api.TaskInfo, error) { return s.of.Tasks(), nil }
+func (s *service) Registered(context.Context) ([]api.TaskInfo, error) {
+	list := append(s.of.Tasks(), s.RemoteTasks()...)
+	slices.SortFunc(list, func(a, b api.TaskInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
 
 func (s *service) Health(context.Context) api.Health { return s.of.seat.Health() }

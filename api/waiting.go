@@ -13,7 +13,7 @@ type WaitingKind string
 // What a task run can wait for, and which fields of [Waiting] say more.
 const (
 	WaitsForWorker      WaitingKind = "worker"       // all bodies that may run at a time do, or higher priorities go first
-	WaitsForQueue       WaitingKind = "queue"        // nobody serves its Queue
+	WaitsForQueue       WaitingKind = "queue"        // nobody serves its Queue; with Task: nobody who knows that
 	WaitsForSlots       WaitingKind = "slots"        // of tags: Slots
 	WaitsForResume      WaitingKind = "paused"       // its run is paused
 	WaitsForBackoff     WaitingKind = "backoff"      // Until, for the next Attempt
@@ -35,6 +35,7 @@ const (
 type Waiting struct {
 	Kind    WaitingKind   `json:"kind,omitempty"`
 	Queue   string        `json:"queue,omitempty"`
+	Task    string        `json:"task,omitempty"` // that only workers elsewhere know
 	Slots   []WaitingSlot `json:"slots,omitempty"`
 	TaskRun string        `json:"task_run,omitempty"` // who has what it waits for
 	// TaskRuns names the first ten of several: those that a call of a flow waits
@@ -81,6 +82,9 @@ func (w Waiting) String() string {
 	case WaitsForWorker:
 		return "waits for a worker"
 	case WaitsForQueue:
+		if w.Task != "" {
+			return fmt.Sprintf("waits for a worker that knows task %q and serves queue %q: there is none", w.Task, w.Queue)
+		}
 		return fmt.Sprintf("waits for a worker of queue %q: nobody serves it", w.Queue)
 	case WaitsForSlots:
 		return w.slots()

@@ -23,6 +23,8 @@ type Worker struct {
 	// Silent says that it lives and did not answer within a second: Busy and Flows are
 	// not known, and what waits in it is not counted.
 	Silent bool `json:"silent,omitempty"`
+	// Remote says that it is no process of the store: it comes over HTTP.
+	Remote bool `json:"remote,omitempty"`
 }
 
 // Queue is what is to do in a queue.

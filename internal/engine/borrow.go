@@ -140,7 +140,7 @@ func (e *Engine) free() int {
 	e.borrowing.mu.Lock()
 	taken := e.borrowing.taken
 	e.borrowing.mu.Unlock()
-	return e.lending.places - taken - int(e.claimed.Load()-e.lending.flowing.Load())
+	return e.lending.places - taken - int(e.claimed.Load()-e.lending.flowing.Load()-e.remotes.given())
 }
 
 // borrow takes jobs, or gives them back if this engine ends.
@@ -304,16 +304,28 @@ func (x *borrowed) Name(_ *api.Job, name string) {
 }
 
 // Finish sends the answer, unless nobody wants it any more.
-func (x *borrowed) Finish(_ *api.Job, answer api.Answer) {
+func (x *borrowed) Finish(job *api.Job, answer api.Answer) { x.Settle(job, answer) }
+
+// Settle is Finish that reports whether somebody waited for the answer.
+func (x *borrowed) Settle(_ *api.Job, answer api.Answer) (counts bool) {
 	if !x.e.borrowing.drop(x) {
 		x.e.lates(1)
 		x.e.borrowedEnded()
-		return
+		return false
 	}
 	if answer.Interrupted || answer.Failure != nil && x.e.stopping.Load() {
 		x.tell(jobsBack, []int64{x.key.number})
 	} else {
 		x.tell(jobsDone, doneJob{x.key.number, answer, x.e.placesFor(x.key.from, x.only)})
+	}
+	x.e.borrowedEnded()
+	return true
+}
+
+// GiveBack gives the job back, as if nobody here had ever had it.
+func (x *borrowed) GiveBack(*api.Job) {
+	if x.e.borrowing.drop(x) {
+		x.tell(jobsBack, []int64{x.key.number})
 	}
 	x.e.borrowedEnded()
 }

@@ -23,9 +23,13 @@ type dispatcher struct {
 	away   []*round        // of a queue each that is not served here, if the store is shared
 	turns  int64           // how often something of these was taken
 	closed bool
-	// elsewhere reports whether other processes serve a queue; nil: there are none.
+	// open says that somebody may join who serves what is not served here. It may
+	// become so, and stays.
+	open atomic.Bool
+	// elsewhere reports whether others serve a queue.
 	elsewhere func(queue string) bool
 	busy      func()       // told that there is more than workers here can do; may be nil
+	far       []*farClaim  // of workers elsewhere, which wait
 	quiet     bool         // it is not news
 	given     int          // how many were given to workers here
 	at        atomic.Int64 // the time, as of the last batch of commits
@@ -45,8 +49,10 @@ type item struct {
 	borrowed *borrowed
 }
 
-// init says which queues are served: nil for all.
-func (d *dispatcher) init(queues []string, elsewhere func(queue string) bool) {
+// init says which queues are served: nil for all; whether others may join who serve
+// some, and which of them are served elsewhere.
+func (d *dispatcher) init(queues []string, open bool, elsewhere func(queue string) bool) {
+	d.open.Store(open)
 	d.elsewhere = elsewhere
 	d.wake = sync.NewCond(&d.mu)
 	if queues != nil {
@@ -59,18 +65,23 @@ func (d *dispatcher) init(queues []string, elsewhere func(queue string) bool) {
 }
 
 // serves reports whether a queue is served here.
-func (d *dispatcher) serves(queue string) bool { return d.queues == nil || d.queues[queue] }
+func (d *dispatcher) serves(queue string) bool {
+	if d.queues == nil {
+		return !pipeline.IsAway(queue)
+	}
+	return d.queues[queue]
+}
 
 // idles reports whether no queue is served here.
 func (d *dispatcher) idles() bool { return d.queues != nil && len(d.queues) == 0 }
 
 // reaches reports whether somebody may come for the tasks of a queue: here, or a
-// process that joins.
-func (d *dispatcher) reaches(queue string) bool { return d.elsewhere != nil || d.serves(queue) }
+// process or a worker that joins.
+func (d *dispatcher) reaches(queue string) bool { return d.open.Load() || d.serves(queue) }
 
 // served reports whether a queue is served, by whomever, at the moment.
 func (d *dispatcher) served(queue string) bool {
-	return d.serves(queue) || d.elsewhere != nil && d.elsewhere(queue)
+	return d.serves(queue) || d.elsewhere(queue)
 }
 
 // push makes tasks of run r claimable. They stand aside if nobody serves their
@@ -274,8 +285,14 @@ func (d *dispatcher) someone() {
 }
 
 func (d *dispatcher) tellBusy() {
-	if d.busy != nil && !d.quiet {
+	if d.quiet {
+		return
+	}
+	if d.busy != nil {
 		d.busy()
+	}
+	if len(d.far) > 0 {
+		d.rouse()
 	}
 }
 

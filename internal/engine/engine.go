@@ -39,6 +39,8 @@ type Config struct {
 	// Beat is how often the lease of a session is renewed, if the store is shared.
 	// Default: 2.5 s.
 	Beat time.Duration
+	// Remotes are the workers that are not of this process; nil: there are none.
+	Remotes *Remotes
 	// Manual starts no goroutine: somebody drives the steps.
 	Manual bool
 
@@ -74,6 +76,8 @@ type Engine struct {
 	lending   lending
 	borrowing borrowing
 	peers     peers
+	remotes   *Remotes          // nil: there can be none
+	local     pipeline.Registry // what this process knows, if there can be some
 	keeper    keeper
 	// submitting are the keys under which somebody submits.
 	submitting keyTurns
@@ -140,7 +144,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Beat == 0 {
 		cfg.Beat = 2500 * time.Millisecond
 	}
-	e.dispatch.init(cfg.Queues, e.served())
+	e.initDispatch(&cfg)
 	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
 	e.initChanges()
 	e.initFacts(&cfg)
@@ -149,6 +153,9 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 			e.peers.node.Close()
 		}
 	}()
+	if err := e.initRemotes(ctx, &cfg); err != nil {
+		return nil, err
+	}
 	if err := e.loadLimits(ctx); err != nil {
 		return nil, err
 	}
@@ -171,6 +178,16 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		e.loops.Go(e.expireLoop)
 	}
 	return e, nil
+}
+
+// initDispatch says what is served here.
+func (e *Engine) initDispatch(cfg *Config) {
+	_, open := cfg.Store.(store.Shared)
+	e.dispatch.init(cfg.Queues, open, e.served)
+	if e.dispatch.idles() {
+		cfg.Places = 0
+	}
+	e.lending.places = cfg.Places
 }
 
 // findRuns brings back the runs that nobody has.

@@ -12,14 +12,18 @@ import (
 )
 
 // Finish takes what became of a job. See worker.Source.
-func (e *Engine) Finish(job *api.Job, a api.Answer) {
+func (e *Engine) Finish(job *api.Job, a api.Answer) { e.Settle(job, a) }
+
+// Settle is Finish that reports whether somebody waited for the answer. See
+// worker.Lender.
+func (e *Engine) Settle(job *api.Job, a api.Answer) (counts bool) {
 	t := job.Key.(*task)
 	result, err := t.run.keep(a.Result)
 	if err != nil {
 		a.Failure = systemFailure(err)
 	}
 	t.run.mu.Lock()
-	if t.phase == claimed && job == t.job {
+	if counts = t.phase == claimed && job == t.job; counts {
 		t.endSlots()
 		if interrupted := a.Interrupted || a.Failure != nil && t.run.e.stopping.Load(); !interrupted {
 			t.cancel = nil
@@ -28,6 +32,7 @@ func (e *Engine) Finish(job *api.Job, a api.Answer) {
 	}
 	t.run.mu.Unlock()
 	e.returned(t)
+	return counts
 }
 
 // returned counts a job that a worker is done with.

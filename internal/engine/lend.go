@@ -244,9 +244,9 @@ func (e *Engine) brisk() bool {
 // crowded reports whether all places are taken.
 func (e *Engine) crowded() bool {
 	e.lending.mu.Lock()
-	out := len(e.lending.out) - e.lending.flows
+	out := int64(len(e.lending.out)-e.lending.flows) + e.remotes.given()
 	e.lending.mu.Unlock()
-	return e.claimed.Load()-e.lending.flowing.Load()-int64(out) >= int64(e.lending.places)
+	return e.claimed.Load()-e.lending.flowing.Load()-out >= int64(e.lending.places)
 }
 
 // tellAgain is how often another process is told that there is more to do here,

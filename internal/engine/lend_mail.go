@@ -65,9 +65,9 @@ type aboutJob struct {
 	Grant   int64           `json:"grant,omitempty"`
 }
 
-func (e *Engine) initLending(places int) {
+func (e *Engine) initLending() {
 	l := &e.lending
-	l.places, l.out, l.wake = places, make(map[int64]*loan), make(chan struct{}, 1)
+	l.out, l.wake = make(map[int64]*loan), make(chan struct{}, 1)
 	l.want, l.told = make(map[int64]int), make(map[int64]time.Time)
 	e.dispatch.busy = e.lendSoon
 	n := e.peers.node
@@ -151,6 +151,8 @@ type offer struct {
 	Keep time.Duration `json:"keep,omitempty"`
 
 	session int64
+	// alien says that it knows no task of this process: of plain queues it can run nothing.
+	alien bool
 }
 
 func readOffer(data []byte) (o *offer, ok bool) {
@@ -159,8 +161,12 @@ func readOffer(data []byte) (o *offer, ok bool) {
 }
 
 func (o *offer) serves(queue string) bool {
-	return o.Queues == nil || slices.Contains(o.Queues, pipeline.Lane{Queue: queue}.Name())
+	name, task := pipeline.SplitQueue(queue)
+	return o.named(name) && (task == "" && !o.alien || o.knows(task))
 }
+
+// named reports whether a queue is one of its queues.
+func (o *offer) named(queue string) bool { return o.Queues == nil || slices.Contains(o.Queues, queue) }
 
 func (o *offer) knows(task string) bool {
 	_, found := slices.BinarySearch(o.Tasks, task)

@@ -50,9 +50,6 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 		return
 	}
 	slices.Sort(tasks)
-	if e.dispatch.idles() {
-		places = 0
-	}
 	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks, Keep: e.retention.keep}) //nolint:errchkjson // words and a number
 	e.limits.sharing.init()
 	p.shared, p.offer, p.beat, p.wake = shared, own, beat, make(chan struct{}, 1)
@@ -65,19 +62,15 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	e.initTurns()
 	e.initSharedSlots()
 	e.initDuties()
-	e.initLending(places)
+	e.initLending()
 	e.initBorrowing()
 	p.node.Handle(runsHanded, e.runHanded)
 }
 
-// served tells of the queues that other processes serve, nil if there can be none.
-func (e *Engine) served() func(queue string) bool {
-	if _, shared := e.store.(store.Shared); !shared {
-		return nil
-	}
-	return func(queue string) bool {
-		return slices.ContainsFunc(e.peers.workers(), func(o *offer) bool { return o.serves(queue) })
-	}
+// served reports whether other processes serve a queue, or workers elsewhere.
+func (e *Engine) served(queue string) bool {
+	serves := func(o *offer) bool { return o.serves(queue) }
+	return slices.ContainsFunc(e.peers.workers(), serves) || e.remotes.any(serves)
 }
 
 // workers gives what the other processes offer that have places.

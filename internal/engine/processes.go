@@ -34,9 +34,6 @@ func (e *Engine) initFacts(cfg *Config) {
 	e.since = e.now()
 	e.dispatch.at.Store(e.since.UnixMicro())
 	e.offered = offer{Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks))}
-	if e.dispatch.idles() {
-		e.offered.Places = 0
-	}
 	if e.peers.node != nil {
 		answer(e, askFacts, func(context.Context, struct{}) (any, error) { return e.facts(), nil })
 	}
@@ -70,6 +67,12 @@ func (e *Engine) Queues(ctx context.Context) ([]api.Queue, error) {
 		return queues[name]
 	}
 	of(pipeline.DefaultQueue)
+	e.remotes.any(func(o *offer) bool {
+		for _, name := range o.Queues {
+			of(name)
+		}
+		return false
+	})
 	for i := range known {
 		for _, name := range known[i].worker.Queues {
 			of(name)
@@ -91,6 +94,7 @@ func (e *Engine) Queues(ctx context.Context) ([]api.Queue, error) {
 				q.Workers++
 			}
 		}
+		q.Workers += e.remotes.serving(name)
 		list = append(list, *q)
 	}
 	return list, nil
@@ -149,7 +153,7 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 // facts tells of this process. What it has lent it has claimed, too.
 func (e *Engine) facts() facts {
 	flows := int(e.lending.flowing.Load())
-	f := facts{Queues: make(map[string]*queueFacts), Busy: int(e.claimed.Load()) - flows, Flows: flows}
+	f := facts{Queues: make(map[string]*queueFacts), Busy: int(e.claimed.Load()-e.remotes.given()) - flows, Flows: flows}
 	e.lending.mu.Lock()
 	f.Busy -= len(e.lending.out) - e.lending.flows
 	f.Flows -= e.lending.flows

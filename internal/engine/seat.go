@@ -121,6 +121,20 @@ func (s *Seat) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
 	}
 }
 
+// ClaimFor gives a worker elsewhere the next job, see [Engine.ClaimFor].
+func (s *Seat) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, worker.Lender, error) {
+	e := s.Engine()
+	for {
+		job, source, err := e.ClaimFor(ctx, id, wait)
+		if !errors.Is(err, api.ErrClosed) {
+			return job, source, err
+		}
+		if e, err = s.After(ctx, e); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
 // Close closes the engine.
 func (s *Seat) Close(ctx context.Context) error {
 	s.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/flight"
 	"github.com/runnel-dev/runnel/internal/limit"
+	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
@@ -155,7 +156,7 @@ func (t *task) turn() api.Waiting {
 	case t.run.state == api.Paused:
 		return api.Waiting{Kind: api.WaitsForResume}
 	case !e.dispatch.served(t.call.Lane.Queue):
-		return api.Waiting{Kind: api.WaitsForQueue, Queue: t.call.Lane.Name()}
+		return forQueue(t.call.Lane)
 	}
 	if w, waits := e.keyed.waits(t); waits {
 		return w
@@ -167,6 +168,12 @@ func (t *task) turn() api.Waiting {
 		return api.Waiting{Kind: api.WaitsForSlots, Slots: slots}
 	}
 	return api.Waiting{Kind: api.WaitsForWorker}
+}
+
+// forQueue is for what nobody comes for.
+func forQueue(lane pipeline.Lane) api.Waiting {
+	queue, task := pipeline.SplitQueue(lane.Queue)
+	return api.Waiting{Kind: api.WaitsForQueue, Queue: queue, Task: task}
 }
 
 // waits says whose turn it is under the task id of t, if t waits for its own.
@@ -319,7 +326,7 @@ func (d *dispatcher) child(g *group, i int, paused bool) api.Waiting {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !paused && g.unserved.n > 0 && g.unserved.has(i) {
-		return api.Waiting{Kind: api.WaitsForQueue, Queue: g.frame.Group.Child(i).Lane().Name()}
+		return forQueue(g.frame.Group.Child(i).Lane())
 	}
 	return d.held(g, paused)
 }
@@ -334,7 +341,7 @@ func (d *dispatcher) held(g *group, paused bool) api.Waiting {
 	case g.lane == nil: // its frame is not stored yet
 		return api.Waiting{Kind: api.WaitsForStore}
 	case !g.lane.key.all && !d.served(g.lane.key.Queue):
-		return api.Waiting{Kind: api.WaitsForQueue, Queue: g.lane.key.Name()}
+		return forQueue(g.lane.key.Lane)
 	case limit > 0 && g.active >= limit:
 		return api.Waiting{Kind: api.WaitsForParallelism, Limit: limit, Taken: g.active}
 	case g.run.lanes.waiting >= waitingCap || g.aside >= waitingCap:

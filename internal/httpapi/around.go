@@ -46,7 +46,9 @@ func (a *routes) write(mux *http.ServeMux, w *response, r *http.Request) {
 		return
 	}
 	r = a.serve(mux, w, r)
-	a.note(r, w.status)
+	if refused := w.status == http.StatusUnauthorized || w.status == http.StatusForbidden; refused || !often(r) {
+		a.note(r, w.status)
+	}
 }
 
 // serve lets in who may, and gives the request as theirs.

@@ -22,13 +22,16 @@ const (
 	ReadOnlyRole Role = "read-only"
 	Operator     Role = "operator" // changes runs, limits, schedules, the cache
 	Admin        Role = "admin"    // and tokens
-	Worker       Role = "worker"   // nothing yet: there are no workers over HTTP
+	Worker       Role = "worker"   // claims tasks and says what became of them, and nothing else
 )
 
 var ranks = []Role{ReadOnlyRole, Operator, Admin}
 
-// may reports whether a role includes another one.
+// may reports whether a role includes another one. Who changes runs may work on them.
 func (r Role) may(want Role) bool {
+	if want == Worker {
+		return r == Worker || r.may(Operator)
+	}
 	return r == want || r != Worker && want != Worker && slices.Index(ranks, r) > slices.Index(ranks, want)
 }
 
@@ -168,6 +171,8 @@ func need(r *http.Request) Role {
 		return Admin
 	case r.URL.Path == Base+"/logout":
 		return ReadOnlyRole
+	case working(r):
+		return Worker
 	case writes(r.Method):
 		return Operator
 	}
@@ -190,7 +195,7 @@ func (g *guard) admit(r *http.Request) (*http.Request, *Problem, error) {
 		return nil, no, nil
 	}
 	as := r.WithContext(context.WithValue(r.Context(), principalKey{}, p))
-	if !p.role.may(need(r)) {
+	if r.URL.Path != Base+"/server" && !p.role.may(need(r)) { // anybody may see what it is
 		return as, problem(http.StatusForbidden, CodeForbidden, "the token "+p.name+" is "+string(p.role)+"; this needs "+string(need(r))), nil
 	}
 	return as, nil, nil

@@ -126,6 +126,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.operationRoutes(api)
 	a.loginRoutes(api)
 	a.tokenRoutes(api)
+	a.workRoutes(api)
 	describeProblems(api.OpenAPI())
 	docRoutes(mux, api.OpenAPI())
 }
@@ -138,7 +139,9 @@ func op(method, path, id, group, summary string) huma.Operation {
 // do registers an operation whose errors are those of the service.
 func do[I, O any](a *routes, api huma.API, o huma.Operation, f func(context.Context, *I) (*O, error)) {
 	o.MaxBodyBytes = a.opts.MaxBody
-	o.BodyReadTimeout = bodyTime
+	if o.BodyReadTimeout == 0 {
+		o.BodyReadTimeout = bodyTime
+	}
 	huma.Register(api, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := f(ctx, in)
 		if err != nil {

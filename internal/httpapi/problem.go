@@ -77,6 +77,8 @@ var statuses = map[api.Code]int{
 	api.ErrTimeout.Code:     http.StatusGatewayTimeout,
 	api.ErrClosed.Code:      http.StatusServiceUnavailable,
 	api.ErrStore.Code:       http.StatusServiceUnavailable,
+	CodeAttemptLost:         http.StatusConflict,
+	CodeWorkerLost:          http.StatusNotFound,
 }
 
 // failed turns an error of the service into the response. What the service did not

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/remote"
 )
 
 // Service is what the handler serves: an engine.
@@ -17,6 +18,7 @@ type Service interface {
 	Cache
 	Schedules
 	Facts
+	remote.Server // for workers that come over HTTP
 }
 
 // Runs is what a service does with runs. Errors are of package api: an

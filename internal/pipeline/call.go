@@ -76,7 +76,7 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 		Cached:   sig.Cached,
 		Alone:    sig.Cached && !sig.Flow && !sig.Orchestrator,
 		Told:     sig.Told,
-		Lane:     laneOf(options),
+		Lane:     laneOf(sig, options),
 	}, kind(sig.Result), nil
 }
 
@@ -151,6 +151,8 @@ func checkOptions(o *api.Options, task string, at *place) error {
 		return at.invalid("task %q: timeout is negative", task)
 	case o.HeartbeatTimeout < 0:
 		return at.invalid("task %q: heartbeat timeout is negative", task)
+	case IsAway(o.Queue):
+		return at.invalid("task %q: queue %q has a character that no name may have", task, o.Queue)
 	case o.Priority != nil && !ValidPriority(*o.Priority):
 		return at.invalid("task %q: priority is %d; want -%d to %d", task, *o.Priority, MaxPriority, MaxPriority)
 	case o.StartAfter < 0 || time.Duration(o.StartAfter) > lifecycle.MaxStartAfter:

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/runnel-dev/runnel/api"
 )
@@ -9,7 +10,9 @@ import (
 // Lane says who runs a task, and what goes first. The zero value is what a task
 // has that says nothing.
 type Lane struct {
-	Queue    string // "" is DefaultQueue
+	// Queue is the queue's name, "" for DefaultQueue; of a task that is known away
+	// only, as Away makes it.
+	Queue    string
 	Priority int
 }
 
@@ -24,10 +27,29 @@ func ValidPriority(n int) bool { return n >= -MaxPriority && n <= MaxPriority }
 
 // Name gives the queue's name.
 func (l Lane) Name() string {
-	if l.Queue == "" {
-		return DefaultQueue
+	name, _ := SplitQueue(l.Queue)
+	return name
+}
+
+// awaySep stands between a queue and a task. No queue has it in its name.
+const awaySep = "\x00"
+
+// Away gives the queue, as it stands in a Lane, of a task whose body nobody has who
+// shares the store: only workers elsewhere that serve the queue and know the task can
+// run it. So it is a queue of its own to whoever goes by queues.
+func Away(queue, task string) string { return QueueOf(queue) + awaySep + task }
+
+// IsAway reports whether a queue, as it stands in a Lane, is one of Away.
+func IsAway(queue string) bool { return strings.Contains(queue, awaySep) }
+
+// SplitQueue gives the name of a queue that stands in a Lane, and the task if it is
+// one of Away.
+func SplitQueue(queue string) (name, task string) {
+	name, task, _ = strings.Cut(queue, awaySep)
+	if name == "" {
+		name = DefaultQueue
 	}
-	return l.Queue
+	return name, task
 }
 
 // QueueOf gives a queue as it stands in a Lane.
@@ -38,8 +60,11 @@ func QueueOf(name string) string {
 	return name
 }
 
-func laneOf(o *api.Options) Lane {
+func laneOf(sig *Signature, o *api.Options) Lane {
 	l := Lane{Queue: QueueOf(o.Queue)}
+	if sig.Away {
+		l.Queue = Away(o.Queue, sig.Name)
+	}
 	if o.Priority != nil {
 		l.Priority = *o.Priority
 	}

@@ -1,6 +1,12 @@
 package pipeline
 
-import "github.com/runnel-dev/runnel/api"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runnel-dev/runnel/api"
+)
 
 // Signature is what compiling needs to know of a registered task.
 type Signature struct {
@@ -10,6 +16,8 @@ type Signature struct {
 	Cached bool
 	// Told: the worker is told how its runs ended.
 	Told bool
+	// Away: no process that shares the store has the body, only workers elsewhere.
+	Away bool
 	Name string
 	// Trips is set of a kill switch, which is no task.
 	Trips func(api.BatchCounts) bool
@@ -27,3 +35,32 @@ type Signature struct {
 
 // Registry finds the signature of a task by its name, nil if it has none.
 type Registry func(task string) *Signature
+
+// kinds are those that a parameter or a result may have.
+const kinds = " integer number string boolean array object any none "
+
+// CheckSignature looks at what was told of a task by who has its body.
+func CheckSignature(sig *Signature) error {
+	if sig.Name == "" {
+		return api.Errorf(api.ErrInvalid, "", "a task has no name")
+	}
+	for i, p := range append(slices.Clip(sig.Params), sig.Result) {
+		if !strings.Contains(kinds, " "+p+" ") || p == "" {
+			what := fmt.Sprintf("parameter %d", i+1)
+			if i == len(sig.Params) {
+				what = "the result"
+			}
+			return api.Errorf(api.ErrInvalid, "", "task %q: %s is of kind %q; want one of%s", sig.Name, what, p, strings.TrimRight(kinds, " "))
+		}
+	}
+	at := place{}
+	return checkOptions(&sig.Options, sig.Name, &at)
+}
+
+// CheckKind reports why JSON can't be an argument of a kind, nil if it can.
+func CheckKind(want string, arg []byte) error {
+	if got := kindOf(arg); !got.fits(kind(want)) {
+		return fmt.Errorf("wants %s, got %s", want, got)
+	}
+	return nil
+}

@@ -14,7 +14,7 @@ type Claimer interface {
 }
 
 // Source takes the answers to the jobs that came from it, and what bodies ask
-// meanwhile. The engine is one; a client of a remote engine will be another.
+// meanwhile. The engine is one, and the client of a server another.
 type Source interface {
 	// Cached asks the cache about a job whose task is cached, once its key is known,
 	// "" for none. False: the job is over, or comes again later; its body is not to
@@ -42,4 +42,14 @@ type Source interface {
 	Release(job *api.Job, grant int64)
 	// Log keeps a line with the run.
 	Log(job *api.Job, line api.LogLine)
+}
+
+// Lender is a source whose jobs are passed on, to a worker that may be late, or never
+// be heard of again.
+type Lender interface {
+	Source
+	// Settle is Finish, and reports whether anybody waited for the answer.
+	Settle(job *api.Job, answer api.Answer) (counts bool)
+	// GiveBack ends a job without an answer: somebody else is given it.
+	GiveBack(job *api.Job)
 }
