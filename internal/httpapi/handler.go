@@ -51,6 +51,8 @@ type routes struct {
 
 	hub *hub
 	ops *operations
+
+	counted counted
 }
 
 // Handler serves the routes. Close ends its event streams and what it does in the
@@ -113,6 +115,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	api := humago.New(mux, cfg)
 	a.runRoutes(api)
 	a.summaryRoutes(api)
+	a.histogramRoutes(api)
 	a.timelineRoutes(api)
 	a.graphRoutes(api)
 	a.taskRoutes(api)

@@ -20,6 +20,7 @@ type runsPage struct {
 	Query string
 	Views []savedView
 	Pager pager
+	Strip *strip
 	Bulk  []action // for the rows that are ticked; nil: they can't be
 }
 
@@ -72,6 +73,11 @@ func showRuns(v *view) error {
 		return err
 	}
 	body := runsPage{Query: text, Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
+	if len(runs.Items) > 0 || text != "" {
+		if body.Strip, err = readStrip(v, q.Get("span"), text); err != nil {
+			return err
+		}
+	}
 	if err := v.frame(); err != nil {
 		return err
 	}
