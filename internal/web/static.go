@@ -48,6 +48,9 @@ func loadAssets() *assets {
 		}
 		_, _ = sum.Write([]byte(e.Name()))
 		_, _ = sum.Write(text)
+		if path.Ext(e.Name()) == ".js" {
+			text = bare(text)
+		}
 		a.files[e.Name()] = asset{kind: kind, text: text, small: smaller(text)}
 	}
 	a.hash = hex.EncodeToString(sum.Sum(nil))[:12]

@@ -200,7 +200,7 @@ function chunk(lines) {
 /** @param {LogLine} l */
 function row(l) {
   const seq = l.task_run.split("/")[1] ?? "", at = new Date(l.time);
-  return h("div", { class: `line l-${l.level.toLowerCase()}`, id: `L${l.line}` },
+  return h("div", { class: `isle-line l-${l.level.toLowerCase()}`, id: `L${l.line}` },
     h("a", { class: "no", href: `#L${l.line}` }, l.line), h("time", { title: at.toLocaleString() }, clock(at)), h("b", {}, l.level),
     h("a", { class: "by", href: `?task=${seq}`, "data-seq": seq }, `${l.task}-${seq}${l.attempt > 1 ? ` #${l.attempt}` : ""}`), message(l.text));
 }
