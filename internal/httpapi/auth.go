@@ -191,7 +191,7 @@ func (g *guard) admit(r *http.Request) (*http.Request, *Problem, error) {
 		return nil, nil, err
 	case !ok:
 		no := problem(http.StatusUnauthorized, CodeUnauthorized, "a token is needed: send it as Authorization: Bearer TOKEN; `runnel token create` makes one")
-		no.header = http.Header{"WWW-Authenticate": {`Bearer realm="runnel"`}}
+		no.header = http.Header{"Www-Authenticate": {`Bearer realm="runnel"`}}
 		return nil, no, nil
 	}
 	as := r.WithContext(context.WithValue(r.Context(), principalKey{}, p))

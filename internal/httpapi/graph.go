@@ -57,7 +57,7 @@ func drawings(o huma.Operation) huma.Operation {
 	o.Responses = map[string]*huma.Response{"200": {
 		Description: "A drawing in the format that was asked for",
 		Content: map[string]*huma.MediaType{
-			"application/json": {}, "text/plain": {}, "image/svg+xml": {},
+			"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}, "text/plain": {}, "image/svg+xml": {},
 		},
 	}}
 	return o

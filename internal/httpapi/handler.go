@@ -131,6 +131,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.tokenRoutes(api)
 	a.workRoutes(api)
 	describeProblems(api.OpenAPI())
+	describeStatuses(api.OpenAPI())
 	docRoutes(mux, api.OpenAPI())
 }
 

@@ -97,7 +97,7 @@ func (a *routes) asProblem(ctx context.Context, err error) *Problem {
 		a.log.LogAttrs(ctx, slog.LevelError, "http: request failed", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
 		return problem(http.StatusInternalServerError, CodeInternal, "something went wrong here; the server's log has it under this request_id")
 	}
-	p := problem(statuses[known.Code], known.Code, err.Error())
+	p := problem(statuses[known.Code], known.Code, plainly(err.Error()))
 	if p.Status == http.StatusServiceUnavailable {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "http: unavailable", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
 		p.Detail = "the database or the engine is not available at the moment; try again"
@@ -127,8 +127,8 @@ func ofHuma(m *huma.ErrorModel) *Problem {
 	if !known {
 		return problem(http.StatusInternalServerError, CodeInternal, "something went wrong here")
 	}
-	p := problem(m.Status, code, m.Detail)
-	p.Errors = m.Errors
+	p := problem(m.Status, code, plainly(m.Detail))
+	p.Errors = plainErrors(m.Errors)
 	return p
 }
 
@@ -171,7 +171,7 @@ func failureOf(run string, err error) OperationFailure {
 	f := OperationFailure{Run: run, Code: CodeInternal, Message: "something went wrong here"}
 	var known *api.Error
 	if errors.As(err, &known) && statuses[known.Code] != 0 {
-		f.Code, f.Message = known.Code, err.Error()
+		f.Code, f.Message = known.Code, plainly(err.Error())
 	}
 	return f
 }

@@ -66,7 +66,7 @@ func (a *routes) scheduleRoutes(api huma.API) {
 	do(a, api, op(http.MethodDelete, "/schedules/{name}", "delete-schedule", group, "Delete a schedule; its runs stay"), a.deleteSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/pause", "pause-schedule", group, "Make no runs until it is resumed"), a.pauseSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/resume", "resume-schedule", group, "Go on from the next time"), a.resumeSchedule)
-	do(a, api, op(http.MethodPost, "/schedules/{name}/trigger", "trigger-schedule", group, "Make a run now"), a.triggerSchedule)
+	do(a, api, created(op(http.MethodPost, "/schedules/{name}/trigger", "trigger-schedule", group, "Make a run now")), a.triggerSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/backfill", "backfill-schedule", group, "Make the runs of times that have passed"), a.backfillSchedule)
 	do(a, api, op(http.MethodGet, "/schedules/{name}/next", "next-times", group, "Give a schedule's next times"), a.nextTimes)
 	do(a, api, op(http.MethodGet, "/timetable", "preview-times", group, "Give the times of a timetable that is only thought of"), a.previewTimes)

@@ -30,7 +30,7 @@ var tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 func (a *routes) tokenRoutes(api huma.API) {
 	const group = "tokens"
 	do(a, api, op(http.MethodGet, "/tokens", "list-tokens", group, "List tokens, without their secrets"), a.listTokens)
-	do(a, api, op(http.MethodPost, "/tokens", "create-token", group, "Create a token"), a.createToken)
+	do(a, api, created(op(http.MethodPost, "/tokens", "create-token", group, "Create a token")), a.createToken)
 	do(a, api, op(http.MethodDelete, "/tokens/{name}", "delete-token", group, "Delete a token: it is good for nothing within seconds"), a.deleteToken)
 	do(a, api, op(http.MethodGet, "/audit", "list-audit", group, "List who changed what, newest first"), a.listAudit)
 }
