@@ -40,9 +40,3 @@ func describeStatuses(doc *huma.OpenAPI) {
 		}
 	}
 }
-
-// created is for an operation that always makes something.
-func created(o huma.Operation) huma.Operation {
-	o.DefaultStatus = http.StatusCreated
-	return o
-}

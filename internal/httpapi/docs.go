@@ -39,6 +39,8 @@ var meanings = []meaning{
 	{api.ErrTimeout.Code, 504, "It took too long. A request whose answer was lost may have been done; Idempotency-Key makes asking again safe."},
 	{api.ErrClosed.Code, 503, "The engine is closing. Try again at another one, or later."},
 	{api.ErrStore.Code, 503, "The database can't be reached, or is out of room. Try again after Retry-After; the server's log has the cause."},
+	{CodeAttemptLost, 409, "The attempt is not this worker's any more: its lease ran out, or it has ended. Stop it; what it comes to is not wanted."},
+	{CodeWorkerLost, 404, "The worker is not known any more. Register again; what it had is given to others."},
 	{CodeMalformed, 400, "The body is no JSON, or is missing."},
 	{CodeUnauthorized, 401, "A token is needed, or the one that was sent is not known or has expired."},
 	{CodeForbidden, 403, "The token's role does not allow it, or the server is read-only, or a page of another site sent it."},
