@@ -1,8 +1,10 @@
 package web_test
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -83,6 +85,18 @@ func TestStaticFilesAreKept(t *testing.T) {
 		if got := r.header.Get("Cache-Control"); !strings.Contains(got, want) || r.header.Get("Content-Encoding") != "gzip" || len(r.text) > 6000 {
 			t.Errorf("%s has Cache-Control %q, Content-Encoding %q and %d bytes", at, got, r.header.Get("Content-Encoding"), len(r.text))
 		}
+	}
+}
+
+func TestPagesAreGzipped(t *testing.T) {
+	s := serve(t, "").typical(t)
+	r := s.get(t, "/runs", "Accept-Encoding", "gzip")
+	z, err := gzip.NewReader(strings.NewReader(r.text))
+	if err != nil || r.header.Get("Content-Encoding") != "gzip" || r.header.Get("ETag") == "" {
+		t.Fatalf("%v, Content-Encoding %q", err, r.header.Get("Content-Encoding"))
+	}
+	if text, err := io.ReadAll(z); err != nil || !strings.Contains(string(text), "</html>") {
+		t.Errorf("%v: %s", err, text)
 	}
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -150,9 +151,24 @@ func (v *view) render(name string, status int, body any) error {
 			return nil
 		}
 	}
-	v.w.WriteHeader(status)
-	_, _ = v.w.Write(b.Bytes())
+	v.send(status, b.Bytes())
 	return nil
+}
+
+// send writes a page, gzipped for who takes that.
+func (v *view) send(status int, text []byte) {
+	h := v.w.Header()
+	h.Add("Vary", "Accept-Encoding")
+	if !strings.Contains(v.r.Header.Get("Accept-Encoding"), "gzip") {
+		v.w.WriteHeader(status)
+		_, _ = v.w.Write(text)
+		return
+	}
+	h.Set("Content-Encoding", "gzip")
+	v.w.WriteHeader(status)
+	z, _ := gzip.NewWriterLevel(v.w, gzip.BestSpeed) // there is such a level
+	_, _ = z.Write(text)
+	_ = z.Close() // nobody is left to be told
 }
 
 // failed shows what went wrong. Who is not known is sent to log in.

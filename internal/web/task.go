@@ -117,7 +117,7 @@ func waitsFor(w *api.Waiting) []fact {
 	}
 	var facts []fact
 	for _, s := range w.Slots {
-		facts = append(facts, fact{"Tag", s.Tag, ""}, fact{"Slots", number(s.Taken) + " of " + number(s.Limit) + " taken", ""})
+		facts = append(facts, fact{"Tag", s.Tag, at("limits/%", s.Tag)}, fact{"Slots", number(s.Taken) + " of " + number(s.Limit) + " taken", ""})
 		if s.Place > 0 {
 			facts = append(facts, fact{"Place in line", number(s.Place), ""})
 		}
