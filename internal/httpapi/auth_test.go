@@ -154,3 +154,35 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestWorkersRole: the role is for work, and work is for it.
+func TestWorkersRole(t *testing.T) {
+	for _, c := range []struct {
+		role         httpapi.Role
+		method, path string
+		want         bool
+	}{
+		{httpapi.Worker, "POST", "/api/v1/workers", true},
+		{httpapi.Worker, "POST", "/api/v1/workers/w/claim", true},
+		{httpapi.Worker, "GET", "/api/v1/server", true},
+		{httpapi.Worker, "GET", "/api/v1/runs", false},
+		{httpapi.Worker, "POST", "/api/v1/runs", false},
+		{httpapi.ReadOnlyRole, "POST", "/api/v1/workers", false},
+		{httpapi.ReadOnlyRole, "POST", "/api/v1/workers/w/finish", false},
+		{httpapi.ReadOnlyRole, "GET", "/api/v1/server", true},
+		{httpapi.Operator, "POST", "/api/v1/workers/w/claim", true},
+	} {
+		s := serve(t, runnel.RequireToken("sesame-sesame-sesame"))
+		admin := http.Header{"Authorization": {"Bearer sesame-sesame-sesame"}, "Content-Type": {"application/json"}}
+		_, _, text := s.request(t, "POST", "/api/v1/tokens", `{"name":"x","role":"`+string(c.role)+`"}`, admin)
+		var made httpapi.NewToken
+		if err := json.Unmarshal([]byte(text), &made); err != nil {
+			t.Fatal(text, err)
+		}
+		as := http.Header{"Authorization": {"Bearer " + made.Secret}, "Content-Type": {"application/json"}}
+		status, _, text := s.request(t, c.method, c.path, `{}`, as)
+		if got := status != http.StatusForbidden; got != c.want {
+			t.Errorf("%s %s as %s: %d %.200s, want it allowed: %v", c.method, c.path, c.role, status, text, c.want)
+		}
+	}
+}

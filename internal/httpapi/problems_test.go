@@ -60,6 +60,18 @@ func TestBadInput(t *testing.T) {
 		"no such action":         {"POST", "/api/v1/operations", `{"action":"explode","ids":[]}`, 422, "invalid"},
 		"operation on nothing":   {"POST", "/api/v1/operations", `{"action":"cancel"}`, 422, "invalid"},
 		"no such operation":      {"GET", "/api/v1/operations/x", "", 404, "not_found"},
+		"worker without tasks":   {"POST", "/api/v1/workers", `{"name":"w","slots":1,"tasks":[]}`, 422, "invalid"},
+		"worker without slots":   {"POST", "/api/v1/workers", `{"name":"w","slots":0,"tasks":[{"name":"x","params":[]}]}`, 422, "invalid"},
+		"parameter of no kind":   {"POST", "/api/v1/workers", `{"name":"w","slots":1,"tasks":[{"name":"x","params":["colour"]}]}`, 422, "invalid"},
+		"known otherwise":        {"POST", "/api/v1/workers", `{"name":"w","slots":1,"tasks":[{"name":"double","params":["string"]}]}`, 409, "conflict"},
+		"claim of no worker":     {"POST", "/api/v1/workers/w/claim", `{"max":1}`, 404, "worker_lost"},
+		"claim of less than 0":   {"POST", "/api/v1/workers/w/claim", `{"max":-1}`, 422, "invalid"},
+		"heartbeat of no worker": {"POST", "/api/v1/workers/w/heartbeat", `{}`, 404, "worker_lost"},
+		"late finish":            {"POST", "/api/v1/workers/w/attempts/w.1/finish", `{"result":1}`, 409, "attempt_lost"},
+		"two finishes in one":    {"POST", "/api/v1/workers/w/attempts/w.1/finish", `{"result":1,"returned":true}`, 422, "invalid"},
+		"giant result":           {"POST", "/api/v1/workers/w/attempts/w.1/finish", `{"result":"` + strings.Repeat("x", 9<<20) + `"}`, 413, "too_large"},
+		"nothing to finish":      {"POST", "/api/v1/workers/w/finish", `{"attempts":[]}`, 422, "invalid"},
+		"lines of no worker":     {"POST", "/api/v1/workers/w/logs", `{"lines":[{"attempt":"w.1","text":"x"}]}`, 404, "worker_lost"},
 		"not JSON":               {"POST", "/api/v1/runs", "x", 400, "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
