@@ -76,8 +76,13 @@ other machines can reach it, it must ask, and over TLS: --tls-cert and --tls-key
 	return c
 }
 
-// headerTime is how long a client may take for the header of a request.
-const headerTime = 10 * time.Second
+// What a client may take: so long for the header of a request, which is so large at most,
+// and so long until the next one on a connection. Bodies and streams have bounds of their own.
+const (
+	headerTime = 10 * time.Second
+	headerSize = 64 << 10
+	idleTime   = 2 * time.Minute
+)
 
 func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 	options, err := s.options()
@@ -105,7 +110,7 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 		return errors.Join(err, listener.Close())
 	}
 	handler := eng.Handler(options...)
-	srv := &http.Server{Handler: s.under(handler), ReadHeaderTimeout: headerTime}
+	srv := &http.Server{Handler: s.under(handler), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerSize}
 	failed := make(chan error, 1)
 	scheme := "http://"
 	if s.cert != "" {
