@@ -70,7 +70,7 @@ test("a node that is not seen is shown, moving no more than needed", () => {
 });
 
 test("durations and counts as people read them", () => {
-  for (const [ms, want] of [[0, "0 ms"], [0.4, "0 ms"], [912, "912 ms"], [1000, "1 s"], [1234, "1.2 s"], [59_999, "60 s"], [61_000, "1m 01s"], [3_725_000, "1h 02m"], [200_000_000, "2d 07h"], [-5, "−5 ms"]]) assert.equal(span(ms), want);
+  for (const [ms, want] of [[0, "0 ms"], [0.4, "400 µs"], [0.0001, "1 µs"], [3.14, "3.1 ms"], [12.6, "13 ms"], [912, "912 ms"], [1000, "1 s"], [1234, "1.2 s"], [59_999, "60 s"], [61_000, "1m 01s"], [3_725_000, "1h 02m"], [200_000_000, "2d 07h"], [-5, "−5 ms"]]) assert.equal(span(ms), want);
   assert.deepEqual([1, 1234, 1234567].map(count), ["1", "1,234", "1,234,567"]);
 });
 
@@ -79,7 +79,7 @@ test("ticks are round and within", () => {
   assert.equal(step, 1000);
   assert.deepEqual(list, [1000, 2000, 3000, 4000]);
   assert.ok(ticks(0, 1e13, 10).at.length <= 200);
-  for (const [ms, s, want] of [[0, 100, "0"], [500, 100, "500 ms"], [1500, 500, "1.5 s"], [90_000, 30_000, "1:30"], [3_690_000, 60_000, "1:01:30"], [172_800_000, 86_400_000, "2d"]]) assert.equal(tickText(ms, s), want);
+  for (const [ms, s, want] of [[0, 100, "0"], [0.25, 0.05, "0.25 ms"], [500, 100, "500 ms"], [1500, 500, "1.5 s"], [90_000, 30_000, "1:30"], [3_690_000, 60_000, "1:01:30"], [172_800_000, 86_400_000, "2d"]]) assert.equal(tickText(ms, s), want);
 });
 
 test("states of the API are states that are drawn", () => {

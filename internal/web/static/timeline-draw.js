@@ -91,7 +91,7 @@ export class Painter {
       if (x < f.left) continue;
       pen.moveTo(x, f.axis - 5);
       pen.lineTo(x, f.h);
-      const text = tickText(Math.round(t), step), half = pen.measureText(text).width / 2;
+      const text = tickText(step < 1 ? t : Math.round(t), step), half = pen.measureText(text).width / 2;
       pen.fillText(text, Math.max(f.left + half, Math.min(x, f.w - half - 4)), f.axis / 2);
     }
     pen.stroke();

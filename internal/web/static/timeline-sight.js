@@ -13,7 +13,7 @@ export function within(v, end, rows) {
     const size = Math.min(Math.max(b - a, least), most), from = Math.max(0, Math.min(a, most - size));
     return [from, from + size];
   };
-  const [u0, u1] = fit(v.u0, v.u1, all.u1, Math.min(all.u1, 0.5)), [r0, r1] = fit(v.r0, v.r1, all.r1, Math.min(all.r1, 3));
+  const [u0, u1] = fit(v.u0, v.u1, all.u1, Math.min(all.u1, 0.02)), [r0, r1] = fit(v.r0, v.r1, all.r1, Math.min(all.r1, 3));
   return { u0, u1, r0, r1 };
 }
 

@@ -139,7 +139,7 @@ export class RunTimeline extends Island {
     if (this.pointer < f.left) return;
     pen.fillStyle = p.soft;
     pen.fillRect(Math.round(this.pointer), f.axis, 1, f.h - f.axis);
-    const u = uOf(f, v, this.pointer), text = tickText(Math.round(m.aligned ? u : m.warp.back(u)), Math.max((v.u1 - v.u0) / 400, 1));
+    const u = uOf(f, v, this.pointer), text = tickText(Math.max(m.aligned ? u : m.warp.back(u), 0), (v.u1 - v.u0) / 400);
     pen.font = `11px ${p.font}`;
     pen.textBaseline = "middle";
     pen.textAlign = "center";
@@ -189,7 +189,7 @@ export class RunTimeline extends Island {
   describe(i) {
     const c = this.columns, now = this.now(), state = c.states[c.state[i]], from = c.since(i, now), start = c.start[i];
     const lines = [`${c.names[c.name[i]]} #${c.seq[i]}`, `${glyph(state)} ${state}${c.attempt[i] > 1 ? `, attempt ${c.attempt[i]}` : ""}`];
-    if (!Number.isNaN(start)) lines.push(`${Number.isNaN(c.end[i]) ? "running for" : "ran"} ${span(c.until(i, now) - start)}, from ${tickText(Math.round(start), 1)}`);
+    if (!Number.isNaN(start)) lines.push(`${Number.isNaN(c.end[i]) ? "running for" : "ran"} ${span(c.until(i, now) - start)}, from ${tickText(start, start < 1000 ? 0.001 : 1)}`);
     if (!Number.isNaN(start) && start > from) lines.push(`waited ${span(start - from)} before`);
     if (Number.isNaN(start) && Number.isNaN(c.end[i])) lines.push(`${waiting(c.kinds[c.waits[i]]) || "waits"} for ${span(now - from)}`.replace(/^(waits for .*) for /, "$1, for "));
     else if (waiting(c.kinds[c.waits[i]])) lines.push(waiting(c.kinds[c.waits[i]]));
