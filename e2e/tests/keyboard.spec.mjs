@@ -1,0 +1,43 @@
+import { expect, test } from "../server.mjs";
+
+test("a failed task is found, opened and retried without a mouse", async ({ page, server }) => {
+  await page.goto(`${server.url}/tasks`);
+  await page.keyboard.press("g");
+  await page.keyboard.press("r");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Runs");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("state:failed name:retried");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("#runs tbody tr")).toHaveCount(1);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("retried");
+  await page.keyboard.press("4");
+  await expect(page).toHaveURL(/tab=tasks/);
+  await page.keyboard.press("1");
+  await expect(page).not.toHaveURL(/tab=/);
+  const retry = page.getByRole("main").getByRole("link", { name: "Retry", exact: true }).first();
+  for (let i = 0; i < 60 && !(await retry.evaluate((e) => e === document.activeElement)); i++) await page.keyboard.press("Tab");
+  await expect(retry).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog").getByLabel("Reason")).toBeFocused();
+  await page.keyboard.type("by keyboard");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("status")).toContainText("retried");
+});
+
+test("? lists the keys, and Escape closes that", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toBeHidden();
+});
+
+test("the first stop of the tabulator skips to the content", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("link", { name: "Skip to content" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("main")).toBeFocused();
+});

@@ -1,0 +1,47 @@
+import { expect, runNamed, test } from "../server.mjs";
+
+test("a run that is submitted elsewhere appears within a second, and nothing else moves", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await expect(page.getByRole("button", { name: "live" })).toBeVisible();
+  // Somebody types, has ticked a row and scrolled.
+  const box = page.locator("#runs tbody tr").nth(3).getByRole("checkbox");
+  await box.check();
+  const ticked = await box.getAttribute("value");
+  await page.getByLabel("Filter", { exact: true }).fill("half a fil");
+  await page.evaluate(() => scrollTo(0, 200));
+  const { id } = await server.api("/runs", { method: "POST", body: JSON.stringify({ task: "price", args: ["milk"], name: "appears" }) });
+  const began = Date.now();
+  await expect(page.locator(`#run-${id}`)).toBeAttached({ timeout: 30_000 }); // this machine may have more to do
+  console.log(`appeared after ${Date.now() - began} ms`);
+  await expect(page.getByLabel("Filter", { exact: true })).toHaveValue("half a fil");
+  await expect(page.getByLabel("Filter", { exact: true })).toBeFocused();
+  await expect(page.locator(`input[value="${ticked}"]`)).toBeChecked();
+  expect(await page.evaluate(() => scrollY)).toBe(200);
+});
+
+test("an open dialog stays as it is while its page changes", async ({ page, server }) => {
+  const run = await runNamed(server, "waits for its task id");
+  await page.goto(`${server.url}/runs/${run.id}`);
+  await expect(page.getByRole("button", { name: "live" })).toBeVisible();
+  await page.getByRole("main").getByRole("link", { name: "Cancel", exact: true }).click();
+  await page.getByRole("dialog").getByLabel("Reason").fill("because");
+  await server.api(`/runs/${run.id}/pause`, { method: "POST" });
+  await expect(page.locator(".head")).toContainText("paused");
+  await expect(page.getByRole("dialog").getByLabel("Reason")).toHaveValue("because");
+  await expect(page.getByRole("dialog").getByLabel("Reason")).toBeFocused();
+});
+
+test("the dot pauses, and then nothing moves", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await page.getByRole("button", { name: "live" }).click();
+  await expect(page.getByRole("button", { name: "paused" })).toBeVisible();
+  const { id } = await server.api("/runs", { method: "POST", body: JSON.stringify({ task: "price", args: ["tea"], name: "unseen" }) });
+  await page.getByRole("button", { name: "paused" }).click();
+  await expect(page.locator(`#run-${id}`)).toBeAttached();
+});
+
+test("the log is followed to its end", async ({ page, server }) => {
+  const run = await runNamed(server, "chat");
+  await page.goto(`${server.url}/runs/${run.id}?tab=logs`);
+  await expect(page.locator("log-view")).toContainText(/\S/);
+});

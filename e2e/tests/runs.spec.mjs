@@ -1,0 +1,69 @@
+import { expect, runNamed, test } from "../server.mjs";
+
+test("what is wrong with a failed task is two clicks away", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs?q=state:failed`);
+  await page.getByRole("link", { name: "pay", exact: true }).click();
+  await expect(page.getByText("card 1234: connection refused").first()).toBeVisible();
+  await page.getByRole("link", { name: "Look at it" }).click();
+  await expect(page.getByRole("complementary")).toContainText("connection refused");
+});
+
+test("the favicon and the title say the state", async ({ page, server }) => {
+  const failed = await runNamed(server, "pay");
+  await page.goto(`${server.url}/runs/${failed.id}`);
+  await expect(page).toHaveTitle(/^✗ pay/);
+  await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", /failed/);
+});
+
+test("a filter is in the URL, and survives going back", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await page.getByLabel("Filter", { exact: true }).fill("state:cancelled");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await expect(page).toHaveURL(/q=state%3Acancelled/);
+  const rows = page.locator("#runs tbody tr");
+  await expect(rows.first()).toBeVisible();
+  for (const row of await rows.all()) await expect(row).toContainText("cancelled");
+  await rows.first().getByRole("link").first().click();
+  await page.goBack();
+  await expect(page.getByLabel("Filter", { exact: true })).toHaveValue("state:cancelled");
+});
+
+test("a filter that is wrong says what is wrong and keeps what was typed", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs?q=stat:failed`);
+  await expect(page.getByRole("main")).toContainText(/state/);
+});
+
+test("tasks are filtered by their own tags", async ({ page, server }) => {
+  await page.goto(`${server.url}/tasks?q=tag:catalogue`);
+  const rows = page.locator("main tbody tr");
+  await expect(rows.first()).toContainText("catalogue");
+  for (const row of await rows.all()) await expect(row).toContainText("catalogue");
+});
+
+test("the beginning of an id leads to its run", async ({ page, server }) => {
+  const run = await runNamed(server, "late");
+  await page.goto(`${server.url}/tasks`);
+  await page.keyboard.press("/");
+  await page.keyboard.press("Control+k");
+  await page.locator("#search").fill(run.id);
+  await page.locator("#search").press("Enter");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("late");
+});
+
+test("text of others is never markup", async ({ page, server }) => {
+  const run = await runNamed(server, "strange");
+  let asked = false;
+  page.on("dialog", (d) => { asked = true; void d.dismiss(); });
+  for (const tab of ["", "?tab=graph", "?tab=timeline", "?tab=tasks", "?tab=logs", "?tab=data", "?tab=history", "?task=0"]) {
+    await page.goto(`${server.url}/runs/${run.id}${tab}`);
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText("strange");
+    expect(await page.locator("main img[src=x]").count(), tab).toBe(0);
+  }
+  expect(asked).toBe(false);
+});
+
+test("what waits says why", async ({ page, server }) => {
+  const run = await runNamed(server, "waits for room");
+  await page.goto(`${server.url}/runs/${run.id}?tab=tasks`);
+  await expect(page.getByRole("main")).toContainText(/slot of .*scales/);
+});
