@@ -26,7 +26,7 @@ function filled(rows, more) {
 test("a delta changes what is known and adds what is new", () => {
   const c = filled([[0, "load", "Completed", 0, 0, 10], [1, "load", "Running", 3, 5, -1]]);
   assert.deepEqual(c.news(), { from: 1, since: 0 });
-  c.put(answer([[1, "load", "Failed", 5, 5, 40], [2, "report", "Pending", -1, -1, -1]], { now: 9000, states: ["Failed", "Pending"] }), true, 0);
+  c.put(answer([[1, "load", "Failed", 5, 5, 40], [2, "report", "Pending", -1, -1, -1]], { now: 9000.25, states: ["Failed", "Pending"] }), true, 0);
   assert.equal(c.n, 3);
   assert.equal(c.states[c.state[1]], "failed");
   assert.equal(c.created[1], 3, "what was known of when it could begin stays");

@@ -50,7 +50,7 @@ export class Columns {
       const i = this.#places.get(from);
       if (i === undefined || Number.isNaN(this.end[i])) break;
     }
-    return { from, since: Math.max(this.now - slack, 0) };
+    return { from, since: Math.max(Math.floor(this.now) - slack, 0) };
   }
 
   /** Puts what was read into the columns. False if all has to be read again, since the

@@ -194,7 +194,7 @@ export class Island extends HTMLElement {
 export async function trouble(answer) {
   try {
     const p = /** @type {{detail?: string, title?: string, errors?: {message: string}[]}} */ (await answer.json());
-    return p.detail ?? p.errors?.[0]?.message ?? p.title ?? answer.statusText;
+    return [p.detail ?? p.title ?? answer.statusText, p.errors?.[0]?.message].filter(Boolean).join(": ");
   } catch {
     return `${answer.status} ${answer.statusText}`;
   }
