@@ -138,6 +138,15 @@ js: ## Check the types of the pages' scripts (tools/js has the compiler) and run
 	tools/js/node_modules/.bin/tsc -p internal/web/js
 	@cd internal/web/js && node --test $(ARGS)
 
+.PHONY: e2e
+e2e: ## Test the pages in a real browser, Debian's Chromium (ARGS='-g words' for some); pictures of them are in e2e/out/pages
+	@command -v npm >/dev/null || { echo 'npm is needed (apt-get install nodejs npm)' >&2; exit 1; }
+	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || \
+		{ echo 'chromium is needed and could not be installed (apt-get install chromium, or CHROMIUM=path)' >&2; exit 1; }
+	@test e2e/node_modules/.package-lock.json -nt e2e/package-lock.json || npm ci --prefix e2e --no-audit --no-fund --loglevel=error
+	@bin=$$(mktemp -d) && trap 'rm -rf "$$bin"' EXIT && $(GO) build -o "$$bin/runnel" ./cmd/runnel && \
+		cd e2e && RUNNEL="$$bin/runnel" CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node_modules/.bin/playwright test $(ARGS)
+
 .PHONY: lint
 lint: ## Run golangci-lint (version in tools/go.mod; the first run builds it)
 	$(GO) $(LINT) run

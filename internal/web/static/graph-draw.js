@@ -31,9 +31,16 @@ export const folds = (n) => n.open === true || (n.kind !== "bucket" && total(n) 
 /** @param {Box} n */
 const total = (n) => (n.counts ?? []).reduce((sum, c) => sum + c.n, 0);
 
-/** What is said of a node. @param {Box} n */
+/** What is written on a node: its name, and below it a detail. @param {Box} n */
+function written(n) {
+  if (n.kind === "conditional" && !n.open) return ["", ""];
+  return [cut(n.label, n.w - 30 - (folds(n) ? 24 : 8), 13), n.detail && !n.open ? cut(n.detail, n.w - 38, 11) : ""];
+}
+
+/** What is said of a node: what is written on it first, as it stands there. @param {Box} n */
 export function describe(n) {
-  const parts = [n.kind === "task" ? n.label : `${n.kind} ${n.label}`, n.state];
+  const here = written(n).filter(Boolean).join(" ") || n.label;
+  const parts = [n.kind === "task" ? here : `${n.kind} ${here}`, n.state];
   if ((n.counts ?? []).length > 1) for (const c of n.counts ?? []) parts.push(`${count(c.n)} ${c.state}`);
   if (n.ran_ms) parts.push(`ran ${span(n.ran_ms)}`);
   if (n.waited_ms) parts.push(`waited ${span(n.waited_ms)}`);
@@ -52,7 +59,7 @@ export function path(p) {
 }
 
 /** @param {string} className @param {number} x @param {number} y @param {string} what */
-const text = (className, x, y, what) => s("text", { class: className, x, y }, what);
+const text = (className, x, y, what) => s("text", { class: className, x, y, "aria-hidden": "true" }, what); // the node says it
 
 /** @param {Box} n */
 function node(n) {
@@ -66,11 +73,11 @@ function node(n) {
       text("glyph middle", x + w / 2, y + height / 2 + 5, glyph(n.state)));
     return g;
   }
-  const side = folds(n) ? 24 : 8;
+  const [name, detail] = written(n);
   g.append(s("rect", { class: "box", x, y, width: w, height, rx: n.open ? 10 : 7 }));
   if (n.kind === "finally") g.append(s("rect", { class: "inner", x: x + 3, y: y + 3, width: w - 6, height: height - 6, rx: 5 }));
-  g.append(text("glyph middle", x + 17, y + 23, glyph(n.state)), text("name", x + 30, y + 23, cut(n.label, w - 30 - side, 13)));
-  if (n.detail && !n.open) g.append(text("detail", x + 30, y + 39, cut(n.detail, w - 38, 11)));
+  g.append(text("glyph middle", x + 17, y + 23, glyph(n.state)), text("name", x + 30, y + 23, name));
+  if (detail) g.append(text("detail", x + 30, y + 39, detail));
   if (folds(n)) {
     g.append(s("g", { class: "fold", "data-fold": "" }, s("rect", { x: x + w - 24, y: y + 9, width: 18, height: 18, rx: 4 }),
       s("path", { d: n.open ? `M${x + w - 19} ${y + 18}h8` : `M${x + w - 19} ${y + 18}h8M${x + w - 15} ${y + 14}v8` })));
