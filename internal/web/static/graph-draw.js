@@ -40,7 +40,7 @@ function written(n) {
 /** What is said of a node: what is written on it first, as it stands there. @param {Box} n */
 export function describe(n) {
   const here = written(n).filter(Boolean).join(" ") || n.label;
-  const parts = [n.kind === "task" ? here : `${n.kind} ${here}`, n.state];
+  const parts = [`${n.kind === "task" ? "" : `${n.kind} `}${here} ${n.state}`];
   if ((n.counts ?? []).length > 1) for (const c of n.counts ?? []) parts.push(`${count(c.n)} ${c.state}`);
   if (n.ran_ms) parts.push(`ran ${span(n.ran_ms)}`);
   if (n.waited_ms) parts.push(`waited ${span(n.waited_ms)}`);

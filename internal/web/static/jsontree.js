@@ -49,10 +49,14 @@ function node(v, way, key, what, depth) {
       body.append(more);
     }
   };
-  const d = h("details", { open }, h("summary", {}, name, h("span", { class: "soft" }, sum), " ", h("button", { type: "button", class: "c", title: "Copy the value", onclick: (/** @type {Event} */ e) => { e.preventDefault(); copied(e, write(v)); } }, "copy")), body);
+  // The buttons stand beside the summary: one control within another can't be reached.
+  const label = key === undefined ? "" : h("span", { class: "k" }, String(key));
+  const d = h("details", { open }, h("summary", {}, label, h("span", { class: "soft" }, sum)), body);
   if (open) fill(0);
   else d.addEventListener("toggle", () => { if (body.childElementCount === 0) fill(0); });
-  return d;
+  return h("div", { class: "branch" }, d, h("span", { class: "acts" },
+    key === undefined ? "" : h("button", { type: "button", class: "c", title: `Copy ${path(way)}`, onclick: (/** @type {Event} */ e) => copied(e, path(way)) }, "path"),
+    h("button", { type: "button", class: "c", title: "Copy the value", onclick: (/** @type {Event} */ e) => copied(e, write(v)) }, "copy")));
 }
 
 /** @param {Value & {text: string}} v @param {string} what */
