@@ -59,7 +59,7 @@ export function path(p) {
 }
 
 /** @param {string} className @param {number} x @param {number} y @param {string} what */
-const text = (className, x, y, what) => s("text", { class: className, x, y, "aria-hidden": "true" }, what); // the node says it
+const text = (className, x, y, what) => s("text", { class: className, x, y, "aria-hidden": "true" }, `${what} `); // the node says it; the space keeps words apart for who reads them in a row
 
 /** @param {Box} n */
 function node(n) {
