@@ -19,19 +19,19 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/remote internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/web internal/worker",
+	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/remote internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/vital internal/web internal/worker",
 	"api":                      "",
 	"cli":                      ". api internal/builtin internal/demo internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
 	"internal/builtin":         ". api",
 	"internal/cluster":         "api internal/store",
 	"internal/demo":            ". api",
-	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/worker",
+	"internal/engine":          "api internal/cluster internal/flight internal/lifecycle internal/limit internal/pipeline internal/schedule internal/slot internal/store internal/vital internal/worker",
 	"internal/flight":          "internal/roll",
 	"internal/flow":            "api",
 	"internal/graphview":       "api",
 	"internal/filter":          "api",
-	"internal/httpapi":         "api internal/filter internal/graphview internal/remote",
+	"internal/httpapi":         "api internal/filter internal/graphview internal/remote internal/vital",
 	"internal/lifecycle":       "api",
 	"internal/limit":           "internal/roll",
 	"internal/pipeline":        "api internal/lifecycle",
@@ -48,6 +48,7 @@ var mayImport = map[string]string{
 	"internal/store/staging":   "api internal/store",
 	"internal/store/storetest": "api internal/pipeline internal/store",
 	"internal/web":             "api internal/httpapi",
+	"internal/vital":           "",
 	"internal/worker":          "api",
 	"runneltest":               ". api",
 }

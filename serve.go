@@ -11,6 +11,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/vital"
 )
 
 // HandlerOption is an option of [Engine.Handler].
@@ -45,7 +46,7 @@ func RequireToken(secret string) HandlerOption {
 }
 
 // Handler serves the engine over HTTP: pages for people, the REST API under /api/v1,
-// which /api/v1/openapi.json describes, and /healthz and /readyz. It asks nobody who they
+// which /api/v1/openapi.json describes, and /healthz, /readyz and /metrics. It asks nobody who they
 // are unless it is told to, see [RequireToken]: then serve it on loopback only, or
 // put it behind what does. Under a prefix it is
 //
@@ -148,3 +149,5 @@ func (s *service) Registered(context.Context) ([]api.TaskInfo, error) {
 }
 
 func (s *service) Health(context.Context) api.Health { return s.of.seat.Health() }
+
+func (s *service) Vitals(_ context.Context, all bool) *vital.Snapshot { return s.of.seat.Vitals(all) }

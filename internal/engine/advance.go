@@ -79,6 +79,7 @@ func (e *Engine) advanceBatch(wait bool) bool {
 	}
 	e.dispatch.at.Store(e.micros())
 	news := e.newsOf(done.batch)
+	e.vitals.meter.ended(done.batch)
 	for batch := done.batch; len(batch) > 0; {
 		n := 1
 		for n < len(batch) && batch[n].run == batch[0].run {
@@ -102,7 +103,9 @@ func (e *Engine) advance(batch []*change) {
 	r.mu.Lock()
 	for _, c := range batch {
 		if c.counted != nil {
-			r.tally(c)
+			if !c.tallied {
+				r.tally(c)
+			}
 			if c.counted.phase == over {
 				r.live.remove(c.counted)
 			}

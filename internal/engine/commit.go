@@ -33,6 +33,8 @@ type change struct {
 	upstream []api.Upstream
 	last     api.State // of the counted task
 	from     phase     // where it stood before that
+	tallied  bool      // it is in the run's counters already
+	measured
 
 	effects []pipeline.Effect // empty, with room for the event's
 	// Most changes have one of each.
@@ -220,9 +222,11 @@ func (e *Engine) commitBatch(wait bool) bool {
 	for i, c := range batch {
 		transitions[i] = &c.Transition
 	}
-	e.watch.begins(e.now(), len(batch))
+	begun, size := e.now(), len(batch)
+	e.watch.begins(begun, size)
 	e.commit(batch, transitions)
 	e.watch.ends()
+	e.vitals.meter.committed(size, e.now().Sub(begun))
 	return true
 }
 

@@ -33,6 +33,7 @@ type dispatcher struct {
 	quiet     bool         // it is not news
 	given     int          // how many were given to workers here
 	at        atomic.Int64 // the time, as of the last batch of commits
+	since     int64        // when it was first set
 	// borrowed are jobs of other processes, which wait for a worker here.
 	borrowed []*borrowed
 }
@@ -94,7 +95,7 @@ func (d *dispatcher) push(r *run, tasks ...*task) {
 
 // put is push with mu held. Tasks of one lane go there together.
 func (d *dispatcher) put(r *run, tasks []*task) {
-	for now, i := uint32(d.at.Load()/1e6), 0; i < len(tasks); i++ { // seconds: good until 2106
+	for now, i := d.ticks(d.at.Load()), 0; i < len(tasks); i++ {
 		tasks[i].readied = now
 	}
 	for len(tasks) > 0 {

@@ -271,7 +271,7 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 func (r *run) settleCounts(c *change, cell *store.RunCell) {
 	if c.counted != nil {
 		r.tally(c)
-		c.counted = nil
+		c.tallied = true
 	}
 	cell.Counts = r.counts.encode()
 }

@@ -113,6 +113,7 @@ func (t *task) again(c *change, a *api.Answer) bool {
 		return false
 	}
 	c.counted, c.retried = t, true
+	t.measure(c, claimed, t.run.e.micros())
 	return true
 }
 
@@ -205,6 +206,7 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	effects := pipeline.Ended(c.effects, t.frame, int(t.place), end)
 	c.counted, c.last, c.from = t, state, t.last
 	t.record(c, state, &end, effects)
+	t.measure(c, c.from, t.cell.Ended)
 	t.tellWorker(c, state)
 	r.apply(c, effects)
 }

@@ -32,7 +32,8 @@ type queueFacts struct {
 
 func (e *Engine) initFacts(cfg *Config) {
 	e.since = e.now()
-	e.dispatch.at.Store(e.since.UnixMicro())
+	e.dispatch.since = e.since.UnixMicro()
+	e.dispatch.at.Store(e.dispatch.since)
 	e.offered = offer{Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks))}
 	if e.peers.node != nil {
 		answer(e, askFacts, func(context.Context, struct{}) (any, error) { return e.facts(), nil })
@@ -150,26 +151,33 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 	return list, context.Cause(ctx)
 }
 
-// facts tells of this process. What it has lent it has claimed, too.
+// facts tells of this process.
 func (e *Engine) facts() facts {
-	flows := int(e.lending.flowing.Load())
-	f := facts{Queues: make(map[string]*queueFacts), Busy: int(e.claimed.Load()-e.remotes.given()) - flows, Flows: flows}
-	e.lending.mu.Lock()
-	f.Busy -= len(e.lending.out) - e.lending.flows
-	f.Flows -= e.lending.flows
-	e.lending.mu.Unlock()
-	e.borrowing.mu.Lock()
-	f.Busy = max(f.Busy+e.borrowing.taken, 0)
-	for _, x := range e.borrowing.have {
-		if x.flow != nil {
-			f.Flows++
-		}
-	}
-	e.borrowing.mu.Unlock()
+	f := facts{Queues: make(map[string]*queueFacts)}
+	f.Busy, f.Flows = e.occupied()
 	for _, r := range e.liveRuns() {
 		f.add(r)
 	}
 	return f
+}
+
+// occupied counts the bodies that run in this process. What it has lent it has claimed,
+// too.
+func (e *Engine) occupied() (busy, flows int) {
+	flows = int(e.lending.flowing.Load())
+	busy = int(e.claimed.Load()-e.remotes.given()) - flows
+	e.lending.mu.Lock()
+	busy -= len(e.lending.out) - e.lending.flows
+	flows -= e.lending.flows
+	e.lending.mu.Unlock()
+	e.borrowing.mu.Lock()
+	defer e.borrowing.mu.Unlock()
+	for _, x := range e.borrowing.have {
+		if x.flow != nil {
+			flows++
+		}
+	}
+	return max(busy+e.borrowing.taken, 0), flows
 }
 
 func (f *facts) queue(name string) *queueFacts {
@@ -214,7 +222,21 @@ func forWorker(w api.Waiting) bool {
 func (d *dispatcher) readySince(t *task) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return int64(t.readied) * 1e6
+	now := d.at.Load()
+	return now - d.sinceReady(t.readied, now)
+}
+
+// ticks gives a time in milliseconds since the engine began, from 1 on. After 49 days
+// they begin anew: what waits longer is taken for younger.
+func (d *dispatcher) ticks(at int64) uint32 { return max(uint32((at-d.since)/1000)+1, 1) }
+
+// sinceReady gives how many microseconds have passed at a time since one in ticks.
+func (d *dispatcher) sinceReady(ticks uint32, at int64) int64 {
+	passed := d.ticks(at) - ticks
+	if passed > 1<<31 { // the clock was set back, or rounds
+		return 0
+	}
+	return int64(passed) * 1000
 }
 
 // readyOf gives how many children of g have not begun and wait for a worker only, and

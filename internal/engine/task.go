@@ -50,7 +50,7 @@ type task struct {
 	// Guarded by dispatcher.mu.
 	held    bool   // counted as standing aside
 	gone    bool   // ended, and nobody serves its queue
-	readied uint32 // the second of 1970 and after in which it became ready, about
+	readied uint32 // when it became ready, about, in milliseconds: see dispatcher.ticks
 
 	attempt int32
 	place   int32

@@ -27,6 +27,8 @@ type vitals struct {
 	errAt   time.Time
 	late    int
 	lost    int
+
+	meter meter
 }
 
 // Who asks something of the store.

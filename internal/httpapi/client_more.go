@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/vital"
 )
 
 // get reads one thing.
@@ -231,6 +232,9 @@ func (c *Client) Health(ctx context.Context) api.Health {
 	}
 	return s.Health
 }
+
+// Vitals are the server's to tell: its own /metrics has them.
+func (c *Client) Vitals(context.Context, bool) *vital.Snapshot { return nil }
 
 // Server is GET /server.
 func (c *Client) Server(ctx context.Context) (Server, error) {

@@ -49,10 +49,10 @@ type routes struct {
 	// crossOrigin refuses what a browser sends for a page of another site.
 	crossOrigin http.CrossOriginProtection
 
-	hub *hub
-	ops *operations
-
+	hub     *hub
 	counted counted
+	ops     *operations
+	history *history
 }
 
 // Handler serves the routes. Close ends its event streams and what it does in the
@@ -63,9 +63,11 @@ type Handler struct {
 	stop context.CancelFunc
 	hub  *hub
 	ops  *operations
+	work sync.WaitGroup
 }
 
-// NewHandler serves what svc gives, which it asks anew for each request, under [Base], and /healthz and /readyz.
+// NewHandler serves what svc gives, which it asks anew for each request, under [Base], and /healthz, /readyz
+// and /metrics.
 func NewHandler(svc func() Service, opts Options) *Handler {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
@@ -86,11 +88,14 @@ func NewHandler(svc func() Service, opts Options) *Handler {
 	}
 	a.hub = newHub(ctx, svc)
 	a.ops = newOperations(ctx, a)
+	a.history = newHistory()
 	mux := http.NewServeMux()
 	a.register(mux)
 	h := &Handler{stop: stop, hub: a.hub, ops: a.ops}
+	h.work.Go(func() { a.record(ctx) })
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.Handle("GET /metrics", a.metricsHandler())
 	h.Handler = a.around(mux)
 	return h
 }
@@ -100,6 +105,7 @@ func (h *Handler) Close() {
 	h.stop()
 	h.hub.wait()
 	h.ops.wait()
+	h.work.Wait()
 }
 
 // register puts all routes on the mux.
@@ -125,6 +131,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.cacheRoutes(api)
 	a.scheduleRoutes(api)
 	a.factRoutes(api)
+	a.seriesRoutes(api)
 	a.eventRoutes(api)
 	a.operationRoutes(api)
 	a.loginRoutes(api)

@@ -88,6 +88,13 @@ func validTopic(t string) bool {
 	return ok && id != ""
 }
 
+// open counts the streams.
+func (h *hub) open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.clients)
+}
+
 func (h *hub) leave(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/remote"
+	"github.com/runnel-dev/runnel/internal/vital"
 )
 
 // Service is what the handler serves: an engine.
@@ -126,4 +127,7 @@ type Facts interface {
 	Workers(ctx context.Context) ([]api.Worker, error)
 	Queues(ctx context.Context) ([]api.Queue, error)
 	Health(ctx context.Context) api.Health
+	// Vitals gives what the engine counts of itself, nil if it is elsewhere; with all,
+	// also what is found by looking at all that it has in memory.
+	Vitals(ctx context.Context, all bool) *vital.Snapshot
 }

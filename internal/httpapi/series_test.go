@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/internal/vital"
+)
+
+func seriesAt(t *testing.T, name string) int {
+	for i, k := range seriesKinds {
+		if k.name == name {
+			return i
+		}
+	}
+	t.Fatalf("no series %q", name)
+	return -1
+}
+
+// Eight days of samples: each resolution keeps what it says, and rates and quantiles are
+// those of the time that a point spans.
+func TestSeries(t *testing.T) {
+	h, now := newHistory(), time.Unix(1e9, 0)
+	var s vital.Totals
+	for i := range 8 * 24 * 360 {
+		now = now.Add(sampleEvery)
+		s.TasksCompleted += 50
+		s.Attempts += 50
+		for range 9 {
+			s.Wait.Add(1000)
+		}
+		if i%2 == 0 { // every other sample is slow; coarse points have both
+			s.Wait.Add(800_000)
+			s.Wait.Add(800_000)
+		}
+		h.add(&sample{Snapshot: vital.Snapshot{At: now, Totals: s}, clients: 3})
+	}
+	for _, c := range []struct {
+		span, step time.Duration
+		points     int
+		every      time.Duration
+	}{
+		{15 * time.Minute, sampleEvery, 90, sampleEvery},
+		{time.Minute, sampleEvery, 7, sampleEvery},
+		{15 * time.Minute, time.Minute, 15, time.Minute},
+		{6 * time.Hour, sampleEvery, 360, time.Minute},
+		{24 * time.Hour, sampleEvery, 288, 5 * time.Minute},
+		{7 * 24 * time.Hour, sampleEvery, 336, 30 * time.Minute},
+		{7 * 24 * time.Hour, time.Hour, 336, 30 * time.Minute}, // there is nothing coarser
+	} {
+		got := h.series(seriesAt(t, "tasks_finished"), c.step, c.span, now)
+		if n := len(got.Values); n != c.points || len(got.Times) != n || got.Step != c.every.Milliseconds() {
+			t.Errorf("over %s by %s: %d points every %d ms, want %d every %s", c.span, c.step, n, got.Step, c.points, c.every)
+			continue
+		}
+		for i, v := range got.Values {
+			if v == nil || math.Abs(*v-5) > 0.01 {
+				t.Errorf("over %s: point %d is %v, want 5 a second", c.span, i, v)
+				break
+			}
+		}
+		p50 := h.series(seriesAt(t, "wait_p50"), c.step, c.span, now).Values
+		p95 := h.series(seriesAt(t, "wait_p95"), c.step, c.span, now).Values
+		last := *p95[len(p95)-1]
+		if mid := *p50[len(p50)-1]; mid < 0.8 || mid > 1.3 {
+			t.Errorf("over %s: p50 is %g ms, want about 1", c.span, mid)
+		}
+		if c.every > sampleEvery && (last < 600 || last > 1050) {
+			t.Errorf("over %s: p95 is %g ms, want about 800", c.span, last)
+		}
+	}
+	if v := h.series(seriesAt(t, "cache_hit_rate"), sampleEvery, time.Minute, now).Values; v[0] != nil {
+		t.Errorf("nobody looked into the cache, the rate is %g", *v[0])
+	}
+	if v := h.series(seriesAt(t, "sse_clients"), sampleEvery, time.Minute, now).Values; *v[0] != 3 {
+		t.Errorf("%g event streams, want 3", *v[0])
+	}
+	if got := h.series(0, sampleEvery, time.Minute, now.Add(time.Hour)).Times; len(got) != 0 {
+		t.Errorf("an hour later the last minute has %d points", len(got))
+	}
+}
+
+// A clock that is set back begins anew, and no point has a negative rate.
+func TestSeriesOfAClockSetBack(t *testing.T) {
+	h, now := newHistory(), time.Unix(1e9, 0)
+	for i, by := range []time.Duration{0, sampleEvery, -time.Hour, sampleEvery, sampleEvery} {
+		now = now.Add(by)
+		h.add(&sample{Snapshot: vital.Snapshot{At: now, Totals: vital.Totals{TasksCompleted: int64(10 * i)}}})
+	}
+	for _, v := range h.series(seriesAt(t, "tasks_finished"), sampleEvery, 2*time.Hour, now).Values {
+		if *v != 1 {
+			t.Errorf("%g a second, want 1", *v)
+		}
+	}
+}
+
+func TestSeriesFit(t *testing.T) {
+	if n := len(point{}.values); len(seriesKinds) > n {
+		t.Errorf("%d series, a point has room for %d", len(seriesKinds), n)
+	}
+}
