@@ -47,7 +47,7 @@ var mayImport = map[string]string{
 	"internal/store/sqlite":    "api internal/pipeline internal/store internal/store/staging",
 	"internal/store/staging":   "api internal/store",
 	"internal/store/storetest": "api internal/pipeline internal/store",
-	"internal/web":             "api internal/httpapi",
+	"internal/web":             "api internal/filter internal/httpapi",
 	"internal/vital":           "",
 	"internal/worker":          "api",
 	"runneltest":               ". api",

@@ -26,7 +26,7 @@ const press = (selector) => /** @type {HTMLElement|null} */ (document.querySelec
 
 /** @type {Record<string, [string, () => void]>} */
 const keys = {
-  "/": ["find or filter", () => /** @type {HTMLInputElement|null} */ (document.querySelector("#filter, #search"))?.select()],
+  "/": ["find or filter", () => /** @type {HTMLInputElement|null} */ (document.getElementById("filter") ?? document.getElementById("search"))?.select()],
   j: ["next row", () => move(1)],
   k: ["row before", () => move(-1)],
   x: ["tick the row", () => press(".rows tr.at input[type=checkbox]")],
