@@ -19,7 +19,7 @@ import (
 func newRunCmd(env *Env) *cobra.Command {
 	c := group("run", "Start, follow and stop runs", []string{"runs"},
 		newRunStartCmd(env), newRunLsCmd(env), newRunShowCmd(env), newRunWatchCmd(env), newRunLogsCmd(env),
-		newRunResultCmd(env), newRunParamsCmd(env), newRunGraphCmd(env), newRunTreeCmd(env),
+		newRunResultCmd(env), newRunParamsCmd(env), newRunHistoryCmd(env), newRunEventsCmd(env), newRunDiffCmd(env), newRunGraphCmd(env), newRunTreeCmd(env),
 		newVerbCmd(env, verb{"cancel", "Cancel runs: what runs is told to end, what waits does not begin"}),
 		newVerbCmd(env, verb{"pause", "Pause runs: bodies end, nothing new begins"}),
 		newVerbCmd(env, verb{"resume", "Go on with paused runs"}),

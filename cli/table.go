@@ -263,8 +263,10 @@ func (f *facts) text(heading, text string) {
 }
 
 func (f *facts) write() error {
-	if err := f.lines.flush(); err != nil {
-		return err
+	if len(f.lines.rows) > 0 {
+		if err := f.lines.flush(); err != nil {
+			return err
+		}
 	}
 	for _, part := range f.parts {
 		if err := part(); err != nil {

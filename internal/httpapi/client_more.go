@@ -252,3 +252,13 @@ func (c *Client) Operate(ctx context.Context, r OperationRequest) (Operation, er
 func (c *Client) Operation(ctx context.Context, id string) (Operation, error) {
 	return get[Operation](ctx, c, pathf("/operations/%s", id), nil)
 }
+
+// RunHistory is GET /runs/{id}/history.
+func (c *Client) RunHistory(ctx context.Context, run string, limit int) (RunHistory, error) {
+	return get[RunHistory](ctx, c, pathf("/runs/%s/history", run), url.Values{"limit": {strconv.Itoa(limit)}})
+}
+
+// Diff is GET /runs/{id}/diff/{other}.
+func (c *Client) Diff(ctx context.Context, run, other string) (RunDiff, error) {
+	return get[RunDiff](ctx, c, pathf("/runs/%s/diff/%s", run, other), nil)
+}

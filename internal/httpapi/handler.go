@@ -123,6 +123,8 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.summaryRoutes(api)
 	a.histogramRoutes(api)
 	a.timelineRoutes(api)
+	a.historyRoutes(api)
+	a.diffRoutes(api)
 	a.graphRoutes(api)
 	a.taskRoutes(api)
 	a.logRoutes(api)

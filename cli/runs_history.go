@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runnel-dev/runnel/internal/httpapi"
+)
+
+var historyTable = table[httpapi.Happened]{
+	id: func(h *httpapi.Happened) string { return h.TaskRun }, empty: "nothing happened",
+	columns: []column[httpapi.Happened]{
+		{name: "TIME", value: func(p *printer, h *httpapi.Happened) string { return p.iso(h.Time) }},
+		{name: "WHAT", value: func(_ *printer, h *httpapi.Happened) string {
+			if h.TaskRun == "" {
+				return "the run"
+			}
+			return cmp.Or(h.Name, h.TaskRun)
+		}},
+		{name: "STATE", value: func(p *printer, h *httpapi.Happened) string {
+			if h.State == 0 {
+				return h.Action
+			}
+			return p.state(h.State)
+		}, color: func(h *httpapi.Happened) string { return states[h.State].color }},
+		{name: "ATTEMPT", right: true, value: func(p *printer, h *httpapi.Happened) string {
+			if h.Attempt == 0 {
+				return ""
+			}
+			return p.number(int64(h.Attempt))
+		}},
+		{name: "TASK RUN", wide: true, value: func(_ *printer, h *httpapi.Happened) string { return h.TaskRun }},
+		{name: "STATE NAME", wide: true, value: func(_ *printer, h *httpapi.Happened) string { return h.Of }},
+		{name: "WHO", wide: true, value: func(_ *printer, h *httpapi.Happened) string { return h.Who }},
+		{name: "MESSAGE", value: func(_ *printer, h *httpapi.Happened) string { return cmp.Or(h.Reason, h.Message) }},
+	},
+}
+
+func newRunHistoryCmd(env *Env) *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use: "history RUN", Short: "List what happened to a run and its task runs, and who did what", Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
+		Long: `List what happened to a run and its task runs, the newest last. What somebody asked
+for, with who and why, is known to the server that was asked, for as long as it
+remembers.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, id, err := env.run(cmd.Context(), look, args[0])
+			if err != nil {
+				return err
+			}
+			list, more, err := happened(cmd.Context(), c, id, limit)
+			if err != nil {
+				return err
+			}
+			t := historyTable
+			t.footer = func() string {
+				if more {
+					return "there was more before; --limit shows it, up to 10000"
+				}
+				return ""
+			}
+			return printList(env, t, each(list))
+		},
+	}
+	c.Flags().IntVar(&limit, "limit", 500, "how many of the newest, up to 10000")
+	return c
+}
+
+// happened reads a history.
+func happened(ctx context.Context, c *httpapi.Client, id string, limit int) (items []json.RawMessage, more bool, err error) {
+	h, _, err := read[struct {
+		Items []json.RawMessage `json:"items"`
+		More  bool              `json:"more"`
+	}](ctx, c, at("/runs/%/history", id), url.Values{"limit": {strconv.Itoa(limit)}})
+	return h.Items, h.More, err
+}
+
+// each gives what there is already as a list that comes.
+func each(items []json.RawMessage) func(yield func(json.RawMessage, error) bool) {
+	return func(yield func(json.RawMessage, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// allHistory is how much run events looks back.
+const allHistory = 10000
+
+func newRunEventsCmd(env *Env) *cobra.Command {
+	var follow bool
+	c := &cobra.Command{
+		Use: "events RUN", Short: "Print what happened to a run, a JSON object a line, and go on with -f", Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
+		Long: `Print what happened to a run, a JSON object a line, as run history does. With -f it
+goes on until the run ends, with an object each time that something of it changes, as
+events does: what it is then is to be read, since of many changes in a moment one is
+told.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			why := look
+			if follow {
+				why = work
+			}
+			c, id, err := env.run(cmd.Context(), why, args[0])
+			if err != nil {
+				return err
+			}
+			items, _, err := happened(cmd.Context(), c, id, allHistory)
+			if err != nil {
+				return err
+			}
+			for _, item := range items {
+				if err := env.printer.json(item, false); err != nil {
+					return err
+				}
+			}
+			if follow {
+				return env.followRun(cmd.Context(), c, id)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	return c
+}
+
+// followRun prints changes of a run until it has ended.
+func (env *Env) followRun(ctx context.Context, c *httpapi.Client, id string) error {
+	enc := json.NewEncoder(env.Out)
+	for change, err := range c.Events(ctx, "run:"+id) {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return err
+		}
+		if err := enc.Encode(change); err != nil {
+			return err
+		}
+		if change.State == 0 && !change.All { // the first one may come after the end
+			continue
+		}
+		r, err := c.Status(ctx, id)
+		if err != nil || r.State.Final() {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func newRunDiffCmd(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use: "diff A B", Short: "Compare two runs: what was submitted, states and durations", Args: exactly("A", "B"), ValidArgsFunction: env.completeRuns,
+		Example: "  runnel run diff @last-failed @last",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, a, err := env.run(cmd.Context(), look, args[0])
+			if err != nil {
+				return err
+			}
+			b, err := runID(cmd.Context(), c, args[1])
+			if err != nil {
+				return err
+			}
+			d, raw, err := read[httpapi.RunDiff](cmd.Context(), c, at("/runs/%/diff/%", a, b), nil)
+			if err != nil {
+				return err
+			}
+			return env.printer.one(raw, a, func(f *facts) { env.showDiff(f, &d) })
+		},
+	}
+}
+
+func (env *Env) showDiff(f *facts, d *httpapi.RunDiff) {
+	p := &env.printer
+	side := func(name string, of func(*httpapi.DiffSide) string) []string {
+		return []string{name, of(&d.A), of(&d.B)}
+	}
+	rows := [][]string{
+		side("id", func(s *httpapi.DiffSide) string { return s.ID }),
+		side("name", func(s *httpapi.DiffSide) string { return s.Name }),
+		side("state", func(s *httpapi.DiffSide) string { return p.state(s.State) }),
+		side("created", func(s *httpapi.DiffSide) string { return p.moment(s.Created) }),
+		side("took", func(s *httpapi.DiffSide) string { return span(time.Duration(s.Took)) }),
+	}
+	if d.A.Error != "" || d.B.Error != "" {
+		rows = append(rows, side("error", func(s *httpapi.DiffSide) string { return cut(oneLine(s.Error), diffWidth) }))
+	}
+	f.part("runs", []string{"", "A", "B"}, rows)
+	var input [][]string
+	for _, v := range d.Input {
+		input = append(input, []string{v.Path, cut(string(v.A), diffWidth), cut(string(v.B), diffWidth)})
+	}
+	if d.Same {
+		f.text("submitted", "  the same")
+	}
+	f.part("submitted", []string{"", "A", "B"}, input)
+	var tasks [][]string
+	for _, t := range d.Tasks {
+		tasks = append(tasks, []string{t.Task, tally(p, &t.A), tally(p, &t.B), pace(&t.A), pace(&t.B)})
+	}
+	f.part("tasks", []string{"", "A", "B", "MEDIAN, LONGEST OF A", "OF B"}, tasks)
+	if d.More {
+		f.text("", "  a run has more task runs than were looked at")
+	}
+}
+
+// diffWidth is how much is shown of a long value.
+const diffWidth = 60
+
+// tally is how many are in which state.
+func tally(p *printer, t *httpapi.DiffTimes) string {
+	var parts []string
+	for _, s := range slices.Sorted(maps.Keys(t.States)) {
+		parts = append(parts, p.number(int64(t.States[s]))+" "+strings.ToLower(s))
+	}
+	if t.Retries > 0 {
+		parts = append(parts, p.number(int64(t.Retries))+" retries")
+	}
+	return cmp.Or(strings.Join(parts, ", "), "-")
+}
+
+func pace(t *httpapi.DiffTimes) string {
+	if len(t.States) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%s, %s", span(time.Duration(t.Median)), span(time.Duration(t.Longest)))
+}

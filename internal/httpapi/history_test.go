@@ -1,0 +1,114 @@
+package httpapi_test
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+func TestRunHistoryTellsWhatHappenedInOrder(t *testing.T) {
+	s := serve(t)
+	id, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "fails", Options: &api.Options{Retry: &api.RetryPolicy{Max: 1}}}}}})
+	h, err := s.RunHistory(t.Context(), id, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.More || len(h.Items) < 4 {
+		t.Fatalf("history %+v, want all of it", h)
+	}
+	first, last := h.Items[0], h.Items[len(h.Items)-1]
+	if first.Message != "submitted" || first.TaskRun != "" || last.State != api.Failed {
+		t.Errorf("begins with %+v and ends with %+v", first, last)
+	}
+	for i := range h.Items[1:] {
+		if h.Items[i+1].Time.Before(h.Items[i].Time) {
+			t.Errorf("%+v comes before %+v", h.Items[i], h.Items[i+1])
+		}
+	}
+	var names []string
+	for _, one := range h.Items {
+		if one.TaskRun == id+"/0" {
+			names = append(names, one.Of)
+		}
+	}
+	if !slices.Contains(names, "AwaitingRetry") {
+		t.Errorf("states of the task run %v, want AwaitingRetry among them", names)
+	}
+	short, err := s.RunHistory(t.Context(), id, 2)
+	if err != nil || !short.More || len(short.Items) != 2 || short.Items[1] != last {
+		t.Errorf("the last two are %+v (%v)", short, err)
+	}
+}
+
+func TestRunHistoryTellsWhoDidWhatAndWhy(t *testing.T) {
+	s := serve(t)
+	id, _ := s.ran(t, task("fails"))
+	status, _, _ := s.request(t, http.MethodPost, "/api/v1/runs/"+id+"/retry", "", http.Header{"X-Reason": {"the disk is back"}})
+	if status != http.StatusOK {
+		t.Fatalf("retry gave %d", status)
+	}
+	if _, err := s.Wait(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	h, err := s.RunHistory(t.Context(), id, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range h.Items {
+		if one.Action == "POST retry" && one.Reason == "the disk is back" {
+			return
+		}
+	}
+	t.Errorf("history %+v, want the retry and its reason", h)
+}
+
+func TestDiffOfRuns(t *testing.T) {
+	s := serve(t)
+	two := func(first, second string) *api.Spec {
+		return &api.Spec{Steps: []api.Step{
+			{Call: &api.Call{Task: "double", Args: api.Args{[]byte(first)}}},
+			{Ignore: true, Call: &api.Call{Task: second}},
+		}}
+	}
+	a, _ := s.ran(t, two("1", "fails"))
+	b, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "double", Args: api.Args{[]byte("2")}}}}})
+	d, err := s.Diff(t.Context(), a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Same || d.A.State != api.Failed || d.B.State != api.Completed || d.A.Error != "no luck" {
+		t.Errorf("sides %+v and %+v", d.A, d.B)
+	}
+	var input []string
+	for _, v := range d.Input {
+		input = append(input, v.Path+" "+string(v.A)+" "+string(v.B))
+	}
+	if got, want := input, "steps.0.args.0 1 2"; len(got) != 2 || got[0] != want || !strings.HasPrefix(got[1], `steps.1 {"ignore":true`) {
+		t.Errorf("input differs in %q", got)
+	}
+	if len(d.Tasks) != 2 {
+		t.Fatalf("tasks %+v", d.Tasks)
+	}
+	for _, one := range d.Tasks {
+		switch one.Task {
+		case "double":
+			if one.A.States["COMPLETED"] != 1 || one.B.States["COMPLETED"] != 1 {
+				t.Errorf("double %+v", one)
+			}
+		case "fails":
+			if one.A.States["FAILED"] != 1 || one.B.States != nil {
+				t.Errorf("fails %+v", one)
+			}
+		}
+	}
+	if same, err := s.Diff(t.Context(), a, a); err != nil || !same.Same || len(same.Input) != 0 {
+		t.Errorf("a run differs from itself: %+v (%v)", same, err)
+	}
+	if _, err := s.Diff(t.Context(), a, "00000000-0000-7000-8000-000000000000"); !errors.Is(err, api.ErrNotFound) {
+		t.Errorf("a run that there is not: %v, want ErrNotFound", err)
+	}
+}
