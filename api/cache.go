@@ -32,6 +32,9 @@ type CacheEntry struct {
 	// Expires is when it is no longer taken; zero for never.
 	Expires time.Time   `json:"expires,omitzero"`
 	Parts   []CachePart `json:"parts,omitempty"`
+	// Took is how long the body took that made it, from the beginning of its last
+	// attempt to its end; 0 if that is not known.
+	Took Duration `json:"took,omitzero"`
 	// Size is the result's, in bytes of JSON. Result is given by Read only.
 	Size   int64           `json:"size"`
 	Result json.RawMessage `json:"result,omitempty"`

@@ -46,7 +46,7 @@ Exit code 10 says that the run failed, 11 that it was cancelled or crashed.`,
 	}
 	f := c.Flags()
 	f.StringArrayVarP(&s.pairs, "param", "p", nil, "`key=value` of an object that is an argument; the value is JSON, or else text")
-	f.StringVar(&s.params, "params", "", "`file` of arguments as JSON, - for standard input")
+	f.StringVar(&s.params, "params", "", "arguments as `JSON`, or a file of them, - for standard input")
 	f.StringVar(&s.file, "file", "", "`file` of a pipeline as JSON or YAML, - for standard input; see docs/pipeline-json.md")
 	f.StringSliceVar(&s.tags, "tag", nil, "`tags` beside those of the task or flow")
 	f.StringVar(&s.name, "name", "", "the run's `name`")
@@ -201,7 +201,10 @@ func argument(text string, literal bool) json.RawMessage {
 }
 
 func (env *Env) paramsFile(name string) ([]json.RawMessage, error) {
-	text, err := env.readFile(name)
+	text, err := []byte(name), error(nil)
+	if !strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "{") { // it is not JSON already
+		text, err = env.readFile(name)
+	}
 	if err != nil {
 		return nil, err
 	}

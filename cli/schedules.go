@@ -174,7 +174,7 @@ func newScheduleCreateCmd(env *Env) *cobra.Command {
 	f.DurationVar(&s.window, "window", 0, "how far back to catch up")
 	f.StringSliceVar(&s.scheduleTags, "tag", nil, "`tags` of the schedule's runs")
 	f.StringArrayVarP(&s.pairs, "param", "p", nil, "`key=value` of an object that is an argument")
-	f.StringVar(&s.params, "params", "", "`file` of arguments as JSON, - for standard input")
+	f.StringVar(&s.params, "params", "", "arguments as `JSON`, or a file of them, - for standard input")
 	f.StringVar(&s.file, "file", "", "`file` of a pipeline as JSON or YAML, - for standard input")
 	_ = c.RegisterFlagCompletionFunc("flow", env.completeFlow) // the flag is there
 	return c

@@ -40,7 +40,8 @@ var (
 		}
 		return "", errors.Join(os.WriteFile(file, []byte(token), 0o600), runnel.Pending)
 	})
-	kept = runnel.NewTask1("kept", func(_ context.Context, x int) (int, error) { return x, nil }, runnel.CacheKey(runnel.InputHash))
+	kept  = runnel.NewTask1("kept", func(_ context.Context, x int) (int, error) { return x, nil }, runnel.CacheKey(runnel.InputHash))
+	rated = runnel.NewTask1("rated", func(_ context.Context, currency string) (string, error) { return currency, nil }, runnel.CacheBy(runnel.ByInputs))
 	// held runs until it is cancelled.
 	held = runnel.NewTask0("held", func(ctx context.Context) (int, error) {
 		<-ctx.Done()
@@ -54,7 +55,7 @@ var update = flag.Bool("update", false, "write docs/cli.md, and what the scripts
 // programs are one with tasks, and one without. Scripts run them in the process of the
 // test; the one with tasks runs in one of its own under the name of process.
 var programs = map[string][]runnel.OpenOption{
-	"runnel": {runnel.Register(double, fails, echo, asks, kept, held, pair)},
+	"runnel": {runnel.Register(double, fails, echo, asks, kept, rated, held, pair)},
 	"stock":  nil,
 }
 

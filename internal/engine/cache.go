@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/flight"
@@ -21,6 +22,7 @@ import (
 type cacheState struct {
 	turns
 	claims map[*task]*flight.Claim // of who has asked and not left
+	taken  cacheTaken
 }
 
 func (s *cacheState) init() {
@@ -73,6 +75,7 @@ func (t *task) asks(job *api.Job, use api.CacheUse, hit *cacheHit) bool {
 		return true
 	case hit != nil:
 		use.From = hit.entry.TaskRun
+		t.cached.saved = time.Duration(hit.entry.Took)
 		t.cell.Put().Name, t.cell.Begun, t.cell.Started = lifecycle.Cached, 0, 0
 	}
 	t.cached.key = use.Key
@@ -347,12 +350,14 @@ func (t *task) keepResult(c *change, value pipeline.Value) {
 	}
 	if t.cell.Seldom().Name == lifecycle.Cached { // it is there, also for who waits
 		t.cached.kept = true
+		t.run.e.cache.taken.hit(t.call.Name, t.cached.saved)
 		return
 	}
 	if t.call.NoResult {
 		value = pipeline.Value{}
 	}
 	e := t.run.e
+	e.cache.taken.miss(t.call.Name)
 	switch key := t.cached.key; {
 	case t.call.Options.CacheExpiration < 0: // nobody would ever take it
 	case value.Blob == 0:

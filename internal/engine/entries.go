@@ -42,6 +42,9 @@ func (e *Engine) entryWrites(t *task, key string, value store.Payload) []store.R
 	entry := cacheEntry{CacheEntry: api.CacheEntry{
 		Key: key, Task: t.call.Name, TaskRun: t.first.ID, Created: at(now), Size: int64(len(value.Data)) + value.Blob.Size,
 	}, value: value}
+	if t.cell.Begun > 0 {
+		entry.Took = api.Duration(time.Duration(now-t.cell.Begun) * time.Microsecond)
+	}
 	var use api.CacheUse
 	if json.Unmarshal(t.cell.Seldom().Cache, &use) == nil {
 		entry.Parts = use.Parts

@@ -29,21 +29,56 @@ func (e *Engine) ExplainCache(ctx context.Context, taskRun string) (api.CacheRep
 		return out, err
 	case entry != nil && entry.TaskRun == t.ID:
 		out.Why = "its body ran, and left the entry that is there"
-	case entry != nil && !entry.Live(e.now()):
-		out.Why = "the entry expired at " + entry.Expires.Format(timeShown)
-	case entry != nil:
-		out.Why = "the entry that is there was made at " + entry.Created.Format(timeShown) + ", by " + entry.TaskRun
 	default:
-		out.Why = "there is no entry with its key"
+		out.Why = e.entryNow(entry)
 	}
-	if len(out.Parts) == 0 {
+	return out, e.nearest(ctx, &out, t.Task, t.ID)
+}
+
+// ExplainKey says whether a call of a task that has a key would take what is kept.
+func (e *Engine) ExplainKey(ctx context.Context, task string, use api.CacheUse) (api.CacheReport, error) {
+	out := api.CacheReport{CacheUse: use}
+	if use.Key == "" {
+		out.Why = "the function that makes the key gives none for these arguments: the body would run"
 		return out, nil
 	}
-	for other, err := range e.CacheEntries(ctx, api.CacheFilter{Task: t.Task}) {
+	entry, err := e.readEntry(ctx, use.Key)
+	if err != nil {
+		return out, err
+	}
+	if entry != nil && entry.Live(e.now()) {
+		out.From = entry.TaskRun
+		out.Why = "it would take the result that task run " + entry.TaskRun + " left at " + entry.Created.Format(timeShown)
+		return out, nil
+	}
+	out.Why = e.entryNow(entry) + ": its body would run"
+	if slices.ContainsFunc(use.Parts, func(p api.CachePart) bool { return p.Value == "" && (p.Name == "run" || p.Name == "flow") }) {
+		out.Why += "; the key also names the run or the flow that makes the call, so results are taken within that only"
+	}
+	return out, e.nearest(ctx, &out, task, "")
+}
+
+// entryNow says what is under a key.
+func (e *Engine) entryNow(entry *cacheEntry) string {
+	switch {
+	case entry == nil:
+		return "there is no entry with its key"
+	case !entry.Live(e.now()):
+		return "the entry expired at " + entry.Expires.Format(timeShown)
+	}
+	return "the entry that is there was made at " + entry.Created.Format(timeShown) + ", by " + entry.TaskRun
+}
+
+// nearest looks for the entry of a task that differs in the fewest parts.
+func (e *Engine) nearest(ctx context.Context, out *api.CacheReport, task, taskRun string) error {
+	if len(out.Parts) == 0 {
+		return nil
+	}
+	for other, err := range e.CacheEntries(ctx, api.CacheFilter{Task: task}) {
 		if err != nil {
-			return out, err
+			return err
 		}
-		if other.TaskRun == t.ID || other.Key == t.Cache.Key {
+		if other.TaskRun == taskRun || other.Key == out.Key {
 			continue
 		}
 		diffs := differ(out.Parts, other.Parts)
@@ -59,7 +94,7 @@ func (e *Engine) ExplainCache(ctx context.Context, taskRun string) (api.CacheRep
 		}
 		out.Why += "; the nearest other one differs in " + strings.Join(names, ", ")
 	}
-	return out, nil
+	return nil
 }
 
 const timeShown = "2006-01-02T15:04:05.000Z07:00"

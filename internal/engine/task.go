@@ -81,6 +81,7 @@ type cachedTask struct {
 	key   string         // "" for none
 	kept  bool           // what it completed with goes into the cache by the change itself
 	large pipeline.Value // or beside the change
+	saved time.Duration  // how long the body took whose result it takes
 }
 
 // slotKey gives key and number of the task step at place of frame f, making its

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -261,4 +262,18 @@ func (c *Client) RunHistory(ctx context.Context, run string, limit int) (RunHist
 // Diff is GET /runs/{id}/diff/{other}.
 func (c *Client) Diff(ctx context.Context, run, other string) (RunDiff, error) {
 	return get[RunDiff](ctx, c, pathf("/runs/%s/diff/%s", run, other), nil)
+}
+
+// ExplainCall is GET /flows/{name}/cache.
+func (c *Client) ExplainCall(ctx context.Context, task string, args []json.RawMessage) (r api.CacheReport, err error) {
+	text, err := json.Marshal(args)
+	if err != nil {
+		return r, api.Errorf(api.ErrEncoding, "", "arguments: %w", err)
+	}
+	return get[api.CacheReport](ctx, c, pathf("/flows/%s/cache", task), url.Values{"args": {string(text)}})
+}
+
+// CacheStats is GET /stats/cache.
+func (c *Client) CacheStats(ctx context.Context) (CacheStats, error) {
+	return get[CacheStats](ctx, c, "/stats/cache", nil)
 }

@@ -131,6 +131,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.limitRoutes(api)
 	a.globalLimitRoutes(api)
 	a.cacheRoutes(api)
+	a.cacheStatsRoutes(api)
 	a.scheduleRoutes(api)
 	a.factRoutes(api)
 	a.seriesRoutes(api)

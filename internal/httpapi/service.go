@@ -103,6 +103,9 @@ type Cache interface {
 	DeleteCache(ctx context.Context, filter api.CacheFilter) (int, error)
 	// ExplainCache says why a task run took a kept result, or did not.
 	ExplainCache(ctx context.Context, taskRun string) (api.CacheReport, error)
+	// ExplainCall says whether a call would take one, were it made now.
+	ExplainCall(ctx context.Context, task string, args []json.RawMessage) (api.CacheReport, error)
+	CacheStats(ctx context.Context) (CacheStats, error)
 }
 
 // Schedules is what a service does with schedules.
