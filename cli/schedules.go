@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -125,6 +124,7 @@ type planned struct {
 	flow, cron, zone, overlap, catchUp string
 	scheduleTags                       []string
 	every, window                      time.Duration
+	dryRun                             bool
 }
 
 func newScheduleCreateCmd(env *Env) *cobra.Command {
@@ -148,6 +148,19 @@ func newScheduleCreateCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.dryRun {
+				q := url.Values{"n": {"10"}}
+				setIf(q, "cron", s.cron)
+				setIf(q, "zone", s.zone)
+				if s.every != 0 {
+					q.Set("every", s.every.String())
+				}
+				times, _, err := read[httpapi.Times](cmd.Context(), c, "/timetable", q)
+				if err != nil {
+					return err
+				}
+				return printRows(env, nextTable, nextRows(times.Times))
+			}
 			in := httpapi.ScheduleRequest{
 				Timetable: api.Timetable{Cron: s.cron, Every: api.Duration(s.every), Zone: s.zone},
 				Pipeline:  what.Pipeline, Task: what.Task, Args: what.Args,
@@ -169,6 +182,7 @@ func newScheduleCreateCmd(env *Env) *cobra.Command {
 	f.StringVar(&s.cron, "cron", "", "`expression` of five fields, or such as @daily")
 	f.StringVar(&s.zone, "tz", "", "time `zone` of the expression, such as Europe/Berlin; default UTC")
 	f.DurationVar(&s.every, "every", 0, "or the time from one run to the next, such as 5m")
+	f.BoolVar(&s.dryRun, "dry-run", false, "list the next ten times, and create nothing")
 	f.StringVar(&s.overlap, "overlap", "", "while the last run is live: skip, allow, queue or cancel; default skip")
 	f.StringVar(&s.catchUp, "catch-up", "", "of times that nobody attended: latest, all or none; default latest")
 	f.DurationVar(&s.window, "window", 0, "how far back to catch up")
@@ -291,49 +305,12 @@ func newScheduleNextCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return noSchedule(err)
 			}
-			rows := make([]next, len(times.Times))
-			for i, t := range times.Times {
-				rows[i].At = t
-			}
-			return printRows(env, nextTable, rows)
+			return printRows(env, nextTable, nextRows(times.Times))
 		},
 	}
 	c.Flags().IntVarP(&n, "number", "n", 10, "how many")
 	c.Flags().StringVar(&cron, "cron", "", "cron `expression`")
 	c.Flags().StringVar(&zone, "tz", "", "time `zone` of the expression")
 	c.Flags().DurationVar(&every, "every", 0, "or an interval")
-	return c
-}
-
-func newScheduleBackfillCmd(env *Env) *cobra.Command {
-	var from, to string
-	c := &cobra.Command{
-		Use: "backfill NAME --from T [--to T]", Short: "Make the runs of times that have passed", Args: exactly("NAME"), ValidArgsFunction: env.completeSchedules,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			begin, err := env.moment(from)
-			if err != nil {
-				return err
-			}
-			end, err := env.moment(cmp.Or(to, "now"))
-			if err != nil {
-				return err
-			}
-			if begin.IsZero() {
-				return usagef("from when? Give --from, such as --from 2026-11-01")
-			}
-			c, err := env.connect(cmd.Context(), look)
-			if err != nil {
-				return err
-			}
-			n, err := c.Backfill(cmd.Context(), args[0], begin, end)
-			if err != nil {
-				return noSchedule(err)
-			}
-			raw := fmt.Appendf(nil, `{"made":%d}`, n)
-			return env.printer.one(raw, args[0], func(f *facts) { f.line("made", env.printer.number(int64(n))+" runs") })
-		},
-	}
-	c.Flags().StringVar(&from, "from", "", "the first `time`, such as 2026-11-01")
-	c.Flags().StringVar(&to, "to", "", "the `time` before which to end; default now")
 	return c
 }

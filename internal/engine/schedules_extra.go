@@ -87,6 +87,15 @@ func (e *Engine) Backfill(ctx context.Context, name string, from, to time.Time) 
 	return made, err
 }
 
+// BackfillTimes gives the times whose runs Backfill would make.
+func (e *Engine) BackfillTimes(ctx context.Context, name string, from, to time.Time) ([]time.Time, error) {
+	x, err := e.findSchedule(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return e.pastTimes(x, from, to)
+}
+
 // pastTimes gives the times of a schedule in a stretch that is over.
 func (e *Engine) pastTimes(x *storedSchedule, from, to time.Time) (list []time.Time, err error) {
 	where := "schedule " + x.name

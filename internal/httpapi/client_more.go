@@ -206,6 +206,12 @@ func (c *Client) Backfill(ctx context.Context, name string, from, to time.Time) 
 	return b.Made, err
 }
 
+// BackfillTimes is GET /schedules/{name}/backfill.
+func (c *Client) BackfillTimes(ctx context.Context, name string, from, to time.Time) ([]time.Time, error) {
+	t, err := get[Times](ctx, c, pathf("/schedules/%s/backfill", name), url.Values(query{}.time("from", from).time("to", to)))
+	return t.Times, err
+}
+
 // Registered is GET /flows.
 func (c *Client) Registered(ctx context.Context) ([]api.TaskInfo, error) {
 	l, err := get[List[api.TaskInfo]](ctx, c, "/flows", nil)

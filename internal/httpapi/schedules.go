@@ -41,6 +41,13 @@ type (
 	}
 )
 
+type previewBackfillInput struct {
+	NamePath
+
+	From time.Time `query:"from" required:"true"`
+	To   time.Time `query:"to" required:"true" doc:"Not included"`
+}
+
 // ScheduleRequest is a schedule as it is asked for.
 type ScheduleRequest struct {
 	Timetable api.Timetable     `json:"timetable"`
@@ -68,6 +75,7 @@ func (a *routes) scheduleRoutes(api huma.API) {
 	do(a, api, op(http.MethodPost, "/schedules/{name}/resume", "resume-schedule", group, "Go on from the next time"), a.resumeSchedule)
 	do(a, api, created(op(http.MethodPost, "/schedules/{name}/trigger", "trigger-schedule", group, "Make a run now")), a.triggerSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/backfill", "backfill-schedule", group, "Make the runs of times that have passed"), a.backfillSchedule)
+	do(a, api, op(http.MethodGet, "/schedules/{name}/backfill", "preview-backfill", group, "Give the times whose runs a backfill would make"), a.previewBackfill)
 	do(a, api, op(http.MethodGet, "/schedules/{name}/next", "next-times", group, "Give a schedule's next times"), a.nextTimes)
 	do(a, api, op(http.MethodGet, "/timetable", "preview-times", group, "Give the times of a timetable that is only thought of"), a.previewTimes)
 }
@@ -155,6 +163,17 @@ func (a *routes) backfillSchedule(ctx context.Context, in *backfillInput) (*body
 		return nil, err
 	}
 	return answer(Backfilled{Made: n}), nil
+}
+
+func (a *routes) previewBackfill(ctx context.Context, in *previewBackfillInput) (*body[Times], error) {
+	times, err := a.svc().BackfillTimes(ctx, in.Name, in.From, in.To)
+	if err != nil {
+		return nil, err
+	}
+	if times == nil {
+		times = []time.Time{}
+	}
+	return answer(Times{Times: times}), nil
 }
 
 func (a *routes) nextTimes(ctx context.Context, in *nextInput) (*body[Times], error) {

@@ -121,6 +121,8 @@ type Schedules interface {
 	// Times gives the next n times of a timetable, whether or not it is in use.
 	Times(ctx context.Context, t api.Timetable, after time.Time, n int) ([]time.Time, error)
 	Backfill(ctx context.Context, name string, from, to time.Time) (int, error)
+	// BackfillTimes gives the times whose runs Backfill would make.
+	BackfillTimes(ctx context.Context, name string, from, to time.Time) ([]time.Time, error)
 }
 
 // Facts is what a service says of itself.
