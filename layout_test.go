@@ -21,8 +21,9 @@ const module = "github.com/runnel-dev/runnel"
 var mayImport = map[string]string{
 	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/remote internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/vital internal/web internal/worker",
 	"api":                      "",
-	"cli":                      ". api internal/builtin internal/demo internal/filter internal/httpapi",
+	"cli":                      ". api docs internal/builtin internal/demo internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
+	"docs":                     "",
 	"internal/builtin":         ". api",
 	"internal/cluster":         "api internal/store",
 	"internal/demo":            ". api",

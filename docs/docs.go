@@ -1,0 +1,10 @@
+// Package docs is the documentation, as it is in the repository: so that what a
+// program says of itself fits the program.
+package docs
+
+import "embed"
+
+// Files are the pages, in Markdown.
+//
+//go:embed *.md
+var Files embed.FS
