@@ -31,6 +31,11 @@ var posts = []struct {
 	{"/schedules/nightly/resume", nil},
 	{"/schedules/nightly/backfill", []string{"from", "2026-10-26T00:00", "to", "2026-10-27T00:00", "sure", "2026-10-26T00:002026-10-27T00:00"}},
 	{"/schedules/nightly/delete", nil},
+	{"/cache/any/delete", nil},
+	{"/empty/cache", nil},
+	{"/operations/any/stop", nil},
+	{"/new/token", []string{"name", "new", "role", "admin"}},
+	{"/tokens/any/delete", nil},
 }
 
 // token makes one of a role, and gives its header.

@@ -121,17 +121,23 @@ func change[T any](v *view, method, path string, sent any) (T, error) {
 
 // changeWith is change with header fields of its own, such as If-Match.
 func changeWith[T any](v *view, method, path string, sent any, more http.Header) (T, error) {
-	header := http.Header{}
+	header := v.reason()
 	maps.Copy(header, more)
-	if reason := strings.TrimSpace(v.r.PostFormValue("reason")); reason != "" {
-		header.Set("X-Reason", strings.Join(strings.Fields(reason), " "))
-	}
 	a, err := v.request(method, path, nil, sent, header)
 	if err != nil {
 		var none T
 		return none, err
 	}
 	return decoded[T](a)
+}
+
+// reason is the header field with the reason that the form gives.
+func (v *view) reason() http.Header {
+	header := http.Header{}
+	if reason := strings.TrimSpace(v.r.PostFormValue("reason")); reason != "" {
+		header.Set("X-Reason", strings.Join(strings.Fields(reason), " "))
+	}
+	return header
 }
 
 // decoded reads what was answered, the zero value of nothing.

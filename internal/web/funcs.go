@@ -143,7 +143,11 @@ func nav() []entry {
 		{ID: "tasks", Name: "Tasks", URL: "tasks", Key: "t"},
 		{ID: "flows", Name: "Flows", URL: "flows", Key: "f"},
 		{ID: "limits", Name: "Limits", URL: "limits", Key: "l"},
+		{ID: "cache", Name: "Cache", URL: "cache", Key: "c"},
+		{ID: "workers", Name: "Workers", URL: "workers", Key: "w"},
 		{ID: "schedules", Name: "Schedules", URL: "schedules", Key: "s"},
+		{ID: "operations", Name: "Operations", URL: "operations", Key: "o", Gap: true},
+		{ID: "settings", Name: "Settings", URL: "settings", Key: "e"},
 	}
 }
 

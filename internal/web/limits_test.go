@@ -164,6 +164,9 @@ func (s *site) fillMany(t *testing.T) {
 	for i := range 60 {
 		must(t, s.eng.Schedules().Create(t.Context(), "plan-"+strconv.Itoa(i), runnel.Cron("0 0 1 1 *"), double.Send(i)))
 	}
+	for i := range 60 {
+		s.run(t, "kept", call("kept", strconv.Itoa(i)))
+	}
 	for range 40 {
 		s.submit(t, "one", call("tagged"))
 	}

@@ -127,6 +127,10 @@ func otherRoutes() []route {
 		globalRoutes,
 		flowRoutes,
 		scheduleRoutes,
+		workerRoutes,
+		cacheRoutes,
+		operationRoutes,
+		settingRoutes,
 	)
 }
 

@@ -72,7 +72,13 @@ type site struct {
 
 func serve(t *testing.T, prefix string, opts ...runnel.HandlerOption) *site {
 	t.Helper()
-	eng, err := runnel.Open(t.Context(), "memory:", runnel.Register(double, fails, odd, held, tagged, kept, takes, flips, report),
+	return serveWith(t, runnel.Concurrency(64), prefix, opts...)
+}
+
+// serveWith is serve with an engine that has an option more.
+func serveWith(t *testing.T, opt runnel.OpenOption, prefix string, opts ...runnel.HandlerOption) *site {
+	t.Helper()
+	eng, err := runnel.Open(t.Context(), "memory:", opt, runnel.Register(double, fails, odd, held, tagged, kept, takes, flips, report),
 		runnel.LogTo(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,78 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/runnel-dev/runnel"
+)
+
+func TestQueueThatNobodyServesStandsOut(t *testing.T) {
+	s := serveWith(t, runnel.Queues("default"), "")
+	s.get(t, "/workers").says(t, "Processes", "idle")
+	_, err := s.eng.Submit(t.Context(), double.Send(1).Set(runnel.Queue("gpu")))
+	must(t, err)
+	s.get(t, "/workers").says(t, "No worker serves the queue <b>gpu</b>", "runnel worker --queue gpu", "nobody")
+}
+
+func TestWorkerShowsWhatItRuns(t *testing.T) {
+	s := serve(t, "")
+	s.submit(t, "live", call("tagged"))
+	s.begun(t)
+	_, rest, _ := strings.Cut(s.get(t, "/workers").text, `href="./workers/`)
+	id, _, _ := strings.Cut(rest, `"`)
+	s.get(t, "/workers/"+id).says(t, "active", "tagged-0", s.runs["live"]+"/tasks/0", "flows/double")
+	if r := s.get(t, "/workers/nobody"); r.status != http.StatusNotFound {
+		t.Errorf("a process that there is not answers %d", r.status)
+	}
+}
+
+func TestCacheIsListedAndDeleted(t *testing.T) {
+	s := serve(t, "")
+	for _, n := range []string{"7", "8", "9"} {
+		s.run(t, "kept", call("kept", n))
+	}
+	s.get(t, "/cache").says(t, "3 results", "empty/cache?")
+	s.get(t, "/cache?task=nothing").says(t, "No kept result is like this")
+	r := s.get(t, "/cache?older=long")
+	r.says(t, `value="long"`, "no time span", `aria-invalid="true"`)
+	if r.status != http.StatusUnprocessableEntity {
+		t.Errorf("a wrong filter answers %d", r.status)
+	}
+	_, rest, _ := strings.Cut(s.get(t, "/cache").text, `href="./cache/`)
+	entry, _, _ := strings.Cut(rest, `"`)
+	s.get(t, "/cache/"+entry).says(t, "kept", "Result", "never expires")
+	s.get(t, "/cache/"+entry+"/delete").says(t, "Delete this kept result")
+	s.post(t, "/cache/"+entry+"/delete", "reason", "it is old").to(t)
+	if r := s.get(t, "/cache/"+entry); r.status != http.StatusNotFound {
+		t.Errorf("an entry that was deleted answers %d", r.status)
+	}
+	s.get(t, "/empty/cache?task=kept").says(t, "Delete 2 kept results?", `value="kept"`)
+	s.get(t, "/empty/cache").says(t, "That is all of them")
+	s.post(t, "/empty/cache", "task", "kept", "older", "soon").says(t, `id="flaw-older"`, `value="soon"`, `value="kept"`)
+	s.post(t, "/empty/cache", "task", "other").to(t)
+	s.get(t, "/cache").says(t, "2 results")
+	s.post(t, "/empty/cache", "reason", "all wrong").to(t)
+	s.get(t, "/cache").says(t, "Nothing is kept")
+	if audit := s.get(t, "/api/v1/audit").text; !strings.Contains(audit, "all wrong") || !strings.Contains(audit, "it is old") {
+		t.Errorf("the audit lacks reasons: %s", audit)
+	}
+}
+
+func TestOperationShowsHowFarItIs(t *testing.T) {
+	s := serve(t, "")
+	s.get(t, "/operations").says(t, "Nothing is being done to many runs")
+	s.run(t, "done", call("double", "1"))
+	s.run(t, "failed", call("fails"))
+	s.post(t, "/runs/bulk", "action", "retry", "id", s.runs["done"], "id", s.runs["failed"], "reason", "again").to(t)
+	s.until(t, "/operations", `s-failed"`)
+	_, rest, _ := strings.Cut(s.get(t, "/operations").text, `href="./operations/`)
+	id, _, _ := strings.Cut(rest, `"`)
+	s.get(t, "/operations/"+id).says(t, "Retry 2 runs", "“again”", "What refused it", s.runs["done"], "conflict")
+	s.get(t, "/operations/"+id+"/stop").says(t, "What is done stays")
+	s.post(t, "/operations/"+id+"/stop").to(t)
+	if r := s.post(t, "/operations/nothing/stop"); r.status != http.StatusNotFound {
+		t.Errorf("stopping what there is not answers %d", r.status)
+	}
+}

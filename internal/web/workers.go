@@ -1,0 +1,131 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
+)
+
+var workerRoutes = []route{
+	{"GET /workers", showWorkers},
+	{"GET /workers/{id}", showWorker},
+}
+
+// queueRow is a queue in a table.
+type queueRow struct {
+	api.Queue
+
+	Nobody bool // serves it, and something waits
+	URL    string
+}
+
+// workerRow is a process in a table.
+type workerRow struct {
+	api.Worker
+
+	URL   string
+	Look  look
+	Word  string
+	Use   meter
+	Tasks int
+}
+
+type workersPage struct {
+	Queues  []queueRow
+	Workers []workerRow
+	Lonely  []string // queues in which something waits that nobody serves
+}
+
+func readWorkers(v *view) ([]workerRow, error) {
+	found, err := get[httpapi.List[api.Worker]](v, "/workers", nil)
+	var rows []workerRow
+	for i := range found.Items {
+		rows = append(rows, workerRowOf(&found.Items[i]))
+	}
+	return rows, err
+}
+
+func workerRowOf(w *api.Worker) workerRow {
+	row := workerRow{Worker: *w, URL: at("workers/%", w.ID), Tasks: len(w.Tasks), Word: "active", Look: looks["RUNNING"]}
+	switch {
+	case w.Silent:
+		row.Word, row.Look = "silent", look{"failed", "?"}
+	case w.Concurrency == 0:
+		row.Word, row.Look = "only submits", looks["PENDING"]
+	case w.Busy == 0 && w.Flows == 0:
+		row.Word, row.Look = "idle", looks["COMPLETED"]
+	}
+	row.Use = meterOf(w.Busy, w.Concurrency)
+	if w.Flows > 0 {
+		row.Use.Text += ", and " + plural(w.Flows, "flow")
+	}
+	return row
+}
+
+func showWorkers(v *view) error {
+	v.page.Title, v.page.Nav, v.page.Topics = "Workers", "workers", []string{"workers", "runs"}
+	queues, err := get[httpapi.List[api.Queue]](v, "/queues", nil)
+	if err != nil {
+		return err
+	}
+	var body workersPage
+	if body.Workers, err = readWorkers(v); err != nil {
+		return err
+	}
+	for _, q := range queues.Items {
+		row := queueRow{Queue: q, Nobody: q.Workers == 0 && q.Ready > 0, URL: tasksLike("queue:" + quoted(q.Name))}
+		if row.Nobody {
+			body.Lonely = append(body.Lonely, q.Name)
+		}
+		body.Queues = append(body.Queues, row)
+	}
+	return v.show("workers", http.StatusOK, body)
+}
+
+// workerPage is one process.
+type workerPage struct {
+	workerRow
+
+	Names   []link // of its tasks
+	Running []taskRow
+	Alone   bool // all that runs is in it
+	Facts   []fact
+}
+
+func showWorker(v *view) error {
+	rows, err := readWorkers(v)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(rows, func(w workerRow) bool { return w.ID == v.r.PathValue("id") })
+	if i < 0 {
+		return &problem{Status: http.StatusNotFound, Code: api.ErrNotFound.Code, Title: "No such process", Detail: "It has ended, or begun anew under another id."}
+	}
+	body := workerPage{workerRow: rows[i], Alone: len(rows) == 1}
+	v.page.Title, v.page.Nav, v.page.Crumb, v.page.Topics = body.Name, "workers", []link{{"Workers", "workers"}}, []string{"workers", "runs"}
+	body.Facts = []fact{{"Up for", span(v.site.now().Sub(body.Since).Round(time.Second)), ""}, {"Bodies at a time", number(body.Concurrency), ""}}
+	if body.All {
+		body.Facts = append(body.Facts, fact{"Serves", "every queue", ""})
+	}
+	for _, q := range body.Queues {
+		body.Facts = append(body.Facts, fact{"Serves", q, tasksLike("queue:" + quoted(q))})
+	}
+	for _, name := range body.Worker.Tasks {
+		body.Names = append(body.Names, link{name, at("flows/%", name)})
+	}
+	if body.Alone {
+		t, err := readTasks(v, "/tasks", "state:running")
+		if err != nil {
+			return err
+		}
+		body.Running = t.Rows
+	}
+	return v.show("worker", http.StatusOK, body)
+}
+
+// tasksLike is the URL of the task runs that a filter chooses.
+func tasksLike(q string) string { return "tasks?" + url.Values{"q": {q}}.Encode() }
