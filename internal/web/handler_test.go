@@ -217,3 +217,33 @@ func TestRunsBeforeAndAfter(t *testing.T) {
 		}
 	}
 }
+
+// TestRoles: who may only look is shown no buttons, and refused what they would do.
+func TestRoles(t *testing.T) {
+	s := serve(t, "", runnel.RequireToken("let me in"))
+	admin := []string{"Authorization", "Bearer let me in", "Content-Type", "application/json"}
+	run := s.do(t, http.MethodPost, "/api/v1/runs?wait_ms=60000", `{"task":"fails"}`, admin...)
+	_, id, _ := strings.Cut(run.text, `"id":"`)
+	if len(id) < 36 {
+		t.Fatal(run.text)
+	}
+	made := s.do(t, http.MethodPost, "/api/v1/tokens", `{"name":"reader","role":"read-only"}`, admin...)
+	_, secret, _ := strings.Cut(made.text, `"secret":"`)
+	secret, _, _ = strings.Cut(secret, `"`)
+	for _, c := range []struct {
+		who, secret string
+		buttons     bool
+	}{{"admin", "let me in", true}, {"reader", secret, false}} {
+		bearer := "Bearer " + c.secret
+		for path, button := range map[string]string{"/runs": `id="bulk"`, "/runs/" + id[:36]: "/retry"} {
+			r := s.get(t, path, "Authorization", bearer)
+			if r.status != http.StatusOK || strings.Contains(r.text, button) != c.buttons {
+				t.Errorf("%s sees %s: %d, with %s: %v", c.who, path, r.status, button, !c.buttons)
+			}
+		}
+	}
+	r := s.do(t, http.MethodPost, "/runs/"+id[:36]+"/retry", "", "Authorization", "Bearer "+secret)
+	if r.status != http.StatusForbidden || !strings.Contains(r.text, "reader is read-only") {
+		t.Errorf("a reader who retries is answered %d: %s", r.status, r.text)
+	}
+}
