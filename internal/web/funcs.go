@@ -146,6 +146,7 @@ func nav() []entry {
 		{ID: "cache", Name: "Cache", URL: "cache", Key: "c"},
 		{ID: "workers", Name: "Workers", URL: "workers", Key: "w"},
 		{ID: "schedules", Name: "Schedules", URL: "schedules", Key: "s"},
+		{ID: "metrics", Name: "Metrics", URL: "stats", Key: "m"},
 		{ID: "operations", Name: "Operations", URL: "operations", Key: "o", Gap: true},
 		{ID: "settings", Name: "Settings", URL: "settings", Key: "e"},
 	}

@@ -76,3 +76,11 @@ func TestOperationShowsHowFarItIs(t *testing.T) {
 		t.Errorf("stopping what there is not answers %d", r.status)
 	}
 }
+
+func TestMetricsHaveSpans(t *testing.T) {
+	s := serve(t, "")
+	s.get(t, "/stats").says(t, "Task runs a second", "stats?span=168h", "/metrics")
+	if r := s.get(t, "/stats?span=ages"); r.status != http.StatusUnprocessableEntity {
+		t.Errorf("a span that is none answers %d", r.status)
+	}
+}

@@ -131,6 +131,7 @@ func otherRoutes() []route {
 		cacheRoutes,
 		operationRoutes,
 		settingRoutes,
+		statsRoutes,
 	)
 }
 
