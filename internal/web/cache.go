@@ -19,18 +19,20 @@ var cacheRoutes = []route{
 	{"POST /cache/{key}/delete", deleteEntry},
 	{"GET /empty/cache", askEmptyCache},
 	{"POST /empty/cache", emptyCache},
+	{"GET /explain/cache", showExplain},
 }
 
 // cachePage is the list of kept results.
 type cachePage struct {
-	Rows   []entryRow
-	Pager  pager
-	Task   string
-	Prefix string
-	Older  string
-	Wrong  string
-	Chosen bool // a filter is set
-	Delete string
+	Figures *cacheFigures
+	Rows    []entryRow
+	Pager   pager
+	Task    string
+	Prefix  string
+	Older   string
+	Wrong   string
+	Chosen  bool // a filter is set
+	Delete  string
 }
 
 // entryRow is a kept result in a table.
@@ -84,6 +86,9 @@ func showCache(v *view) error {
 	}
 	for i := range found.Items {
 		body.Rows = append(body.Rows, entryRowOf(&found.Items[i], v.site.now()))
+	}
+	if body.Figures, err = readCacheFigures(v); err != nil {
+		return err
 	}
 	body.Pager = paging(v.r.URL, found.NextCursor, len(found.Items))
 	return v.show("cache", status, body)

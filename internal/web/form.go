@@ -47,6 +47,12 @@ func mendable(err error) (*problem, bool) {
 	return nil, false
 }
 
+// notFound tells what there is not.
+func notFound(err error) (*problem, bool) {
+	p, ok := errors.AsType[*problem](err)
+	return p, ok && p.Status == http.StatusNotFound
+}
+
 // keep fills in what was sent.
 func (c *confirmation) keep(form url.Values) {
 	for i := range c.Fields {

@@ -13,7 +13,7 @@ func TestQueueThatNobodyServesStandsOut(t *testing.T) {
 	s.get(t, "/workers").says(t, "Processes", "idle")
 	_, err := s.eng.Submit(t.Context(), double.Send(1).Set(runnel.Queue("gpu")))
 	must(t, err)
-	s.get(t, "/workers").says(t, "No worker serves the queue <b>gpu</b>", "runnel worker --queue gpu", "nobody")
+	s.get(t, "/workers").says(t, "No worker serves the queue <b>gpu</b>", "runnel.Queues(&#34;gpu&#34;)", "nobody")
 }
 
 func TestWorkerShowsWhatItRuns(t *testing.T) {
@@ -82,5 +82,21 @@ func TestMetricsHaveSpans(t *testing.T) {
 	s.get(t, "/stats").says(t, "Task runs a second", "stats?span=168h", "/metrics")
 	if r := s.get(t, "/stats?span=ages"); r.status != http.StatusUnprocessableEntity {
 		t.Errorf("a span that is none answers %d", r.status)
+	}
+}
+
+func TestCacheExplainsACall(t *testing.T) {
+	s := serve(t, "")
+	s.run(t, "kept", call("kept", "7"))
+	s.run(t, "again", call("kept", "7"))
+	s.get(t, "/cache").says(t, "50 % <small>of 2", "Kept results")
+	s.get(t, "/explain/cache").says(t, "Name a task", "<option>kept</option>")
+	s.get(t, "/explain/cache?task=kept&args=[7]").says(t, "Its key", `class="why"`)
+	for query, want := range map[string]int{"task=kept&args=7": 422, "task=kept&args=[1,2]": 422, "task=nothing": 404} {
+		r := s.get(t, "/explain/cache?"+query)
+		r.says(t, `id="flaw-explain"`, `aria-invalid="true"`)
+		if r.status != want {
+			t.Errorf("%s answers %d, want %d", query, r.status, want)
+		}
 	}
 }
