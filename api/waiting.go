@@ -14,6 +14,7 @@ type WaitingKind string
 const (
 	WaitsForWorker      WaitingKind = "worker"       // all bodies that may run at a time do, or higher priorities go first
 	WaitsForQueue       WaitingKind = "queue"        // nobody serves its Queue; with Task: nobody who knows that
+	WaitsForQueueResume WaitingKind = "queue_paused" // its Queue is paused
 	WaitsForSlots       WaitingKind = "slots"        // of tags: Slots
 	WaitsForResume      WaitingKind = "paused"       // its run is paused
 	WaitsForBackoff     WaitingKind = "backoff"      // Until, for the next Attempt
@@ -86,6 +87,8 @@ func (w Waiting) String() string {
 			return fmt.Sprintf("waits for a worker that knows task %q and serves queue %q: there is none", w.Task, w.Queue)
 		}
 		return fmt.Sprintf("waits for a worker of queue %q: nobody serves it", w.Queue)
+	case WaitsForQueueResume:
+		return fmt.Sprintf("waits for queue %q to be resumed", w.Queue)
 	case WaitsForSlots:
 		return w.slots()
 	case WaitsForResume:

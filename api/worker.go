@@ -20,6 +20,13 @@ type Worker struct {
 	Queues []string `json:"queues,omitempty"`
 	All    bool     `json:"all"`
 	Tasks  []string `json:"tasks,omitempty"` // that are registered, by name
+	// Draining says that it was told to take no new work: it finishes what it has.
+	Draining bool `json:"draining,omitempty"`
+	// Seen is when it last answered; zero if it did not just now.
+	Seen time.Time `json:"seen,omitzero"`
+	// Current are the task runs whose bodies it runs, flows among them, the longest
+	// first: at most 1,000. Only who asks for one worker is told.
+	Current []TaskRun `json:"current,omitempty"`
 	// Silent says that it lives and did not answer within a second: Busy and Flows are
 	// not known, and what waits in it is not counted.
 	Silent bool `json:"silent,omitempty"`
@@ -30,7 +37,10 @@ type Worker struct {
 // Queue is what is to do in a queue.
 type Queue struct {
 	Name string `json:"name"`
-	// Ready counts what waits for nothing but a worker: task runs, and the children of
+	// Paused is since when it is paused: what has begun goes on, and nothing else of it
+	// begins, in no process. Zero: it is not.
+	Paused time.Time `json:"paused,omitzero"`
+	// Ready counts what waits for nothing but a worker, or the queue to be resumed: task runs, and the children of
 	// groups that have not begun. Those of a group whose children begin in several
 	// queues are counted in the default one until they have.
 	Ready int `json:"ready"`

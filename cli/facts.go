@@ -69,6 +69,7 @@ var queueTable = table[api.Queue]{
 		{name: "OLDEST", value: func(p *printer, q *api.Queue) string { return p.moment(q.Oldest) }},
 		{name: "RUNNING", right: true, value: func(p *printer, q *api.Queue) string { return p.number(int64(q.Running)) }},
 		{name: "WORKERS", right: true, value: func(p *printer, q *api.Queue) string { return p.number(int64(q.Workers)) }},
+		{name: "PAUSED", value: func(p *printer, q *api.Queue) string { return p.moment(q.Paused) }},
 	},
 }
 
@@ -83,6 +84,7 @@ var workerTable = table[api.Worker]{
 			}
 			return p.number(int64(w.Busy)) + "/" + p.number(int64(w.Concurrency))
 		}},
+		{name: "STATE", value: func(_ *printer, w *api.Worker) string { return workerState(w) }},
 		{name: "FLOWS", right: true, value: func(p *printer, w *api.Worker) string { return p.number(int64(w.Flows)) }},
 		{name: "QUEUES", value: func(_ *printer, w *api.Worker) string {
 			if w.All {
@@ -93,15 +95,6 @@ var workerTable = table[api.Worker]{
 		{name: "TASKS", right: true, value: func(p *printer, w *api.Worker) string { return p.number(int64(len(w.Tasks))) }},
 		{name: "ID", wide: true, value: func(_ *printer, w *api.Worker) string { return w.ID }},
 	},
-}
-
-func newQueueCmd(env *Env) *cobra.Command {
-	return group("queue", "Queues of tasks", []string{"queues"}, newRowsCmd(env, queueTable, "List queues", "/queues"))
-}
-
-func newWorkerCmd(env *Env) *cobra.Command {
-	return group("worker", "Processes that work", []string{"workers"},
-		newRowsCmd(env, workerTable, "List processes that work on the database", "/workers"))
 }
 
 // newRowsCmd lists what comes in one piece.

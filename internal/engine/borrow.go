@@ -134,7 +134,7 @@ func (e *Engine) placesFor(lender int64, only bool) int {
 
 // free is how many bodies more could run here.
 func (e *Engine) free() int {
-	if e.isClosed() {
+	if e.isClosed() || e.dispatch.drains() {
 		return 0
 	}
 	e.borrowing.mu.Lock()

@@ -28,12 +28,15 @@ type dispatcher struct {
 	open atomic.Bool
 	// elsewhere reports whether others serve a queue.
 	elsewhere func(queue string) bool
-	busy      func()       // told that there is more than workers here can do; may be nil
-	far       []*farClaim  // of workers elsewhere, which wait
-	quiet     bool         // it is not news
-	given     int          // how many were given to workers here
-	at        atomic.Int64 // the time, as of the last batch of commits
-	since     int64        // when it was first set
+	busy      func()      // told that there is more than workers here can do; may be nil
+	far       []*farClaim // of workers elsewhere, which wait
+	quiet     bool        // it is not news
+	// paused are queues of which nothing begins; drained: nothing begins here.
+	paused  map[string]bool
+	drained atomic.Bool
+	given   int          // how many were given to workers here
+	at      atomic.Int64 // the time, as of the last batch of commits
+	since   int64        // when it was first set
 	// borrowed are jobs of other processes, which wait for a worker here.
 	borrowed []*borrowed
 }
@@ -82,7 +85,7 @@ func (d *dispatcher) reaches(queue string) bool { return d.open.Load() || d.serv
 
 // served reports whether a queue is served, by whomever, at the moment.
 func (d *dispatcher) served(queue string) bool {
-	return d.serves(queue) || d.elsewhere(queue)
+	return d.serves(queue) && !d.drained.Load() || d.elsewhere(queue)
 }
 
 // push makes tasks of run r claimable. They stand aside if nobody serves their
@@ -278,7 +281,7 @@ func (d *dispatcher) next(ctx context.Context, wait bool) (item, error) {
 // someone lets another worker come, or says that all are busy.
 func (d *dispatcher) someone() {
 	switch {
-	case d.idle > 0:
+	case d.idle > 0 && (!d.drained.Load() || len(d.borrowed) > 0):
 		d.wake.Signal()
 	default:
 		d.tellBusy()
@@ -304,8 +307,11 @@ func (d *dispatcher) pop() (item, bool) {
 		d.borrowed = d.borrowed[1:]
 		return item{borrowed: x}, true
 	}
+	if d.drained.Load() {
+		return item{}, false
+	}
 	for _, r := range d.rounds {
-		if it, ok := r.pop(); ok {
+		if it, ok := r.pop(d); ok {
 			d.given++
 			d.out(it)
 			return it, true

@@ -80,7 +80,7 @@ func (d *dispatcher) popFor(serves func(queue string) bool, help bool) (item, bo
 	for r := d.awayFor(serves); r != nil; r = d.awayFor(serves) {
 		d.turns++
 		r.turn = d.turns
-		if it, ok := r.pop(); ok {
+		if it, ok := r.pop(d); ok {
 			d.out(it)
 			return it, true
 		}
@@ -89,10 +89,10 @@ func (d *dispatcher) popFor(serves func(queue string) bool, help bool) (item, bo
 		return item{}, false
 	}
 	for _, r := range d.rounds {
-		if !r.turnTo(serves) {
+		if !r.turnTo(d, serves) {
 			continue
 		}
-		if it, ok := r.pop(); ok {
+		if it, ok := r.pop(d); ok {
 			d.out(it)
 			return it, true
 		}
@@ -102,10 +102,10 @@ func (d *dispatcher) popFor(serves func(queue string) bool, help bool) (item, bo
 
 // turnTo puts lanes at the end until one is first whose queue is served; false if
 // there is none.
-func (r *round) turnTo(serves func(queue string) bool) bool {
+func (r *round) turnTo(d *dispatcher, serves func(queue string) bool) bool {
 	for range len(r.lanes) - r.head {
 		l := r.lanes[r.head]
-		if !l.of.parked && (l.key.all || serves(l.key.Queue)) {
+		if !l.of.parked && !d.stops(l) && (l.key.all || serves(l.key.Queue)) {
 			return true
 		}
 		r.lanes[r.head] = nil
@@ -130,7 +130,7 @@ func (e *Engine) claimFor(o *offer, help bool) *task {
 		t := e.taken(it)
 		switch {
 		case t == nil:
-		case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
+		case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue) && !e.dispatch.drains(), !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
 			e.dispatch.putBack(t)
 			odd++
 		case e.claims(t):

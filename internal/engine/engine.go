@@ -86,7 +86,11 @@ type Engine struct {
 	watch      watch
 	// offered is what this process can do, since when.
 	offered offer
-	since   time.Time
+	stops   struct {
+		mu   sync.Mutex
+		read time.Time // when the records of queues were
+	}
+	since time.Time
 
 	mu      sync.Mutex
 	runs    map[int64]*run
@@ -163,6 +167,9 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		if err := e.loadSlots(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := e.readQueues(ctx); err != nil {
+		return nil, err
 	}
 	if err := e.findRuns(ctx); err != nil {
 		return nil, err

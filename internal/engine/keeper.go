@@ -212,7 +212,7 @@ func (e *Engine) keepStep(ctx context.Context) {
 		knownTurns[x] = x.sessions()
 	}
 	knownSlots := e.slots.sessions()
-	members, given, err := e.peers.shared.Beat(ctx, e.peers.offer)
+	members, given, err := e.peers.shared.Beat(ctx, *e.peers.offer.Load())
 	if err != nil {
 		return // the node's beat says so
 	}

@@ -121,7 +121,7 @@ func (l *lane) open() bool { return len(l.groups) > 0 && l.of.waiting < waitingC
 
 // list puts a lane with work into its round. Called with mu held.
 func (d *dispatcher) list(l *lane) {
-	if l.round == nil || l.of.parked || len(l.ready) == 0 && !l.open() {
+	if l.round == nil || l.of.parked || d.stops(l) || len(l.ready) == 0 && !l.open() {
 		return
 	}
 	if !l.listed {
@@ -175,7 +175,7 @@ func (l *lane) dropped() {
 func (r *round) any() bool { return r.head < len(r.lanes) }
 
 // pop takes from the lane at the head and puts it at the end of the round.
-func (r *round) pop() (item, bool) {
+func (r *round) pop(d *dispatcher) (item, bool) {
 	for r.head < len(r.lanes) {
 		l := r.lanes[r.head]
 		r.lanes[r.head] = nil
@@ -185,7 +185,7 @@ func (r *round) pop() (item, bool) {
 			r.head = 0
 		}
 		l.listed = false
-		if l.of.parked {
+		if l.of.parked || d.stops(l) {
 			continue
 		}
 		it, ok := l.take()

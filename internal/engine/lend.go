@@ -183,7 +183,7 @@ func (e *Engine) lendLoop() {
 // false if nobody could have one, as far as is known.
 func (e *Engine) LendStep() (again bool) {
 	again = e.dispatch.has()
-	help := again && e.crowded() && !e.brisk() // or perhaps not yet
+	help := again && (e.dispatch.drains() || e.crowded() && !e.brisk()) // or perhaps not yet
 	workers := e.peers.workers()
 	for _, o := range workers {
 		if !help && !e.dispatch.hasAway(o.serves) {
@@ -193,7 +193,7 @@ func (e *Engine) LendStep() (again bool) {
 			e.lending.left(o.session, n-e.lend(o, n, help))
 		}
 	}
-	help = help && e.crowded() && e.dispatch.has()
+	help = help && (e.dispatch.drains() || e.crowded()) && e.dispatch.has()
 	for _, o := range workers {
 		if only := e.dispatch.hasAway(o.serves); only || help {
 			again = true

@@ -150,6 +150,10 @@ type offer struct {
 	// Keep is for how long this process wants runs to be kept that have ended; 0: for ever.
 	Keep time.Duration `json:"keep,omitempty"`
 
+	// Drains says that it was told to take no work: Places is 0 then, Full what it is else.
+	Drains bool `json:"drains,omitempty"`
+	Full   int  `json:"full,omitempty"`
+
 	session int64
 	// alien says that it knows no task of this process: of plain queues it can run nothing.
 	alien bool

@@ -135,6 +135,9 @@ func (l *limitState) follow(change limit.Change) (granted []*task, refused []ref
 // begin makes tasks claimable that have their slots now.
 func (e *Engine) begin(granted []*task) {
 	for _, t := range granted {
+		if e.dispatch.stopped(t.call.Lane.Queue) { // others need not wait for it: it asks anew
+			e.leaveSlots(t)
+		}
 		e.dispatch.unwait(t.run, t)
 	}
 }

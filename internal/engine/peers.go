@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +25,7 @@ var ErrLost = api.Errorf(api.ErrStore, "", "the lease of this process ran out (i
 type peers struct {
 	shared store.Shared // nil: the store is this engine's alone
 	node   *cluster.Node
-	offer  []byte // what the others are told at each beat
+	offer  atomic.Pointer[[]byte] // what the others are told at each beat
 	beat   time.Duration
 
 	mu      sync.Mutex
@@ -52,16 +53,18 @@ func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []strin
 	slices.Sort(tasks)
 	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks, Keep: e.retention.keep}) //nolint:errchkjson // words and a number
 	e.limits.sharing.init()
-	p.shared, p.offer, p.beat, p.wake = shared, own, beat, make(chan struct{}, 1)
+	p.shared, p.beat, p.wake = shared, beat, make(chan struct{}, 1)
+	p.offer.Store(&own)
 	p.node = cluster.New(cluster.Config{
 		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
-		Offer: func() []byte { return own }, Beaten: func(err error) { e.storeSaid(byBeat, err) },
+		Offer: func() []byte { return *p.offer.Load() }, Beaten: func(err error) { e.storeSaid(byBeat, err) },
 	})
 	e.handleRequests()
 	e.initKeeper()
 	e.initTurns()
 	e.initSharedSlots()
 	e.initDuties()
+	e.initStops()
 	e.initLending()
 	e.initBorrowing()
 	p.node.Handle(runsHanded, e.runHanded)
@@ -156,6 +159,7 @@ func (e *Engine) adoptLoop() {
 			return
 		case <-e.peers.wake:
 		case <-sweep.C:
+			e.rereadQueues(e.closers.ctx)
 			if late = e.now().Sub(looked) >= orphanSweep; late {
 				looked = e.now()
 			} else if _, keeper := e.peers.node.KeeperSession(); !keeper {
@@ -189,7 +193,7 @@ func (e *Engine) adoptStep(ctx context.Context, late bool) error {
 			return err
 		}
 	}
-	if !look || e.dispatch.idles() && !late && len(p.workers()) > 0 {
+	if !look || (e.dispatch.idles() || e.dispatch.drains()) && !late && len(p.workers()) > 0 {
 		return nil
 	}
 	return e.adopt(ctx)

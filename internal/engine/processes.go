@@ -87,11 +87,18 @@ func (e *Engine) Queues(ctx context.Context) ([]api.Queue, error) {
 			}
 		}
 	}
+	paused, err := e.pausedQueues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name, since := range paused {
+		of(name).Paused = since
+	}
 	list := make([]api.Queue, 0, len(queues))
 	for _, name := range slices.Sorted(maps.Keys(queues)) {
 		q := queues[name]
 		for i := range known {
-			if w := &known[i].worker; w.Concurrency > 0 && (w.All || slices.Contains(w.Queues, name)) {
+			if w := &known[i].worker; w.Concurrency > 0 && !w.Draining && (w.All || slices.Contains(w.Queues, name)) {
 				q.Workers++
 			}
 		}
@@ -109,8 +116,8 @@ type process struct {
 
 func (o *offer) worker(id int64, name string, since time.Time) api.Worker {
 	return api.Worker{
-		ID: strconv.FormatInt(id, 10), Name: name, Since: since.UTC(), Concurrency: o.Places,
-		Queues: o.Queues, All: o.Queues == nil, Tasks: o.Tasks,
+		ID: strconv.FormatInt(id, 10), Name: name, Since: since.UTC(), Concurrency: max(o.Places, o.Full),
+		Queues: o.Queues, All: o.Queues == nil, Tasks: o.Tasks, Draining: o.Drains,
 	}
 }
 
@@ -119,7 +126,9 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 	if e.isClosed() {
 		return nil, api.ErrClosed
 	}
-	own := process{worker: e.offered.worker(1, store.ProcessName(), e.since), facts: e.facts()}
+	offered := e.offering()
+	own := process{worker: offered.worker(1, store.ProcessName(), e.since), facts: e.facts()}
+	own.worker.Seen = e.now().UTC()
 	own.worker.Here, own.worker.Busy, own.worker.Flows = true, own.facts.Busy, own.facts.Flows
 	if e.peers.node == nil {
 		return []process{own}, nil
@@ -134,13 +143,16 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 		if m.Session == e.peers.node.Self() {
 			p.facts = own.facts
 			p.worker.Here, p.worker.Busy, p.worker.Flows = true, own.facts.Busy, own.facts.Flows
+			p.worker.Draining, p.worker.Seen = offered.Drains, own.worker.Seen
 			continue
 		}
 		asked.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, askedBriefly)
 			defer cancel()
 			err := e.peers.node.Call(ctx, m.Session, askFacts, struct{}{}, &p.facts)
-			p.worker.Silent = err != nil
+			if p.worker.Silent = err != nil; err == nil {
+				p.worker.Seen = e.now().UTC()
+			}
 			p.worker.Busy, p.worker.Flows = p.facts.Busy, p.facts.Flows
 		})
 	}
@@ -215,7 +227,7 @@ func (f *facts) add(r *run) {
 }
 
 func forWorker(w api.Waiting) bool {
-	return w.Kind == api.WaitsForWorker || w.Kind == api.WaitsForQueue
+	return w.Kind == api.WaitsForWorker || w.Kind == api.WaitsForQueue || w.Kind == api.WaitsForQueueResume
 }
 
 // readySince is about when t became ready.

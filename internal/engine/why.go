@@ -157,6 +157,8 @@ func (t *task) turn() api.Waiting {
 		return api.Waiting{Kind: api.WaitsForResume}
 	case !e.dispatch.served(t.call.Lane.Queue):
 		return forQueue(t.call.Lane)
+	case e.dispatch.stopped(t.call.Lane.Queue):
+		return api.Waiting{Kind: api.WaitsForQueueResume, Queue: t.call.Lane.Name()}
 	}
 	if w, waits := e.keyed.waits(t); waits {
 		return w
@@ -342,6 +344,8 @@ func (d *dispatcher) held(g *group, paused bool) api.Waiting {
 		return api.Waiting{Kind: api.WaitsForStore}
 	case !g.lane.key.all && !d.served(g.lane.key.Queue):
 		return forQueue(g.lane.key.Lane)
+	case d.stops(g.lane):
+		return api.Waiting{Kind: api.WaitsForQueueResume, Queue: g.lane.key.Name()}
 	case limit > 0 && g.active >= limit:
 		return api.Waiting{Kind: api.WaitsForParallelism, Limit: limit, Taken: g.active}
 	case g.run.lanes.waiting >= waitingCap || g.aside >= waitingCap:

@@ -224,6 +224,29 @@ func (c *Client) Workers(ctx context.Context) ([]api.Worker, error) {
 	return l.Items, err
 }
 
+// Worker is GET /workers/{id}.
+func (c *Client) Worker(ctx context.Context, id string) (api.Worker, error) {
+	return get[api.Worker](ctx, c, pathf("/workers/%s", id), nil)
+}
+
+// DrainWorker is POST /workers/{id}/drain or undrain.
+func (c *Client) DrainWorker(ctx context.Context, id string, drain bool) error {
+	if drain {
+		return c.post(ctx, pathf("/workers/%s/drain", id))
+	}
+	return c.post(ctx, pathf("/workers/%s/undrain", id))
+}
+
+// PauseQueue is POST /queues/{name}/pause.
+func (c *Client) PauseQueue(ctx context.Context, name string) error {
+	return c.post(ctx, pathf("/queues/%s/pause", name))
+}
+
+// ResumeQueue is POST /queues/{name}/resume.
+func (c *Client) ResumeQueue(ctx context.Context, name string) error {
+	return c.post(ctx, pathf("/queues/%s/resume", name))
+}
+
 // Queues is GET /queues.
 func (c *Client) Queues(ctx context.Context) ([]api.Queue, error) {
 	l, err := get[List[api.Queue]](ctx, c, "/queues", nil)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"runtime/debug"
 
@@ -51,7 +52,13 @@ func (a *routes) factRoutes(api huma.API) {
 	do(a, api, op(http.MethodGet, "/flows", "list-flows", group, "List registered tasks and flows"), a.listFlows)
 	do(a, api, op(http.MethodGet, "/flows/{name}", "get-flow", group, "Read what is known of a task or flow"), a.getFlow)
 	do(a, api, op(http.MethodGet, "/workers", "list-workers", group, "List processes that work on the store"), a.listWorkers)
+	do(a, api, op(http.MethodGet, "/workers/{id}", "get-worker", group, "Read one process, with what it does"), a.getWorker)
+	do(a, api, op(http.MethodPost, "/workers/{id}/drain", "drain-worker", group, "Have a process take no new work: it finishes what it has"), a.drains(true))
+	do(a, api, op(http.MethodPost, "/workers/{id}/undrain", "undrain-worker", group, "Have a process take work again"), a.drains(false))
 	do(a, api, op(http.MethodGet, "/queues", "list-queues", group, "List queues"), a.listQueues)
+	do(a, api, op(http.MethodGet, "/queues/{name}", "get-queue", group, "Read one queue"), a.getQueue)
+	do(a, api, op(http.MethodPost, "/queues/{name}/pause", "pause-queue", group, "Have nothing more of a queue begin, in no process"), a.pausesQueue(Service.PauseQueue))
+	do(a, api, op(http.MethodPost, "/queues/{name}/resume", "resume-queue", group, "Let a queue go on"), a.pausesQueue(Service.ResumeQueue))
 	do(a, api, op(http.MethodGet, "/search", "search", group, "Find runs by the beginning of their id"), a.search)
 }
 
@@ -94,6 +101,69 @@ func (a *routes) listQueues(ctx context.Context, _ *empty) (*body[List[api.Queue
 		return nil, err
 	}
 	return answer(List[api.Queue]{Items: q}), nil
+}
+
+type workerPath struct {
+	ID string `path:"id" maxLength:"32" doc:"As the list of workers gives it"`
+}
+
+func (a *routes) getWorker(ctx context.Context, in *workerPath) (*body[api.Worker], error) {
+	w, err := a.svc().Worker(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answer(w), nil
+}
+
+func (a *routes) drains(drain bool) func(context.Context, *workerPath) (*body[api.Worker], error) {
+	return func(ctx context.Context, in *workerPath) (*body[api.Worker], error) {
+		if err := a.svc().DrainWorker(ctx, in.ID, drain); err != nil {
+			return nil, err
+		}
+		w, err := a.svc().Worker(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		w.Draining = drain // the lists of others hear of it with its next beat
+		return answer(w), nil
+	}
+}
+
+func (a *routes) getQueue(ctx context.Context, in *NamePath) (*body[api.Queue], error) {
+	q, err := a.queue(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return answer(q), nil
+}
+
+func (a *routes) queue(ctx context.Context, name string) (api.Queue, error) {
+	known, err := a.svc().Queues(ctx)
+	if err != nil {
+		return api.Queue{}, err
+	}
+	for _, q := range known {
+		if q.Name == name {
+			return q, nil
+		}
+	}
+	return api.Queue{}, api.Errorf(api.ErrNotFound, "", "queue %q is not served by name, has nothing to do and is not paused", name)
+}
+
+func (a *routes) pausesQueue(act func(Service, context.Context, string) error) func(context.Context, *NamePath) (*body[api.Queue], error) {
+	return func(ctx context.Context, in *NamePath) (*body[api.Queue], error) {
+		if err := act(a.svc(), ctx, in.Name); err != nil {
+			return nil, err
+		}
+		q, err := a.queue(ctx, in.Name)
+		if errors.Is(err, api.ErrNotFound) {
+			return answer(api.Queue{Name: in.Name}), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return answer(q), nil
+	}
 }
 
 func (a *routes) search(ctx context.Context, in *searchInput) (*body[Found], error) {

@@ -270,6 +270,27 @@ func TestFacts(t *testing.T) {
 			t.Errorf("%s: %d %q", path, status, body)
 		}
 	}
+	if err := s.PauseQueue(t.Context(), "q"); err != nil {
+		t.Error(err)
+	}
+	if q, err := s.Queues(t.Context()); err != nil || len(q) != 2 || q[1].Name != "q" || q[1].Paused.IsZero() {
+		t.Errorf("%+v %v", q, err)
+	}
+	if err := s.ResumeQueue(t.Context(), "q"); err != nil {
+		t.Error(err)
+	}
+	if err := s.DrainWorker(t.Context(), "1", true); err != nil {
+		t.Error(err)
+	}
+	if w, err := s.Worker(t.Context(), "1"); err != nil || !w.Draining {
+		t.Errorf("%+v %v", w, err)
+	}
+	if err := s.DrainWorker(t.Context(), "1", false); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Worker(t.Context(), "77"); !errors.Is(err, api.ErrNotFound) {
+		t.Errorf("no worker: %v", err)
+	}
 	id, _ := s.ran(t, task("double", "1"))
 	if ids, err := s.Lookup(t.Context(), id[:12]); err != nil || !slices.Contains(ids, id) {
 		t.Errorf("looked up %v %v, want %s", ids, err, id)

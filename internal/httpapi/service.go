@@ -130,7 +130,14 @@ type Facts interface {
 	// Registered gives the tasks and flows that it knows.
 	Registered(ctx context.Context) ([]api.TaskInfo, error)
 	Workers(ctx context.Context) ([]api.Worker, error)
+	// Worker gives one, with what it does.
+	Worker(ctx context.Context, id string) (api.Worker, error)
+	// DrainWorker has one take no new work, or take some again.
+	DrainWorker(ctx context.Context, id string, drain bool) error
 	Queues(ctx context.Context) ([]api.Queue, error)
+	// PauseQueue has nothing more of a queue begin, until ResumeQueue.
+	PauseQueue(ctx context.Context, name string) error
+	ResumeQueue(ctx context.Context, name string) error
 	Health(ctx context.Context) api.Health
 	// Vitals gives what the engine counts of itself, nil if it is elsewhere; with all,
 	// also what is found by looking at all that it has in memory.
