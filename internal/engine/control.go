@@ -197,7 +197,7 @@ func (t *task) abandon() {
 	t.run.e.log.Warn("body ignores that its context has ended; going on without it",
 		"task", t.job.Task, "task_run", t.job.ID, "attempt", t.attempt, "cause", t.cause)
 	a := api.Answer{}
-	if !errors.Is(t.cause, api.ErrCancelled) {
+	if t.cause == errStopped || !errors.Is(t.cause, api.ErrCancelled) {
 		a = t.override(a)
 		a.Failure.Message += "; the body ignores its context and may still run"
 	}

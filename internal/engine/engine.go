@@ -168,9 +168,6 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 			return nil, err
 		}
 	}
-	if err := e.readQueues(ctx); err != nil {
-		return nil, err
-	}
 	if err := e.findRuns(ctx); err != nil {
 		return nil, err
 	}
@@ -199,6 +196,9 @@ func (e *Engine) initDispatch(cfg *Config) {
 
 // findRuns brings back the runs that nobody has.
 func (e *Engine) findRuns(ctx context.Context) error {
+	if err := e.readQueues(ctx); err != nil { // before anything of them can begin
+		return err
+	}
 	if e.peers.node == nil {
 		return e.recover(ctx)
 	}

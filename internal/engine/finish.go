@@ -50,6 +50,12 @@ func (e *Engine) returned(t *task) {
 
 // override replaces the answer of a body that was told to end by why it was.
 func (t *task) override(a api.Answer) api.Answer {
+	if t.cause == errStopped {
+		t.cell.Put().Name = lifecycle.Stopped
+		a.Failure, a.NoRetry, a.Pending = stopped(), true, false
+		a.Result, a.Pipeline, a.Pause, a.SetState = nil, nil, false, false
+		return a
+	}
 	if t.cause == nil || errors.Is(t.cause, api.ErrCancelled) {
 		return a
 	}
@@ -185,8 +191,10 @@ func (t *task) complete(c *change, a *api.Answer, result pipeline.Value) {
 	case !t.shielded():
 		state, end.Status, end.Pause = api.Cancelled, pipeline.Cancelled, false
 	case a.Failure != nil:
-		if state = api.Failed; t.cell.Seldom().Name == lifecycle.Aborted {
+		if name := t.cell.Seldom().Name; name == lifecycle.Aborted || name == lifecycle.Stopped {
 			state = api.Cancelled // of the row; what follows is as after a failure
+		} else {
+			state = api.Failed
 		}
 		t.identify(a.Failure)
 		end.Outcome = failed(a.Failure)

@@ -98,6 +98,13 @@ func (e *Engine) handleRequests() {
 		return r.liveTasks(), nil
 	})
 	answer(e, askTask, e.replyTask)
+	answer(e, askCancelTask, func(ctx context.Context, id string) (any, error) {
+		run, _, _ := strings.Cut(id, "/")
+		if _, err := e.liveHere(run); err != nil {
+			return nil, err
+		}
+		return nil, e.CancelTask(ctx, id)
+	})
 }
 
 // replyLines replies when there are lines that were not read yet, or never will

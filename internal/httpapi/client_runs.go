@@ -182,6 +182,15 @@ func (c *Client) Delete(ctx context.Context, run string) error {
 	return c.Do(ctx, http.MethodDelete, pathf("/runs/%s", run), nil, nil, nil)
 }
 
+// CancelTask is POST /runs/{id}/tasks/{seq}/cancel.
+func (c *Client) CancelTask(ctx context.Context, id string) error {
+	path, err := taskPathOf(id)
+	if err != nil {
+		return err
+	}
+	return c.post(ctx, path+"/cancel")
+}
+
 // TaskRun is GET /runs/{id}/tasks/{seq}.
 func (c *Client) TaskRun(ctx context.Context, id string) (api.TaskRun, error) {
 	var t api.TaskRun

@@ -71,6 +71,8 @@ type Tasks interface {
 	TaskRun(ctx context.Context, id string) (api.TaskRun, error)
 	// Why says what a run or a task run waits for.
 	Why(ctx context.Context, id string) (api.Waiting, error)
+	// CancelTask ends one task run of a live run.
+	CancelTask(ctx context.Context, id string) error
 	// Complete and Fail answer a task run that waits for an answer from outside.
 	Complete(ctx context.Context, token string, result []byte) error
 	Fail(ctx context.Context, token string, failure *api.Failure) error

@@ -14,6 +14,7 @@ const (
 	TimedOut      = "TimedOut"      // FAILED, by one of Runnel's time-outs
 	Cached        = "Cached"        // COMPLETED with a result from the cache
 	Aborted       = "Aborted"       // CANCELLED by a limit of 0
+	Stopped       = "Stopped"       // CANCELLED by a request for it alone
 	NotReady      = "NotReady"      // SKIPPED: an upstream did not complete
 )
 

@@ -141,7 +141,7 @@ var mutants = []mutant{
 	}}},
 	{"flow lent that could be where its run is", engineTests, []edit{{
 		"internal/engine/dispatch_lend.go",
-		"case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue), ", "case ",
+		"case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue) && !e.dispatch.drains(), ", "case ",
 	}}},
 	{"job lent that is over", engineTests, []edit{{
 		"internal/engine/lend_mail.go",
