@@ -182,6 +182,9 @@ func pathOf(s *httpapi.MetricSeries, from, to int64, top float64) string {
 		b.WriteString(strconv.FormatFloat(x, 'f', 1, 64))
 		b.WriteByte(' ')
 		b.WriteString(strconv.FormatFloat(chartHeight-*y/top*chartHeight, 'f', 1, 64))
+		if pen == 'M' {
+			b.WriteString("h0") // so that one that stands alone is a dot
+		}
 		pen = 'L'
 	}
 	return b.String()
