@@ -49,6 +49,7 @@ type page struct {
 	Theme    string // "light", "dark" or ""
 	Times    string // "utc" or ""
 	Narrow   bool   // the rail shows icons only
+	Dense    bool   // rows of tables are low
 	Static   string // where the static files are
 	Here     string // this page's path and query, relative to the root
 	Body     any
@@ -69,6 +70,7 @@ const (
 	themeCookie = "runnel_theme"
 	timesCookie = "runnel_times"
 	railCookie  = "runnel_rail"
+	rowsCookie  = "runnel_rows"
 )
 
 // policy is the Content-Security-Policy of all pages: nothing inline, nothing from
@@ -128,6 +130,7 @@ func (v *view) render(name string, status int, body any) error {
 	p.Body, p.Now = body, v.site.now()
 	p.Static = p.Base + "static/" + v.site.static.hash + "/"
 	p.Theme, p.Times, p.Narrow = v.preference(themeCookie), v.preference(timesCookie), v.preference(railCookie) == "narrow"
+	p.Dense = v.preference(rowsCookie) == "dense"
 	p.Here = strings.TrimPrefix(v.r.URL.EscapedPath(), "/")
 	if v.r.URL.RawQuery != "" {
 		p.Here += "?" + v.r.URL.RawQuery
@@ -248,7 +251,7 @@ func (v *view) takeFlash() *flash {
 func (v *view) preference(name string) string {
 	if c, err := v.r.Cookie(name); err == nil {
 		switch c.Value {
-		case "light", "dark", "utc", "narrow":
+		case "light", "dark", "utc", "narrow", "dense":
 			return c.Value
 		}
 	}
@@ -269,6 +272,7 @@ var preferences = map[string]map[string]string{
 	"theme": {"light": themeCookie, "dark": themeCookie, "auto": themeCookie},
 	"times": {"utc": timesCookie, "local": timesCookie},
 	"rail":  {"narrow": railCookie, "wide": railCookie},
+	"rows":  {"dense": rowsCookie, "roomy": rowsCookie},
 }
 
 // setPreference keeps how somebody wants to see pages, in their browser.

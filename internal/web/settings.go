@@ -60,11 +60,12 @@ func showSettings(v *view) error {
 }
 
 func (v *view) choices() []choice {
-	theme, times, rail := v.preference(themeCookie), v.preference(timesCookie), v.preference(railCookie)
+	theme, times, rail, rows := v.preference(themeCookie), v.preference(timesCookie), v.preference(railCookie), v.preference(rowsCookie)
 	return []choice{
 		{"theme", "Colours", []option{{"auto", "As the system", theme == ""}, {"light", "Light", theme == "light"}, {"dark", "Dark", theme == "dark"}}},
 		{"times", "Times", []option{{"local", "Of this browser", times == ""}, {"utc", "UTC", times == "utc"}}},
 		{"rail", "Side bar", []option{{"wide", "Words", rail == ""}, {"narrow", "Icons", rail == "narrow"}}},
+		{"rows", "Rows", []option{{"roomy", "Roomy", rows == ""}, {"dense", "Dense", rows == "dense"}}},
 	}
 }
 

@@ -16,6 +16,9 @@ func TestSettingsShowTheServer(t *testing.T) {
 	if to := r.to(t); to.Path != "/settings" || len(r.cookies) != 1 {
 		t.Fatalf("a preference leads to %s with %v", to, r.cookies)
 	}
+	if r := s.get(t, "/runs", "Cookie", "runnel_rows=dense"); !strings.Contains(r.text, `data-rows="dense"`) {
+		t.Error("rows are not dense")
+	}
 	s.get(t, "/settings", "Cookie", r.cookies[0].Name+"="+r.cookies[0].Value).says(t, `value="dark" aria-pressed="true"`)
 }
 
