@@ -34,6 +34,10 @@ var posts = []struct {
 	{"/cache/any/delete", nil},
 	{"/empty/cache", nil},
 	{"/operations/any/stop", nil},
+	{"/queues/default/pause", nil},
+	{"/queues/default/resume", nil},
+	{"/workers/any/drain", nil},
+	{"/workers/any/undrain", nil},
 	{"/new/token", []string{"name", "new", "role", "admin"}},
 	{"/tokens/any/delete", nil},
 }

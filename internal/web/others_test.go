@@ -100,3 +100,17 @@ func TestCacheExplainsACall(t *testing.T) {
 		}
 	}
 }
+
+func TestQueueIsPausedAndProcessDrained(t *testing.T) {
+	s := serve(t, "")
+	s.get(t, "/queues/default/pause").says(t, "Pause the queue", `name="reason"`)
+	s.post(t, "/queues/default/pause").to(t)
+	s.get(t, "/workers").says(t, "paused", "queues/default/resume")
+	s.post(t, "/queues/default/resume").to(t)
+	_, rest, _ := strings.Cut(s.get(t, "/workers").text, `href="./workers/`)
+	id, _, _ := strings.Cut(rest, `"`)
+	s.post(t, "/workers/"+id+"/drain").to(t)
+	s.get(t, "/workers").says(t, "draining", id+"/undrain")
+	s.post(t, "/workers/"+id+"/undrain").to(t)
+	s.get(t, "/workers").says(t, "idle")
+}

@@ -128,6 +128,7 @@ func otherRoutes() []route {
 		flowRoutes,
 		scheduleRoutes,
 		workerRoutes,
+		turnRoutes(),
 		cacheRoutes,
 		operationRoutes,
 		settingRoutes,

@@ -54,6 +54,8 @@ func workerRowOf(w *api.Worker) workerRow {
 	switch {
 	case w.Silent:
 		row.Word, row.Look = "silent", look{"failed", "?"}
+	case w.Draining:
+		row.Word, row.Look = "draining", looks["CANCELLING"]
 	case w.Concurrency == 0:
 		row.Word, row.Look = "only submits", looks["PENDING"]
 	case w.Busy == 0 && w.Flows == 0:
