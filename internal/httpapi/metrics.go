@@ -144,11 +144,21 @@ func (c *collector) totals(put putter, to chan<- prometheus.Metric, t *vital.Tot
 		state []string
 	}{
 		{runsBegun, t.Submitted, nil},
-		{runsEnded, t.RunsCompleted, []string{"completed"}}, {runsEnded, t.RunsFailed, []string{"failed"}}, {runsEnded, t.RunsCanceled, []string{"cancelled"}},
-		{tasksEnded, t.TasksCompleted, []string{"completed"}}, {tasksEnded, t.TasksFailed, []string{"failed"}},
-		{tasksEnded, t.TasksCanceled, []string{"cancelled"}}, {tasksEnded, t.TasksSkipped, []string{"skipped"}},
-		{attemptsEnd, t.Attempts, nil}, {retries, t.Retries, nil}, {commits, t.Commits, nil}, {changes, t.Changes, nil},
-		{cacheHits, t.Hits, nil}, {cacheMisses, t.Misses, nil}, {lateAnswers, t.Late, nil}, {leasesLost, t.Lost, nil},
+		{runsEnded, t.RunsCompleted, []string{"completed"}},
+		{runsEnded, t.RunsFailed, []string{"failed"}},
+		{runsEnded, t.RunsCanceled, []string{"cancelled"}},
+		{tasksEnded, t.TasksCompleted, []string{"completed"}},
+		{tasksEnded, t.TasksFailed, []string{"failed"}},
+		{tasksEnded, t.TasksCanceled, []string{"cancelled"}},
+		{tasksEnded, t.TasksSkipped, []string{"skipped"}},
+		{attemptsEnd, t.Attempts, nil},
+		{retries, t.Retries, nil},
+		{commits, t.Commits, nil},
+		{changes, t.Changes, nil},
+		{cacheHits, t.Hits, nil},
+		{cacheMisses, t.Misses, nil},
+		{lateAnswers, t.Late, nil},
+		{leasesLost, t.Lost, nil},
 	} {
 		put(n.m, float64(n.n), n.state...)
 	}

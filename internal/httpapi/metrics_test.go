@@ -73,12 +73,26 @@ func TestMetrics(t *testing.T) {
 		name, label string
 		want        float64
 	}{
-		{"runnel_runs", "running", 1}, {"runnel_runs_submitted_total", "", 5}, {"runnel_runs_ended_total", "completed", 3},
-		{"runnel_runs_ended_total", "failed", 1}, {"runnel_task_runs", "running", 1}, {"runnel_task_runs", "pending", 0},
-		{"runnel_task_runs_ended_total", "completed", 3}, {"runnel_task_runs_ended_total", "failed", 1}, {"runnel_attempts_total", "", 3},
-		{"runnel_attempt_seconds", "", 3}, {"runnel_wait_seconds", "", 3}, {"runnel_cache_hits_total", "", 1}, {"runnel_cache_misses_total", "", 1},
-		{"runnel_limit_slots", "math", 3}, {"runnel_limit_slots_used", "math", 0}, {"runnel_store_reachable", "", 1}, {"runnel_queue_running", "default", 1},
-		{"runnel_worker_busy", "", 1}, {"runnel_sse_clients", "", 0}, {"runnel_late_answers_total", "", 0},
+		{"runnel_runs", "running", 1},
+		{"runnel_runs_submitted_total", "", 5},
+		{"runnel_runs_ended_total", "completed", 3},
+		{"runnel_runs_ended_total", "failed", 1},
+		{"runnel_task_runs", "running", 1},
+		{"runnel_task_runs", "pending", 0},
+		{"runnel_task_runs_ended_total", "completed", 3},
+		{"runnel_task_runs_ended_total", "failed", 1},
+		{"runnel_attempts_total", "", 3},
+		{"runnel_attempt_seconds", "", 3},
+		{"runnel_wait_seconds", "", 3},
+		{"runnel_cache_hits_total", "", 1},
+		{"runnel_cache_misses_total", "", 1},
+		{"runnel_limit_slots", "math", 3},
+		{"runnel_limit_slots_used", "math", 0},
+		{"runnel_store_reachable", "", 1},
+		{"runnel_queue_running", "default", 1},
+		{"runnel_worker_busy", "", 1},
+		{"runnel_sse_clients", "", 0},
+		{"runnel_late_answers_total", "", 0},
 	} {
 		if got := value(all[c.name], c.label); got != c.want {
 			t.Errorf("%s{%s} is %g, want %g", c.name, c.label, got, c.want)

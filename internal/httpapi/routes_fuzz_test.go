@@ -112,7 +112,7 @@ func ask(t testing.TB, h http.Handler, method, target string, header http.Header
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return &reply{status: w.Code, header: w.Result().Header, text: w.Body.Bytes()} //nolint:bodyclose // a recorder's
+	return &reply{status: w.Code, header: w.Result().Header, text: w.Body.Bytes()}
 }
 
 // try sends a request, and says what is wrong with the answer.
@@ -173,7 +173,7 @@ func TestGarbageOnEveryRoute(t *testing.T) {
 		o := &g.c.operations[i]
 		t.Run(o.id, func(t *testing.T) {
 			for seed := range *garbage {
-				d := &dice{Rand: rand.New(rand.NewPCG(uint64(i), seed)), c: g.c, ids: g.ids} //nolint:gosec // it is to be the same each time
+				d := &dice{Rand: rand.New(rand.NewPCG(uint64(i), seed)), c: g.c, ids: g.ids}
 				g.try(t, o, d.make(o), pick(d, names...))
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
@@ -188,9 +188,9 @@ func FuzzRoutes(f *testing.F) {
 	g := newTarget(f)
 	for i := range g.c.operations {
 		for seed := range uint64(3) {
-			d := &dice{Rand: rand.New(rand.NewPCG(uint64(i), 1000+seed)), c: g.c, ids: g.ids} //nolint:gosec // it is to be the same each time
+			d := &dice{Rand: rand.New(rand.NewPCG(uint64(i), 1000+seed)), c: g.c, ids: g.ids}
 			s := d.make(&g.c.operations[i])
-			f.Add(uint16(i), s.path, s.query, s.header.Get("Content-Type"), s.header.Get("If-Match"), s.body) //nolint:gosec // there are fewer
+			f.Add(uint16(i), s.path, s.query, s.header.Get("Content-Type"), s.header.Get("If-Match"), s.body)
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint16, path, query, kind, match string, body []byte) {

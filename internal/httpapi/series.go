@@ -220,7 +220,8 @@ func (h *history) series(i int, step, span time.Duration, now time.Time) MetricS
 	at := slices.IndexFunc(resolutions, func(r struct {
 		step time.Duration
 		keep int
-	}) bool {
+	},
+	) bool {
 		return r.step >= step && r.step*time.Duration(r.keep) >= span
 	})
 	if at < 0 {

@@ -9,7 +9,7 @@ import (
 
 func TestBuckets(t *testing.T) {
 	last := -1
-	for n := uint64(0); n < 5000; n++ {
+	for n := range uint64(5000) {
 		i := bucket(n)
 		if i < last || i > last+1 || floor(i) > float64(n) || floor(i+1) <= float64(n) {
 			t.Fatalf("%d is in bucket %d from %g to %g; the one before it in %d", n, i, floor(i), floor(i+1), last)
@@ -43,8 +43,7 @@ func TestQuantiles(t *testing.T) {
 	if got := new(Histogram).Quantile(0.5); got != 0 {
 		t.Errorf("of nothing: %g", got)
 	}
-	var more Histogram
-	more = h
+	more := h
 	more.Add(7)
 	if d := more.Since(&h); d.N != 1 || d.Sum != 7 || d.Quantile(0.5) < 7 || d.Quantile(0.5) >= 8 {
 		t.Errorf("what came since: %d with the sum %d around %g", d.N, d.Sum, d.Quantile(0.5))
