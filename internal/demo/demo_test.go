@@ -147,10 +147,18 @@ func inventory(t *testing.T, shapes []string) (lines []string) {
 	eng := seeded(t, shapes...)
 	for _, r := range all(t, eng.Runs(t.Context(), api.RunFilter{})) {
 		if r.State.Final() {
-			lines = append(lines, fmt.Sprint(r.Name, " ", r.State, " ", r.Generation, " ", r.Tasks))
-		} else {
-			lines = append(lines, fmt.Sprint(r.Name, " ", r.State))
+			ended := map[string]int64{} // a kill switch trips when it can: how many had failed by then differs
+			for task, n := range r.Tasks {
+				ended[task] = n.Ended()
+			}
+			lines = append(lines, fmt.Sprint(r.Name, " ", r.State, " ", r.Generation, " ", ended))
+			continue
 		}
+		name := r.Name
+		if r.Schedule != nil {
+			name = r.Schedule.Name // without the time
+		}
+		lines = append(lines, fmt.Sprint(name, " ", r.State))
 	}
 	slices.Sort(lines)
 	return lines

@@ -53,7 +53,7 @@ var mutants = []mutant{
 	}}},
 	{"child counted twice on a doubled answer", "", []edit{{
 		"internal/engine/finish.go",
-		"if t.phase == claimed && job == t.job {\n\t\tt.endSlots()", "if job == t.job {\n\t\tt.endSlots()",
+		"if counts = t.phase == claimed && job == t.job; counts {\n\t\tt.endSlots()", "if counts = job == t.job; counts {\n\t\tt.endSlots()",
 	}}},
 	{"told before committed", "", []edit{{
 		"internal/engine/effects.go",
