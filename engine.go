@@ -16,6 +16,7 @@ import (
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
 	"github.com/runnel-dev/runnel/internal/remote"
+	"github.com/runnel-dev/runnel/internal/spans"
 	"github.com/runnel-dev/runnel/internal/store"
 	"github.com/runnel-dev/runnel/internal/store/memory"
 	"github.com/runnel-dev/runnel/internal/store/postgres"
@@ -69,7 +70,7 @@ type Engine struct {
 func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) {
 	cfg := opening{
 		work: worker.NewRegistry(), declared: map[string]*declaration{}, retention: defaultRetention,
-		concurrency: worker.DefaultConcurrency,
+		concurrency: worker.DefaultConcurrency, spans: spans.New(nil),
 	}
 	var problems []error
 	for _, o := range opts {
@@ -80,6 +81,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	cfg.work.Tracer = cfg.spans
 	if strings.HasPrefix(dsn, "http://") || strings.HasPrefix(dsn, "https://") {
 		return openRemote(ctx, dsn, &cfg)
 	}
@@ -97,10 +99,14 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
 	e := &Engine{store: db, work: cfg.work, named: cfg.work.Errors(), declared: cfg.declared}
 	e.hub = remote.NewHub(lending{e}, cfg.work.Log)
-	e.seat, err = engine.Sit(ctx, engine.Config{
+	conf := engine.Config{
 		Store: db, Beat: beat, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: e.tell(teller),
-		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)), Remotes: engine.NewRemotes(),
-	})
+		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)), Remotes: engine.NewRemotes(), Trace: cfg.spans.Submit,
+	}
+	if cfg.spans.Makes() {
+		conf.Spans = cfg.spans
+	}
+	e.seat, err = engine.Sit(ctx, conf)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -19,7 +19,7 @@ const module = "github.com/runnel-dev/runnel"
 // mayImport says which packages of this module each of its packages may
 // import. Tests are free.
 var mayImport = map[string]string{
-	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/remote internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/vital internal/web internal/worker",
+	".":                        "api internal/engine internal/flow internal/httpapi internal/lifecycle internal/pipeline internal/remote internal/spans internal/store internal/store/memory internal/store/postgres internal/store/sqlite internal/vital internal/web internal/worker",
 	"api":                      "",
 	"cli":                      ". api docs internal/builtin internal/demo internal/filter internal/httpapi",
 	"cmd/runnel":               "cli",
@@ -41,6 +41,7 @@ var mayImport = map[string]string{
 	"internal/schedule":        "api",
 	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",
 	"internal/slot":            "internal/roll",
+	"internal/spans":           "api",
 	"internal/store":           "api internal/pipeline",
 	"internal/store/memory":    "api internal/pipeline internal/store",
 	"internal/store/pgtest":    "",

@@ -7,6 +7,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/pipeline"
+	"github.com/runnel-dev/runnel/internal/spans"
 	"github.com/runnel-dev/runnel/internal/worker"
 )
 
@@ -22,6 +23,7 @@ type opening struct {
 	queues      []string // nil: all
 	token       string   // for a server
 	works       bool     // also where that is elsewhere
+	spans       *spans.Maker
 }
 
 type openOption func(*opening) error

@@ -8,6 +8,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/spans"
 )
 
 // BearerToken is what the server at an http:// or https:// address is shown. It lets
@@ -27,7 +28,7 @@ func openRemote(ctx context.Context, address string, cfg *opening) (*Engine, err
 	if cfg.retention != defaultRetention {
 		return nil, api.Errorf(ErrInvalid, "", "Retention is for an engine of this process; that at %s has its own", address)
 	}
-	c, err := httpapi.NewClient(address, httpapi.ClientOptions{Token: cfg.token, Transport: transport()})
+	c, err := httpapi.NewClient(address, httpapi.ClientOptions{Token: cfg.token, Transport: spans.Transport(transport())})
 	if err != nil {
 		return nil, err
 	}

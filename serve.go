@@ -11,6 +11,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/spans"
 	"github.com/runnel-dev/runnel/internal/vital"
 )
 
@@ -66,9 +67,9 @@ func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
 	h := httpapi.NewHandler(e.service, o.Options)
 	e.handlers.add(h)
 	if o.noPages {
-		return httpapi.Compress(h)
+		return spans.Handler(httpapi.Compress(h))
 	}
-	return httpapi.Compress(pages(h, o.Log))
+	return spans.Handler(httpapi.Compress(pages(h, o.Log)))
 }
 
 // handlers are those that end with the engine.

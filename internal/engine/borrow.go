@@ -37,6 +37,8 @@ type borrowed struct {
 	e   *Engine
 	key loanKey
 	job *api.Job
+	// trace is that of its run.
+	trace string
 	// only says that the lender does not serve the job's queue.
 	only bool
 	flow *lentFlow // nil: it is not one
@@ -150,7 +152,7 @@ func (e *Engine) borrow(from int64, list []lentJob) {
 	b.mu.Lock()
 	for i := range list {
 		in := &list[i]
-		x := &borrowed{e: e, key: loanKey{from, in.Number}, job: in.Job, only: in.Only, over: make(chan struct{})}
+		x := &borrowed{e: e, key: loanKey{from, in.Number}, job: in.Job, trace: in.Trace, only: in.Only, over: make(chan struct{})}
 		if in.Flow {
 			x.flow = &lentFlow{notes: in.Notes, asked: make(map[int64]func(*toldFlow))}
 		}

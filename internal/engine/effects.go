@@ -246,7 +246,7 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 		r.finish = &held
 		return
 	}
-	cell := &store.RunCell{Result: payload(eff.Outcome.Value), State: eff.State.Data, Schedule: r.made.data()}
+	cell := &store.RunCell{Result: payload(eff.Outcome.Value), State: eff.State.Data, Schedule: r.made.data(), Trace: r.made.traceOf()}
 	switch eff.Outcome.Status {
 	case pipeline.Done:
 		r.state = api.Completed
@@ -265,6 +265,7 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 	c.SetRun.Cell = cell.Append(nil)
 	c.Records = append(c.Records, r.liveWrites(false)...)
 	c.settled = cell
+	r.tellSpans(c)
 }
 
 // settleCounts puts the counters into the run's cell, with what change c adds.

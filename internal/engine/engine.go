@@ -30,6 +30,12 @@ type Config struct {
 	// signature says so: without locks, once, and not of what was durable when the
 	// engine was made. It must not block. Default: nobody is.
 	Told func(job *api.Job, run api.TaskRun)
+	// Trace gives what is kept with a run that is asked for as its trace, "" for
+	// none, and what to call once the run is durable or refused, nil for nothing.
+	// Default: no run has one.
+	Trace func(ctx context.Context, name string) (trace string, done func(error))
+	// Spans is told what has ended durably, in all runs. Nil: nobody is.
+	Spans Spans
 	// Queues are those whose tasks are given out; nil: all.
 	Queues []string
 	// Places is how many bodies run here at a time, and Tasks what they can be: what
@@ -56,6 +62,8 @@ type Engine struct {
 	random   func() uint64
 	grace    time.Duration
 	told     func(*api.Job, api.TaskRun)
+	tracing  func(context.Context, string) (string, func(error))
+	spans    Spans
 	manual   bool
 
 	keys      keyring
@@ -108,7 +116,7 @@ type Engine struct {
 func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e := &Engine{
 		store: cfg.Store, registry: cfg.Registry, log: cfg.Logger, now: cfg.Now,
-		random: cfg.Random, grace: cfg.Grace, told: cfg.Told, manual: cfg.Manual,
+		random: cfg.Random, grace: cfg.Grace, told: cfg.Told, manual: cfg.Manual, tracing: cfg.Trace, spans: cfg.Spans,
 		runs: make(map[int64]*run), vitals: cfg.vitals,
 	}
 	if e.log == nil {

@@ -20,7 +20,7 @@ const runsHanded = "runs.handed"
 // heir gives the session that a new run is to go to, 0 if it stays: one that knows
 // its tasks, and can begin it if there is such a one.
 func (e *Engine) heir(req *request, root *pipeline.Chain) (session int64) {
-	if e.peers.node == nil || !e.dispatch.idles() || req.made != nil {
+	if e.peers.node == nil || !e.dispatch.idles() || req.made.time() != nil {
 		return 0
 	}
 	var fit []*offer

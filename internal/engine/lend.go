@@ -310,7 +310,7 @@ func (e *Engine) lend(to *offer, n int, help bool) (places int) {
 
 // lentJob notes that a session has the job of t.
 func (e *Engine) lentJob(to int64, t *task) lentJob {
-	x := lentJob{Job: t.job, Flow: t.call.Flow, Only: !e.dispatch.serves(t.call.Lane.Queue)}
+	x := lentJob{Job: t.job, Flow: t.call.Flow, Only: !e.dispatch.serves(t.call.Lane.Queue), Trace: t.run.made.traceOf()}
 	if x.Flow {
 		t.run.mu.Lock()
 		x.Notes = t.flow.allNotes()

@@ -38,6 +38,7 @@ type lentJob struct {
 	Number int64    `json:"n"`
 	Job    *api.Job `json:"job"`
 	Only   bool     `json:"only,omitempty"` // nobody serves its queue at the lender
+	Trace  string   `json:"trace,omitempty"`
 	// Of a flow: what earlier bodies of it observed.
 	Flow  bool                       `json:"flow,omitempty"`
 	Notes map[string]json.RawMessage `json:"notes,omitempty"`

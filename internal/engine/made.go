@@ -7,10 +7,12 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// made says which schedule made a run. Nil, which all methods take, is none.
+// made says which schedule made a run, and for which trace. Nil, which all methods
+// take, is none.
 type made struct {
 	api.ScheduleTime
-	text []byte // its JSON
+	text  []byte // its JSON; nil: by no schedule
+	trace string // "": for none
 }
 
 // What makes the runs of a schedule.
@@ -25,7 +27,7 @@ func newMade(t api.ScheduleTime) (*made, error) {
 	if err != nil {
 		return nil, api.Errorf(api.ErrEncoding, "", "schedule %q: %w", t.Name, err)
 	}
-	return &made{t, text}, nil
+	return &made{ScheduleTime: t, text: text}, nil
 }
 
 // madeOf reads the text.
@@ -49,7 +51,28 @@ func madeFrom(cell []byte) (*made, error) {
 	if err := c.Decode(cell); err != nil {
 		return nil, err
 	}
-	return madeOf(c.Schedule)
+	m, err := madeOf(c.Schedule)
+	if err == nil && c.Trace != "" {
+		m = m.traced(c.Trace)
+	}
+	return m, err
+}
+
+// traced adds the trace.
+func (m *made) traced(trace string) *made {
+	if m == nil {
+		m = new(made)
+	}
+	m.trace = trace
+	return m
+}
+
+// traceOf gives the trace, "" for none.
+func (m *made) traceOf() string {
+	if m == nil {
+		return ""
+	}
+	return m.trace
 }
 
 // cell is that of a live run.
@@ -57,7 +80,7 @@ func (m *made) cell() []byte {
 	if m == nil {
 		return nil
 	}
-	return (&store.RunCell{Schedule: m.text}).Append(nil)
+	return (&store.RunCell{Schedule: m.text, Trace: m.trace}).Append(nil)
 }
 
 func (m *made) data() []byte {
@@ -68,7 +91,7 @@ func (m *made) data() []byte {
 }
 
 func (m *made) time() *api.ScheduleTime {
-	if m == nil {
+	if m == nil || m.text == nil {
 		return nil
 	}
 	return &m.ScheduleTime
@@ -76,4 +99,4 @@ func (m *made) time() *api.ScheduleTime {
 
 // counts reports whether the run is one of those that must not overlap: backfilled
 // ones stand for times past.
-func (m *made) counts() bool { return m != nil && m.By != byBackfill }
+func (m *made) counts() bool { return m.time() != nil && m.By != byBackfill }

@@ -26,7 +26,7 @@ type run struct {
 	handle  *Handle
 	lanes   lanes // the dispatcher's
 	lines   bell  // rung when lines of its bodies are durable
-	made    *made // by a schedule; nil for what was submitted
+	made    *made // by a schedule, for a trace; nil for neither
 
 	mu       sync.Mutex
 	state    api.State

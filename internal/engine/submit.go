@@ -113,7 +113,7 @@ func (l *submissions) settle(ctx context.Context, upTo int) error {
 type request struct {
 	spec *api.Spec
 	name string // "": the first task's
-	made *made  // by a schedule
+	made *made  // by a schedule, for a trace
 	// records gives what is written in the same commit, of the run's id; nil: nothing.
 	records func(id string) ([]store.RecordWrite, error)
 }
@@ -151,6 +151,22 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 	if err != nil {
 		return nil, err
 	}
+	done := e.trace(ctx, &req)
+	if done == nil {
+		return e.put(ctx, &req, &plan, told)
+	}
+	r, err := e.put(ctx, &req, &plan, func(err error) {
+		done(err)
+		told(err)
+	})
+	if err != nil {
+		done(err)
+	}
+	return r, err
+}
+
+// put queues the run of a request that was accepted.
+func (e *Engine) put(ctx context.Context, req *request, plan *accepted, told func(error)) (*run, error) {
 	r, err := e.admit(ctx, req.name, req.made)
 	if err != nil {
 		return nil, err
@@ -178,7 +194,7 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 	}
 	records = append(records, r.liveWrites(true)...)
 	c.Records = records
-	if heir := e.heir(&req, plan.root); heir != 0 {
+	if heir := e.heir(req, plan.root); heir != 0 {
 		e.handOver(c, heir, told)
 		return r, nil
 	}

@@ -24,6 +24,9 @@ func (e *Engine) SubmitTx(ctx context.Context, in store.Statement, spec *api.Spe
 	if err != nil {
 		return "", err
 	}
+	if done := e.trace(ctx, &req); done != nil {
+		defer func() { done(err) }()
+	}
 	number, err := e.takeNumber(ctx)
 	if err != nil {
 		return "", err
@@ -40,7 +43,7 @@ func (e *Engine) SubmitTx(ctx context.Context, in store.Statement, spec *api.Spe
 	}
 	row := &store.RunRow{
 		ID: number, UID: uid, Name: req.name, State: api.Running, Base: plan.base, Created: now.UnixMicro(),
-		Plan: store.EncodeRef(store.Payload{Data: plan.text}),
+		Plan: store.EncodeRef(store.Payload{Data: plan.text}), Cell: req.made.cell(),
 	}
 	if err := outside.InsertRun(ctx, in, row, letter); err != nil {
 		return "", err

@@ -87,15 +87,16 @@ func seqOf(id string) int64 {
 	return n
 }
 
-// tellWorker has the worker told how the task run ended, once c, which has just
+// tellWorker has the worker, and who makes spans, told how the task run ended, once c, which has just
 // been given its row, is durable. A cancelled one of which no body has begun is
 // nothing to tell.
 func (t *task) tellWorker(c *change, state api.State) {
 	e := t.run.e
-	if !t.call.Told || e.told == nil || state == api.Cancelled && t.cell.Begun == 0 {
+	tells := t.call.Told && e.told != nil
+	if !tells && e.spans == nil || state == api.Cancelled && t.cell.Begun == 0 {
 		return
 	}
-	row, job, index := c.Tasks[len(c.Tasks)-1].TaskRow, t.job, t.job.Index
+	row, job, index, made := c.Tasks[len(c.Tasks)-1].TaskRow, t.job, t.job.Index, t.run.made
 	c.then(func() {
 		out, _, err := taskRun(job.Run, seqOf(job.ID), &row)
 		if err != nil {
@@ -103,6 +104,11 @@ func (t *task) tellWorker(c *change, state api.State) {
 			return
 		}
 		out.Index = index
-		e.told(job, out)
+		if e.spans != nil {
+			e.spans.TaskRunEnded(made.traceOf(), &out)
+		}
+		if tells {
+			e.told(job, out)
+		}
 	})
 }

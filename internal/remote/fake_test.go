@@ -20,6 +20,7 @@ type floor struct {
 	joined map[string]bool
 	said   []string // what became of jobs, in order
 	cancel map[string]func(error)
+	trace  string          // of all runs
 	late   map[string]bool // jobs whose answer nobody waits for
 }
 
@@ -126,6 +127,8 @@ func (f *floor) Token(_ context.Context, job *api.Job) (string, error) {
 func (f *floor) Acquire(context.Context, *api.Job, api.SlotRequest) (int64, error) { return 7, nil }
 
 func (f *floor) Release(job *api.Job, grant int64) { f.note("%s releases %d", job.ID, grant) }
+
+func (f *floor) Trace(*api.Job) string { return f.trace }
 
 func (f *floor) Log(job *api.Job, l api.LogLine) { f.note("%s says %s %s", job.ID, l.Level, l.Text) }
 

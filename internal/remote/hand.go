@@ -49,6 +49,8 @@ type attempt struct {
 	hand *Hand
 	id   string
 	of   string // the id that the worker had
+	// trace is that of the run.
+	trace string
 
 	// Guarded by the hand's mu.
 	cancel func(error)

@@ -56,7 +56,7 @@ func (h *Hand) take(of string, got []Attempt) {
 			h.log.Error("an attempt can't be read", "task_run", got[i].TaskRun, "error", err)
 			continue // its lease runs out
 		}
-		a := &attempt{hand: h, id: got[i].Attempt, of: of, over: make(chan struct{})}
+		a := &attempt{hand: h, id: got[i].Attempt, of: of, trace: traceOf(got[i].Metadata), over: make(chan struct{})}
 		job.Key = a
 		h.running[a.id] = a
 		jobs = append(jobs, job)

@@ -43,7 +43,7 @@ func (h *Hub) ClaimTasks(ctx context.Context, id string, c Claim) (Claimed, erro
 			break
 		}
 		source.Begin(job, func(cause error) { s.halt(a, cause) })
-		out.Attempts = append(out.Attempts, describe(a.id, job, s.lease))
+		out.Attempts = append(out.Attempts, describe(a.id, job, s.lease, source.Trace(job)))
 	}
 	if len(out.Attempts) == 0 {
 		return out, s.orLost()
@@ -96,13 +96,13 @@ func (s *session) isGone() bool {
 }
 
 // describe is a job as the worker sees it.
-func describe(id string, job *api.Job, lease time.Duration) Attempt {
+func describe(id string, job *api.Job, lease time.Duration, trace string) Attempt {
 	a := Attempt{
 		Attempt: id, Run: job.Run, TaskRun: job.ID, Task: job.Task, Name: job.Name, Number: job.Attempt,
 		Generation: job.Generation, Index: job.Index, Args: arguments(job), IdempotencyKey: job.IdempotencyKey(),
 		LeaseMS: lease.Milliseconds(), TimeoutMS: job.Timeout.Milliseconds(), HeartbeatTimeoutMS: job.HeartbeatTimeout.Milliseconds(),
 		Tags: job.Tags, Upstream: job.Upstream, State: job.State, TaskID: job.TaskID, Keyed: job.Keyed,
-		Schedule: job.Schedule, Looked: job.Looked, Named: job.Named, Metadata: map[string]string{},
+		Schedule: job.Schedule, Looked: job.Looked, Named: job.Named, Metadata: metadata(trace),
 	}
 	if job.Timeout > 0 {
 		a.Deadline = time.Now().Add(job.Timeout).UTC()

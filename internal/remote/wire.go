@@ -117,7 +117,7 @@ type Attempt struct {
 	Looked             bool              `json:"looked,omitempty" doc:"Of a cached task: run it without asking"`
 	Named              bool              `json:"named,omitempty"`
 	Caller             *Caller           `json:"caller,omitempty" doc:"Of a cached task: the flow that called it"`
-	Metadata           map[string]string `json:"metadata" nullable:"false" doc:"For what goes along with a call, such as a traceparent"`
+	Metadata           map[string]string `json:"metadata" nullable:"false" doc:"What goes along with a call: of a run with a trace traceparent, and perhaps tracestate"`
 }
 
 // Caller is a flow as its calls see it.

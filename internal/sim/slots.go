@@ -266,3 +266,6 @@ func (s source) Acquire(ctx context.Context, job *api.Job, request api.SlotReque
 
 // Release goes to the engine.
 func (s source) Release(job *api.Job, grant int64) { s.e.Release(job, grant) }
+
+// Trace is the engine's.
+func (s source) Trace(job *api.Job) string { return s.e.Trace(job) }

@@ -90,6 +90,7 @@ const (
 	tagTrip       = 42
 	tagSchedule   = 44
 	tagPlan       = 46
+	tagTrace      = 48
 
 	tagFlags   = 1
 	tagNext    = 3

@@ -7,6 +7,7 @@ type RunCell struct {
 	State    []byte // final state
 	Counts   []byte // JSON of map[string]api.TaskCounts
 	Schedule []byte // JSON of api.ScheduleTime, also of a live run; nil for none
+	Trace    string // see worker.Source, also of a live run; "" for none
 }
 
 // Append appends the encoded cell to b.
@@ -15,6 +16,7 @@ func (c *RunCell) Append(b []byte) []byte {
 	b = appendBytes(b, tagFailure, c.Failure)
 	b = appendBytes(b, tagState, c.State)
 	b = appendBytes(b, tagSchedule, c.Schedule)
+	b = appendString(b, tagTrace, c.Trace)
 	return appendBytes(b, tagCounts, c.Counts)
 }
 
@@ -35,6 +37,8 @@ func (c *RunCell) Decode(b []byte) error {
 			c.Counts = v
 		case tagSchedule:
 			c.Schedule = v
+		case tagTrace:
+			c.Trace = string(v)
 		}
 	})
 }

@@ -29,10 +29,11 @@ type Body struct {
 	cancel context.CancelCauseFunc
 	answer api.Answer // what the body leaves behind, but for its result
 	temp   string
-	ended  bool
 
-	printer *Printer // nil: nothing was printed
+	printer *Printer          // nil: nothing was printed
+	traced  func(*api.Answer) // ends the attempt's span; nil: it has none
 
+	ended    bool // guarded by mu
 	reported bool // only the goroutine of the body looks
 }
 

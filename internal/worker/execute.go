@@ -23,6 +23,7 @@ func (r *Registry) Execute(src Source, job *api.Job) {
 			return
 		}
 	}
+	b.begin()
 	src.Begin(job, b.stop)
 	if b.task == nil {
 		b.finish(Result{}, Final(api.Errorf(api.ErrUnknownTask, "", "task %q is not registered", job.Task)))
@@ -96,6 +97,9 @@ func (b *Body) report(result Result, pending bool, err error) {
 		b.fail(&answer, err)
 	} else {
 		answer.Result, answer.Pipeline, answer.Pending = result.Value, result.Pipeline, pending
+	}
+	if b.traced != nil {
+		b.traced(&answer)
 	}
 	b.source.Finish(b.job, answer)
 }

@@ -48,6 +48,8 @@ type NamedError struct {
 type Registry struct {
 	Log *slog.Logger     // for what hooks do wrong
 	Now func() time.Time // the clock that attempts are timed with
+	// Tracer gives the contexts of bodies; nil: they have none but ours.
+	Tracer Tracer
 
 	tasks  map[string]*Task
 	errors []NamedError

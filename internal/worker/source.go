@@ -40,6 +40,9 @@ type Source interface {
 	Acquire(ctx context.Context, job *api.Job, request api.SlotRequest) (grant int64, err error)
 	// Release gives back what Acquire gave.
 	Release(job *api.Job, grant int64)
+	// Trace gives the trace of the job's run, "" for none: a traceparent as W3C Trace
+	// Context has it, and perhaps a space and a tracestate.
+	Trace(job *api.Job) string
 	// Log keeps a line with the run.
 	Log(job *api.Job, line api.LogLine)
 }

@@ -31,6 +31,7 @@ type source struct {
 	lines   []api.LogLine
 	events  []string
 	grant   int64 // of slots
+	trace   string
 	refused error
 	done    sync.WaitGroup
 }
@@ -73,6 +74,8 @@ func (s *source) Acquire(context.Context, *api.Job, api.SlotRequest) (int64, err
 }
 
 func (s *source) Release(_ *api.Job, grant int64) { s.event(fmt.Sprint("release ", grant)) }
+
+func (s *source) Trace(*api.Job) string { return s.trace }
 
 func (s *source) Log(_ *api.Job, line api.LogLine) {
 	s.mu.Lock()

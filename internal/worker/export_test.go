@@ -1,0 +1,6 @@
+package worker
+
+import "unsafe"
+
+// BodySize is how large a body is.
+const BodySize = unsafe.Sizeof(Body{})
