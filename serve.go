@@ -53,7 +53,9 @@ func RequireToken(secret string) HandlerOption {
 //
 //	mux.Handle("/runnel/", http.StripPrefix("/runnel", eng.Handler()))
 //
-// Its event streams end when the engine is closed.
+// Its event streams end when the engine is closed. Clients that send a body or take an
+// answer too slowly are dropped; how long they may take for headers, and keep a connection
+// that they do not use, is for the http.Server to say (ReadHeaderTimeout, IdleTimeout).
 func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
 	o := handlerOptions{Options: httpapi.Options{Log: e.work.Log}}
 	for _, option := range opts {
@@ -67,9 +69,9 @@ func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
 	h := httpapi.NewHandler(e.service, o.Options)
 	e.handlers.add(h)
 	if o.noPages {
-		return spans.Handler(httpapi.Compress(h))
+		return httpapi.Patient(spans.Handler(httpapi.Compress(h)))
 	}
-	return spans.Handler(httpapi.Compress(pages(h, o.Log)))
+	return httpapi.Patient(spans.Handler(httpapi.Compress(pages(h, o.Log))))
 }
 
 // handlers are those that end with the engine.

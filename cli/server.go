@@ -84,6 +84,10 @@ const (
 	idleTime   = 2 * time.Minute
 )
 
+func newHTTPServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerSize}
+}
+
 func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 	options, err := s.options()
 	if err != nil {
@@ -110,7 +114,7 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 		return errors.Join(err, listener.Close())
 	}
 	handler := eng.Handler(options...)
-	srv := &http.Server{Handler: s.under(handler), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerSize}
+	srv := newHTTPServer(s.under(handler))
 	failed := make(chan error, 1)
 	scheme := "http://"
 	if s.cert != "" {

@@ -17,9 +17,6 @@ type eventsInput struct {
 	Last  string   `header:"Last-Event-ID" doc:"The id of the event seen last: those after it come first"`
 }
 
-// patience is how long a client may take for one write.
-const patience = 30 * time.Second
-
 func (a *routes) eventRoutes(api huma.API) {
 	o := op(http.MethodGet, "/events", "events", "events",
 		"Hear what changes, as Server-Sent Events: run.changed, limit.changed, schedule.changed, worker.changed; reset: read everything again")
@@ -113,7 +110,6 @@ func (s *eventWriter) print(text string) {
 	if s.err != nil {
 		return
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(patience)) // not every writer has one
 	_, s.err = s.w.Write([]byte(text))
 }
 

@@ -29,10 +29,7 @@ type Options struct {
 	Heartbeat time.Duration
 }
 
-const (
-	defaultMaxBody = 8 << 20
-	bodyTime       = 30 * time.Second // to send a request's body in
-)
+const defaultMaxBody = 8 << 20
 
 // routes are the operations over a service.
 type routes struct {

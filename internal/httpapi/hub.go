@@ -13,7 +13,7 @@ import (
 
 // Bounds of event streams.
 const (
-	kept       = 5000 // events, for clients that come back
+	kept       = 5000 // events, for clients that come back, and for each that is behind
 	maxClients = 2000
 	calm       = 250 * time.Millisecond // between two batches of events to a client
 )
@@ -145,13 +145,11 @@ func (h *hub) tell(change api.Change) {
 
 // push queues a change if one of the client's topics is about it.
 func (c *client) push(change api.Change) {
-	if !c.wants(&change) {
+	if c.reset || !c.wants(&change) { // who is to read everything again does so later than now
 		return
 	}
 	if change.All {
-		c.pending, c.reset = nil, true
-		clear(c.at)
-		c.wakeUp()
+		c.overflow()
 		return
 	}
 	thing := change
@@ -164,12 +162,18 @@ func (c *client) push(change api.Change) {
 		return
 	}
 	if len(c.pending) == kept {
-		c.pending, c.reset = nil, true
-		clear(c.at)
-	} else {
-		c.at[thing] = len(c.pending)
-		c.pending = append(c.pending, change)
+		c.overflow()
+		return
 	}
+	c.at[thing] = len(c.pending)
+	c.pending = append(c.pending, change)
+	c.wakeUp()
+}
+
+// overflow forgets what was to be sent, and its memory: a client that is far behind may
+// stay so.
+func (c *client) overflow() {
+	c.pending, c.at, c.reset = nil, map[api.Change]int{}, true
 	c.wakeUp()
 }
 

@@ -92,9 +92,7 @@ func (a *routes) workRoutes(api huma.API) {
 	do(a, api, op(http.MethodPost, "/workers/{id}/logs", "write-logs", group, "Keep lines that bodies wrote"), a.writeLogs)
 	do(a, api, op(http.MethodPost, "/workers/{id}/attempts/{attempt}/finish", "finish-attempt", group, "Say what became of one attempt; a conflict, attempt_lost, if it changes nothing"), a.finishAttempt)
 	do(a, api, op(http.MethodPost, "/workers/{id}/attempts/{attempt}/token", "ask-token", group, "Get the token by which an attempt may be answered from outside"), a.askToken)
-	slots := op(http.MethodPost, "/workers/{id}/attempts/{attempt}/slots", "acquire-slots", group, "Get slots of global limits, once they are free")
-	slots.BodyReadTimeout = -1 // it would end the wait as well
-	do(a, api, slots, a.acquireSlots)
+	do(a, api, op(http.MethodPost, "/workers/{id}/attempts/{attempt}/slots", "acquire-slots", group, "Get slots of global limits, once they are free"), a.acquireSlots)
 	do(a, api, op(http.MethodDelete, "/workers/{id}/attempts/{attempt}/slots/{grant}", "release-slots", group, "Give slots back; the end of the attempt does so, too"), a.releaseSlots)
 	do(a, api, op(http.MethodPost, "/workers/{id}/attempts/{attempt}/cache", "ask-cache", group, "Ask whether the body of a cached task is to run"), a.askCache)
 }
