@@ -38,11 +38,22 @@ func (s *sessions) add(secret string, now time.Time) (cookie string) {
 		s.all = map[string]session{}
 	}
 	if len(s.all) >= maxSessions {
-		clear(s.all) // all log in again; nobody has so many browsers
+		s.evict()
 	}
 	cookie = rand.Text()
 	s.all[hashOf(cookie)] = session{secret: secret, until: now.Add(sessionTime)}
 	return cookie
+}
+
+// evict ends the oldest session.
+func (s *sessions) evict() {
+	oldest, first := "", session{}
+	for hash, one := range s.all {
+		if oldest == "" || one.until.Before(first.until) {
+			oldest, first = hash, one
+		}
+	}
+	delete(s.all, oldest)
 }
 
 func (s *sessions) find(cookie string, now time.Time) (secret string, ok bool) {
