@@ -74,7 +74,7 @@ type patientBody struct {
 
 func (b *patientBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // readers give this very one
+	if err == io.EOF {
 		_ = b.control.SetReadDeadline(time.Time{}) // nor has it been set then
 	}
 	return n, err
