@@ -109,11 +109,16 @@ func (e *Engine) takeTurn(t *task, job *api.Job) bool {
 		e.dispatch.push(r, t)
 	case flight.Waits:
 	}
-	e.leaveSlots(t)
 	return false
 }
 
+// askTurn asks for the turn of t. One that has it not any more gives its slots back
+// first: as soon as it has asked another worker may come with it, and ask for others.
+// Called with run.mu.
 func (e *Engine) askTurn(t *task) flight.Verdict {
+	if t.tagged() && !e.asked(t) {
+		e.leaveSlots(t)
+	}
 	s := &e.cache
 	s.mu.Lock()
 	defer s.mu.Unlock()
