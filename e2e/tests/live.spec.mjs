@@ -39,9 +39,3 @@ test("the dot pauses, and then nothing moves", async ({ page, server }) => {
   await page.getByRole("button", { name: "paused" }).click();
   await expect(page.locator(`#run-${id}`)).toBeAttached();
 });
-
-test("the log is followed to its end", async ({ page, server }) => {
-  const run = await runNamed(server, "chat");
-  await page.goto(`${server.url}/runs/${run.id}?tab=logs`);
-  await expect(page.locator("log-view")).toContainText(/\S/);
-});

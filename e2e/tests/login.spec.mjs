@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { flaws, pictures } from "../looks.mjs";
 import { expect, start, test } from "../server.mjs";
 
 const secret = "a-secret-of-an-admin-in-a-test";
@@ -50,4 +51,35 @@ test("who may only read sees no buttons", async ({ page }) => {
   // And what the buttons do is refused.
   const answer = await page.request.post(`${server.url}/runs/${run.id}/retry`, { headers: { Origin: server.url }, maxRedirects: 0 });
   expect(answer.status()).toBe(403);
+});
+
+test("a token is made on the settings page, is shown once, and lets in who has it", async ({ page }) => {
+  await logIn(page, secret);
+  await page.goto(`${server.url}/settings`);
+  await page.getByRole("link", { name: "New token" }).click();
+  await page.getByRole("dialog").getByLabel("Name").fill("nightly job");
+  await page.getByRole("dialog").getByLabel("Role").selectOption("operator");
+  await page.getByRole("dialog").getByRole("button").first().click();
+  await expect(page.getByRole("main")).toContainText("want letters, digits, dots and dashes");
+  await page.getByLabel("Name").fill("nightly-job");
+  await expect(page.getByLabel("Role")).toHaveValue("operator"); // as it was chosen
+  await page.getByRole("button", { name: "Create the token" }).click();
+  const made = page.locator(".secret code");
+  await expect(made).toHaveText(/\S{20,}/);
+  const token = await made.innerText();
+  const found = [...await flaws(page, "token"), ...await pictures(page, "token", "light")];
+  await page.emulateMedia({ colorScheme: "dark" });
+  found.push(...await flaws(page, "token, dark", true), ...await pictures(page, "token", "dark"));
+  await page.getByRole("link", { name: "I have it" }).click();
+  await expect(page.getByRole("main")).toContainText("nightly-job");
+  await expect(page.getByRole("main")).not.toContainText(token);
+  found.push(...await flaws(page, "tokens, dark", true), ...await pictures(page, "tokens", "dark"));
+  await page.emulateMedia({ colorScheme: "light" });
+  found.push(...await flaws(page, "tokens"), ...await pictures(page, "tokens", "light"));
+  expect(found).toEqual([]);
+  await page.getByRole("button", { name: "Log out" }).click();
+  await logIn(page, token);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Runs");
+  await page.goto(`${server.url}/audit`);
+  await expect(page.getByRole("main")).toContainText(/admin|forbidden/i); // operators don't read it
 });

@@ -1,12 +1,7 @@
 // Every page in both colour schemes: no violation that axe knows of, nothing that
-// sticks out of a narrow screen, and a screenshot in out/pages to look at.
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+// sticks out of a narrow screen, and pictures of both in out/pages to look at.
+import { flaws, pictures } from "../looks.mjs";
 import { expect, runNamed, test } from "../server.mjs";
-
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const shots = new URL("../out/pages/", import.meta.url).pathname;
-await mkdir(shots, { recursive: true });
 
 /** Where pages are: the names of the pictures, and the path of each. @param {any} server */
 async function pages(server) {
@@ -17,7 +12,20 @@ async function pages(server) {
     graph: `/runs/${order.id}?tab=graph`, timeline: `/runs/${stock.id}?tab=timeline`, "run-tasks": `/runs/${stock.id}?tab=tasks`,
     logs: `/runs/${(await runNamed(server, "chat")).id}?tab=logs`, data: `/runs/${order.id}?tab=data`, history: `/runs/${order.id}?tab=history`,
     task: `/runs/${pay.id}/tasks/0`, tasks: "/tasks", missing: "/nowhere",
-    ...await rail(server),
+    ...await rail(server), ...await ones(server),
+  };
+}
+
+/** Pages about one thing, and forms. @param {any} server */
+async function ones(server) {
+  const first = async (/** @type {string} */ path) => (await server.api(path)).items[0];
+  const [entry, operation, worker] = await Promise.all(["/cache", "/operations", "/workers"].map(first));
+  const { id } = await runNamed(server, "waits for slots");
+  return {
+    limit: "/limits/scales", "limit-form": "/new/limit", "global-limit": "/global-limits/licence",
+    flow: "/flows/order", start: "/flows/order/start", schedule: "/schedules/stock-nightly", "schedule-form": "/new/schedule?cron=30+2+*+*+*",
+    "cache-entry": `/cache/${encodeURIComponent(entry.key)}`, explain: `/explain/cache?task=rate&args=${encodeURIComponent('["GBP"]')}`,
+    operation: `/operations/${operation.id}`, worker: `/workers/${worker.id}`, audit: "/audit", confirm: `/runs/${id}/cancel`, login: "/login",
   };
 }
 
@@ -28,27 +36,24 @@ async function rail(server) {
   return Object.fromEntries(found.map((path) => [path, `/${path}`]));
 }
 
+/** Loads a page, and waits for what draws itself. @param {import("@playwright/test").Page} page @param {string} url */
+async function load(page, url) {
+  await page.goto(url);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
+  const islands = page.locator("run-graph, run-timeline, log-view");
+  for (let i = await islands.count(); i > 0; i--) await expect(islands.nth(i - 1)).toHaveAttribute("data-drawn");
+}
+
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`every page is accessible and looks right, ${colorScheme}`, async ({ browser, server }) => {
-    test.setTimeout(240_000);
+    test.setTimeout(300_000);
     const context = await browser.newContext({ colorScheme, reducedMotion: "reduce" });
     const page = await context.newPage();
+    await page.setViewportSize({ width: 1280, height: 850 });
     const found = /** @type {string[]} */ ([]);
     for (const [name, path] of Object.entries(await pages(server))) {
-      await page.setViewportSize({ width: 1280, height: 850 });
-      await page.goto(server.url + path);
-      await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
-      if (await page.locator("run-graph, run-timeline, log-view").count()) await page.waitForLoadState("networkidle").catch(() => {});
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run());
-      for (const v of violations) found.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map((/** @type {any} */ n) => n.html).join(" ")}`);
-      await page.screenshot({ path: `${shots}${name}-${colorScheme}.png` });
-      if (colorScheme === "light") {
-        await page.setViewportSize({ width: 320, height: 640 });
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        if (wide > 320) found.push(`${name}: ${wide} px wide on a screen of 320`);
-        await page.screenshot({ path: `${shots}${name}-narrow.png` });
-      }
+      await load(page, server.url + path);
+      found.push(...await flaws(page, name, colorScheme === "dark"), ...await pictures(page, name, colorScheme));
     }
     await context.close();
     expect(found).toEqual([]);

@@ -308,7 +308,7 @@ func setLimit(v *view) error {
 	if err != nil {
 		return v.again(form, err)
 	}
-	return v.done(v.back("limits"), limitSaid(l.Tag, n))
+	return v.done(v.back(at("limits/%", l.Tag)), limitSaid(l.Tag, n))
 }
 
 // back is where the form says that it came from.

@@ -94,7 +94,7 @@ func newTokenForm(v *view) *confirmation {
 	v.page.Nav, v.page.Crumb = "settings", []link{{"Settings", "settings"}}
 	return &confirmation{
 		Title: "New token", Fields: []field{
-			{Name: "name", Label: "Name", Required: true, Note: "Of who will use it; the audit log has it."},
+			{Name: "name", Label: "Name", Required: true, Note: "Of who will use it, in letters, digits, dots and dashes; the audit log has it."},
 			{Name: "role", Label: "Role", Choices: roles, Note: "Read-only looks; an operator also changes runs, limits and schedules; an admin also makes tokens; a worker only claims tasks."},
 			{Name: "expires_in", Label: "Good for", Place: "ever", Note: "Such as 720h."},
 		},

@@ -1,0 +1,78 @@
+// The graph and the timeline: what one does to see more of them.
+import { expect, runNamed, test } from "../server.mjs";
+
+test("a group of the graph is opened, by mouse and by keyboard, and the URL has it", async ({ page, server }) => {
+  const run = await runNamed(server, "stock-check");
+  await page.goto(`${server.url}/runs/${run.id}?tab=graph`);
+  const graph = page.locator("run-graph[data-drawn]"), nodes = graph.locator("[data-id]");
+  await expect(graph).toBeVisible();
+  const closed = await nodes.count();
+  await graph.locator("[data-fold]").first().click();
+  await expect.poll(() => nodes.count()).toBeGreaterThan(closed);
+  await expect(page).toHaveURL(/open=/);
+  const open = await nodes.count();
+  await page.reload();
+  await expect(nodes).toHaveCount(open);
+  await expect(graph).toBeVisible();
+  await graph.locator("[data-fold]").first().click();
+  await expect(nodes).toHaveCount(closed);
+  await expect(page).not.toHaveURL(/open=/);
+  const group = graph.locator("[data-id]:has([data-fold])").first();
+  await group.focus();
+  await page.keyboard.press("e");
+  await expect(nodes).toHaveCount(open);
+});
+
+test("a node of the graph opens its task run beside it", async ({ page, server }) => {
+  const run = await runNamed(server, "pay");
+  await page.goto(`${server.url}/runs/${run.id}?tab=graph`);
+  await page.locator("run-graph[data-drawn] [data-id]").first().click();
+  await expect(page.getByRole("complementary")).toContainText("connection refused");
+  await expect(page).toHaveURL(/task=0/);
+});
+
+/** What a timeline shows. @param {import("@playwright/test").Page} page @returns {Promise<{u0: number, u1: number, r0: number, r1: number}>} */
+const seen = (page) => page.locator("run-timeline").evaluate((e) => /** @type {any} */ (e).view);
+
+test("a stretch of the timeline is brushed, and a double click goes back", async ({ page, server }) => {
+  const run = await runNamed(server, "stock-check");
+  await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);
+  const board = page.locator("run-timeline[data-drawn] .board");
+  await expect(board).toBeVisible();
+  const all = await seen(page);
+  const box = /** @type {{x: number, y: number, width: number, height: number}} */ (await board.boundingBox());
+  const left = box.x + 150, width = box.width - 150, y = box.y + 100;
+  await page.mouse.move(left + width * 0.25, y);
+  await page.mouse.down();
+  await page.mouse.move(left + width * 0.4, y + 2);
+  await page.mouse.move(left + width * 0.5, y);
+  await page.mouse.up();
+  const part = await seen(page);
+  expect(part.u1 - part.u0).toBeLessThan((all.u1 - all.u0) * 0.3);
+  expect(part.u0).toBeGreaterThan(all.u0 + (all.u1 - all.u0) * 0.2);
+  expect([part.r0, part.r1]).toEqual([all.r0, all.r1]); // only time was chosen
+  await page.mouse.dblclick(left + width / 2, y);
+  await expect.poll(() => seen(page)).toEqual(all);
+  // The keyboard: closer, to the first bar, and into it.
+  await board.focus();
+  await page.keyboard.press("+");
+  expect((await seen(page)).u1).toBeLessThan(all.u1);
+  await page.keyboard.press("0");
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/task=0/);
+  await expect(page.getByRole("complementary")).toContainText("stock_list");
+});
+
+test("rows of the timeline are by task name if one wants that", async ({ page, server }) => {
+  const run = await runNamed(server, "stock-check");
+  await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);
+  const view = page.locator("run-timeline[data-drawn]");
+  const rows = () => view.evaluate((e) => /** @type {any} */ (e).model.layout.rows);
+  await expect(view).toBeVisible();
+  const each = await rows();
+  expect(each).toBeGreaterThan(1999);
+  await view.getByLabel("Rows").selectOption({ label: "by task name" });
+  expect(await rows()).toBeLessThan(each / 2);
+  await expect(page).toHaveURL(/lanes=name/);
+});
