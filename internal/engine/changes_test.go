@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/store/memory"
 )
 
@@ -222,6 +223,13 @@ func TestChangesOfTagsAndSchedules(t *testing.T) {
 	})
 }
 
+// deaf has a process not hear from the moment it joins, at which a letter may be there.
+func deaf(cfg *engine.Config) {
+	if f, ok := cfg.Store.(*frozen); ok {
+		f.deaf.Store(true)
+	}
+}
+
 // Who listens in one process hears what happens in all, while it listens.
 func TestChangesOfOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -245,8 +253,7 @@ func TestChangesOfOtherProcesses(t *testing.T) {
 		if got := h.since(); slices.Contains(got, everything) {
 			t.Errorf("all may have changed, for no reason")
 		}
-		c := join(t, s, "c", signature)
-		c.store.deaf.Store(true)
+		c := join(t, s, "c", signature, deaf)
 		wait(10 * time.Second)
 		h.hears("a third, which does not hear yet", api.Change{Processes: true})
 		c.store.deaf.Store(false)
