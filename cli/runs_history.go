@@ -219,7 +219,7 @@ func (env *Env) showDiff(f *facts, d *httpapi.RunDiff) {
 const diffWidth = 60
 
 // tally is how many are in which state.
-func tally(p *printer, t *httpapi.DiffTimes) string {
+func tally(p *printer, t *httpapi.TaskTimes) string {
 	var parts []string
 	for _, s := range slices.Sorted(maps.Keys(t.States)) {
 		parts = append(parts, p.number(int64(t.States[s]))+" "+strings.ToLower(s))
@@ -230,7 +230,7 @@ func tally(p *printer, t *httpapi.DiffTimes) string {
 	return cmp.Or(strings.Join(parts, ", "), "-")
 }
 
-func pace(t *httpapi.DiffTimes) string {
+func pace(t *httpapi.TaskTimes) string {
 	if len(t.States) == 0 {
 		return "-"
 	}

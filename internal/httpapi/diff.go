@@ -47,18 +47,8 @@ type DiffValue struct {
 // DiffTask is the task runs of one name in both runs.
 type DiffTask struct {
 	Task string    `json:"task"`
-	A    DiffTimes `json:"a"`
-	B    DiffTimes `json:"b"`
-}
-
-// DiffTimes is how the task runs of a name went. Times are from the first attempt's
-// beginning to the end.
-type DiffTimes struct {
-	States  map[string]int `json:"states,omitempty" doc:"How many are in each state"`
-	Retries int            `json:"retries"`
-	Median  api.Duration   `json:"median"`
-	Longest api.Duration   `json:"longest"`
-	Total   api.Duration   `json:"total"`
+	A    TaskTimes `json:"a"`
+	B    TaskTimes `json:"b"`
 }
 
 type diffInput struct {
@@ -121,55 +111,6 @@ func sideOf(r *api.Run, now time.Time) DiffSide {
 		s.Error = r.Failure.Message
 	}
 	return s
-}
-
-// spans is how long task runs of a name took.
-type spans struct {
-	states  map[string]int
-	retries int
-	took    []time.Duration
-}
-
-// spansOf reads them, of as many task runs as a timeline has.
-func (a *routes) spansOf(ctx context.Context, run string) (byName map[string]*spans, more bool, err error) {
-	byName = map[string]*spans{}
-	n := 0
-	for t, err := range a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run, Limit: maxTimeline + 1}) {
-		if err != nil {
-			return nil, false, err
-		}
-		if n++; n > maxTimeline {
-			return byName, true, nil
-		}
-		s := byName[t.Task]
-		if s == nil {
-			s = &spans{states: map[string]int{}}
-			byName[t.Task] = s
-		}
-		s.states[t.State.String()]++
-		s.retries += max(t.Attempt-1, 0)
-		if !t.Started.IsZero() && !t.Finished.IsZero() {
-			s.took = append(s.took, t.Finished.Sub(t.Started))
-		}
-	}
-	return byName, false, nil
-}
-
-func (s *spans) times() (t DiffTimes) {
-	if s == nil {
-		return t
-	}
-	t.States, t.Retries = s.states, s.retries
-	if len(s.took) == 0 {
-		return t
-	}
-	slices.Sort(s.took)
-	var total time.Duration
-	for _, d := range s.took {
-		total += d
-	}
-	t.Median, t.Longest, t.Total = api.Duration(s.took[len(s.took)/2]), api.Duration(s.took[len(s.took)-1]), api.Duration(total)
-	return t
 }
 
 // maxDifferences is how many places are told.

@@ -48,6 +48,7 @@ type routes struct {
 
 	hub     *hub
 	counted counted
+	timed   timed
 	ops     *operations
 	history *history
 }
@@ -122,6 +123,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.timelineRoutes(api)
 	a.historyRoutes(api)
 	a.diffRoutes(api)
+	a.timesRoutes(api)
 	a.graphRoutes(api)
 	a.taskRoutes(api)
 	a.logRoutes(api)

@@ -30,6 +30,9 @@ type flowRow struct {
 	Next  time.Time // when a schedule runs it
 	Of    int       // runs that have ended, of the newest ones
 	Bad   int       // of those, in how many a call of it failed
+
+	took        []time.Duration // by those runs
+	Median, P95 time.Duration   // of took; 0: none has ended
 }
 
 // square is a run as a square of its state's colour.
@@ -77,6 +80,7 @@ func showFlows(v *view) error {
 			row.ran(&runs.Items[j])
 		}
 		slices.Reverse(row.Last)
+		row.measure()
 		if row.Kind == "flow" {
 			body.Flows = append(body.Flows, row)
 		} else {
@@ -101,9 +105,18 @@ func (f *flowRow) ran(r *api.Run) {
 	}
 	if r.State.Final() {
 		f.Of++
+		f.took = append(f.took, r.Finished.Sub(r.Created))
 		if counts.Failed > 0 {
 			f.Bad++
 		}
+	}
+}
+
+// measure finds how long its runs took.
+func (f *flowRow) measure() {
+	if n := len(f.took); n > 0 {
+		slices.Sort(f.took)
+		f.Median, f.P95 = f.took[n/2], f.took[(n*95+99)/100-1]
 	}
 }
 
@@ -181,7 +194,9 @@ func showFlow(v *view) error {
 	}
 	for i := range runs.Items {
 		body.Runs = append(body.Runs, rowOf(&runs.Items[i]))
+		body.ran(&runs.Items[i])
 	}
+	body.measure()
 	for i := range schedules.Items {
 		if s := &schedules.Items[i]; firstTask(s.Pipeline) == name {
 			body.Schedules = append(body.Schedules, link{s.Name, at("schedules/%", s.Name)})

@@ -80,3 +80,31 @@ func TestFlowPageSaysWhatIsKnown(t *testing.T) {
 		t.Errorf("a flow that there is not answers %d", r.status)
 	}
 }
+
+// TestHowLongFlowsTook: the list and the page of one tell it, of runs that have ended.
+func TestHowLongFlowsTook(t *testing.T) {
+	s := serve(t, "")
+	s.get(t, "/flows/double").says(t, "No run has called it yet")
+	s.run(t, "done", call("double", "1"))
+	s.submit(t, "live", call("held"))
+	s.get(t, "/flows/double").says(t, "Median", "p95", "<b>1</b>")
+	if r := s.get(t, "/flows/held"); strings.Contains(r.text, "Median") {
+		t.Errorf("a flow whose run goes on has a median: %s", r.text)
+	}
+	s.get(t, "/flows").says(t, "Median", "p95")
+}
+
+// TestOverviewTellsTimes: how long task runs of each name took, and the newest error of
+// a run that goes on.
+func TestOverviewTellsTimes(t *testing.T) {
+	s := serve(t, "")
+	s.run(t, "many", each(40, "odd"))
+	s.get(t, "/runs/"+s.runs["many"]).says(t, "Median", "p95", "Cached")
+	both := each(4, "odd")
+	both.Steps[0].Group.Children = append(both.Steps[0].Group.Children, *call("held"))
+	s.submit(t, "goes on", both)
+	s.until(t, "/runs/"+s.runs["goes on"], "is a multiple of three")
+	s.run(t, "kept", call("kept", "7"))
+	s.run(t, "again", call("kept", "7"))
+	s.get(t, "/runs/"+s.runs["again"]).says(t, "task%3Akept+cached:yes")
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 // overview is what a run's page opens on: its task runs by name, never one by one.
@@ -16,6 +17,7 @@ type overview struct {
 	RetryURL string
 	Groups   []errorGroup
 	Names    []nameRow
+	More     bool // the times are not of all task runs
 }
 
 // nameRow is all task runs of one name.
@@ -26,6 +28,9 @@ type nameRow struct {
 	N     api.TaskCounts
 	All   int64 // those that have ended, and those that are known to come
 	Other int64 // cancelled, skipped, waiting for another attempt
+
+	Times httpapi.NamedTimes
+	First string // URL of the task run of its newest error
 }
 
 // errorGroup is failures with one text.
@@ -36,12 +41,21 @@ type errorGroup struct {
 }
 
 func fillOverview(v *view, p *runPage) error {
-	p.Overview = &overview{}
+	times, err := get[httpapi.RunTimes](v, at("/runs/%/times", p.Run.ID), nil)
+	if err != nil {
+		return err
+	}
+	byName := map[string]httpapi.NamedTimes{}
+	for _, t := range times.Tasks {
+		byName[t.Task] = t
+	}
+	p.Overview = &overview{More: times.More}
 	for _, name := range slices.Sorted(maps.Keys(p.Run.Tasks)) {
 		c := p.Run.Tasks[name]
 		u := p.URL + "?tab=tasks&q=" + url.QueryEscape("task:"+quoted(name))
 		p.Overview.Names = append(p.Overview.Names, nameRow{
 			Name: name, N: c, URL: u, Parts: bar(partsOf(&c, u+"+")), All: c.Ended() + c.Open(), Other: c.Cancelled + c.Skipped + c.Retrying,
+			Times: byName[name], First: panelURL(p, byName[name].ErrorOf),
 		})
 	}
 	p.Overview.failures(p)
