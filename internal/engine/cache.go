@@ -22,7 +22,6 @@ import (
 type cacheState struct {
 	turns
 	claims map[*task]*flight.Claim // of who has asked and not left
-	taken  cacheTaken
 }
 
 func (s *cacheState) init() {
@@ -355,14 +354,12 @@ func (t *task) keepResult(c *change, value pipeline.Value) {
 	}
 	if t.cell.Seldom().Name == lifecycle.Cached { // it is there, also for who waits
 		t.cached.kept = true
-		t.run.e.cache.taken.hit(t.call.Name, t.cached.saved)
 		return
 	}
 	if t.call.NoResult {
 		value = pipeline.Value{}
 	}
 	e := t.run.e
-	e.cache.taken.miss(t.call.Name)
 	switch key := t.cached.key; {
 	case t.call.Options.CacheExpiration < 0: // nobody would ever take it
 	case value.Blob == 0:

@@ -132,7 +132,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		e.grace = 5 * time.Second
 	}
 	if e.vitals == nil {
-		e.vitals = &vitals{since: e.now()}
+		e.vitals = newVitals(e.now())
 	}
 	e.initWatch()
 	e.idle = sync.NewCond(&e.mu)
@@ -157,9 +157,10 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		cfg.Beat = 2500 * time.Millisecond
 	}
 	e.initDispatch(&cfg)
-	e.initPeers(cfg.Beat, cfg.Places, cfg.Queues, cfg.Tasks)
+	e.initOffer(&cfg)
+	e.initPeers(&cfg)
 	e.initChanges()
-	e.initFacts(&cfg)
+	e.initFacts()
 	defer func() {
 		if err != nil && e.peers.node != nil {
 			e.peers.node.Close()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -14,6 +15,16 @@ import (
 type meter struct {
 	mu sync.Mutex
 	vital.Totals
+	since time.Time             // it counts
+	cache map[string]CacheTaken // by task
+}
+
+// CacheTaken counts what task runs of a name had from the cache since the engine was
+// opened, as far as it is durable.
+type CacheTaken struct {
+	Hits   int64 // took a result
+	Misses int64 // completed by their bodies
+	Saved  time.Duration
 }
 
 // measured is what a change tells the meter of the attempt that ended with it.
@@ -64,10 +75,8 @@ func (m *meter) ended(batch []*change) {
 		} else {
 			m.taskEnded(c.last)
 		}
-		if c.hit {
-			m.Hits++
-		} else if c.miss {
-			m.Misses++
+		if c.hit || c.miss {
+			m.looked(c)
 		}
 		if c.body {
 			m.Attempts++
@@ -78,6 +87,32 @@ func (m *meter) ended(batch []*change) {
 		}
 	}
 }
+
+// looked counts a task run that asked the cache.
+func (m *meter) looked(c *change) {
+	t := c.counted
+	n := m.cache[t.call.Name]
+	if c.hit {
+		m.Hits++
+		n.Hits++
+		n.Saved += t.cached.saved
+	} else {
+		m.Misses++
+		n.Misses++
+	}
+	m.cache[t.call.Name] = n
+}
+
+// CacheTaken gives the counts by task, and since when they are counted.
+func (e *Engine) CacheTaken() (byTask map[string]CacheTaken, since time.Time) {
+	m := &e.vitals.meter
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.cache), m.since
+}
+
+// Now is the engine's time.
+func (e *Engine) Now() time.Time { return e.now() }
 
 func (m *meter) runEnded(state api.State) {
 	switch state {

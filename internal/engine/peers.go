@@ -43,20 +43,19 @@ type peers struct {
 // whose process has gone since.
 const orphanSweep = time.Minute
 
-func (e *Engine) initPeers(beat time.Duration, places int, queues, tasks []string) {
+func (e *Engine) initPeers(cfg *Config) {
 	p := &e.peers
 	p.unknown, p.heirs = make(map[int64]bool), make(map[int64]bool)
 	shared, ok := e.store.(store.Shared)
 	if !ok {
 		return
 	}
-	slices.Sort(tasks)
-	own, _ := json.Marshal(offer{Places: places, Queues: queues, Tasks: tasks, Keep: e.retention.keep}) //nolint:errchkjson // words and a number
+	own, _ := json.Marshal(e.offering()) //nolint:errchkjson // words and numbers
 	e.limits.sharing.init()
-	p.shared, p.beat, p.wake = shared, beat, make(chan struct{}, 1)
+	p.shared, p.beat, p.wake = shared, cfg.Beat, make(chan struct{}, 1)
 	p.offer.Store(&own)
 	p.node = cluster.New(cluster.Config{
-		Store: shared, Every: beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
+		Store: shared, Every: cfg.Beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
 		Offer: func() []byte { return *p.offer.Load() }, Beaten: func(err error) { e.storeSaid(byBeat, err) },
 	})
 	e.handleRequests()

@@ -30,11 +30,15 @@ type queueFacts struct {
 	Oldest  int64 `json:"oldest"` // microseconds since 1970; 0: none
 }
 
-func (e *Engine) initFacts(cfg *Config) {
+// initOffer notes what this process can do.
+func (e *Engine) initOffer(cfg *Config) {
 	e.since = e.now()
 	e.dispatch.since = e.since.UnixMicro()
 	e.dispatch.at.Store(e.dispatch.since)
-	e.offered = offer{Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks))}
+	e.offered = offer{Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks)), Keep: e.retention.keep}
+}
+
+func (e *Engine) initFacts() {
 	if e.peers.node != nil {
 		answer(e, askFacts, func(context.Context, struct{}) (any, error) { return e.facts(), nil })
 	}

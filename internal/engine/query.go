@@ -154,7 +154,8 @@ func (e *Engine) Result(ctx context.Context, id string) (Outcome, error) {
 	if err := cell.Decode(row.Cell); err != nil {
 		return Outcome{}, err
 	}
-	return e.outcome(ctx, row.State, &cell)
+	end := endOf(row.State, &cell)
+	return e.outcome(ctx, &end)
 }
 
 // listPage is how many runs are read at a time.

@@ -281,11 +281,11 @@ func (h *Handle) like(other *Handle) error {
 		return api.ErrClosed
 	}
 	other.mu.Lock()
-	state, cell, err := other.state, other.cell, other.err
+	end, err := other.end, other.err
 	other.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	h.settle(state, &cell)
+	h.is(end, nil)
 	return nil
 }

@@ -129,9 +129,20 @@ type Handle struct {
 	done  chan struct{} // made by the first who has to wait
 
 	// Once ended:
-	err   error
-	state api.State
-	cell  store.RunCell
+	err error
+	end ending
+}
+
+// ending is how a run ended, and of what its row says only what is given to who asks.
+type ending struct {
+	state   api.State
+	result  store.Payload
+	failure []byte // JSON of api.Failure
+	final   []byte // the final state
+}
+
+func endOf(state api.State, cell *store.RunCell) ending {
+	return ending{state, cell.Result, cell.Failure, cell.State}
 }
 
 // Elsewhere is the handle of a run that no engine of this process can have. It knows
@@ -151,7 +162,7 @@ func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 	if h.err != nil {
 		return Outcome{}, h.err
 	}
-	return h.e.outcome(ctx, h.state, &h.cell)
+	return h.e.outcome(ctx, &h.end)
 }
 
 var closedChannel = func() chan struct{} {
@@ -176,22 +187,22 @@ func (h *Handle) wait() <-chan struct{} {
 	return h.done
 }
 
-// end says how the run ended, once.
-func (h *Handle) end(state api.State, cell store.RunCell, err error) {
+// is says how the run ended, once.
+func (h *Handle) is(end ending, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended {
 		return
 	}
-	h.ended, h.state, h.cell, h.err = true, state, cell, err
+	h.ended, h.end, h.err = true, end, err
 	if h.done != nil {
 		close(h.done)
 	}
 }
 
-func (h *Handle) settle(state api.State, cell *store.RunCell) { h.end(state, *cell, nil) }
+func (h *Handle) settle(state api.State, cell *store.RunCell) { h.is(endOf(state, cell), nil) }
 
-func (h *Handle) fail(err error) { h.end(0, store.RunCell{}, err) }
+func (h *Handle) fail(err error) { h.is(ending{}, err) }
 
 func (h *Handle) abandon() {
 	if lost := h.e.Lost(); lost != nil {
@@ -205,16 +216,16 @@ func (h *Handle) abandon() {
 	h.fail(api.Errorf(api.ErrClosed, "", "engine closed before run %s ended", h.id))
 }
 
-// outcome reads what a run's cell says.
-func (e *Engine) outcome(ctx context.Context, state api.State, cell *store.RunCell) (Outcome, error) {
-	out := Outcome{State: state, FinalState: cell.State}
+// outcome reads how a run ended.
+func (e *Engine) outcome(ctx context.Context, end *ending) (Outcome, error) {
+	out := Outcome{State: end.state, FinalState: end.final}
 	var err error
-	if out.Result, err = e.load(ctx, cell.Result); err != nil {
+	if out.Result, err = e.load(ctx, end.result); err != nil {
 		return Outcome{}, err
 	}
-	if cell.Failure != nil {
+	if end.failure != nil {
 		out.Failure = new(api.Failure)
-		if err := json.Unmarshal(cell.Failure, out.Failure); err != nil {
+		if err := json.Unmarshal(end.failure, out.Failure); err != nil {
 			return Outcome{}, api.Errorf(api.ErrStore, "", "stored failure: %w", err)
 		}
 	}

@@ -30,10 +30,10 @@ type Seat struct {
 
 // Sit makes an engine, and another one whenever that loses its session.
 func Sit(ctx context.Context, cfg Config) (*Seat, error) {
-	cfg.vitals = &vitals{since: time.Now()}
-	if cfg.Now != nil {
-		cfg.vitals.since = cfg.Now()
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
+	cfg.vitals = newVitals(cfg.Now())
 	e, err := New(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -53,13 +53,13 @@ func (t *task) since(now time.Time) time.Time {
 // among gives the group that the task, or the chain that it stands in, is of;
 // nil for none.
 func (t *task) among() *group {
-	if t.group != nil {
+	switch {
+	case !t.inside: // and its frame is not looked at
+		return nil
+	case t.group != nil:
 		return t.group
 	}
-	if up := t.frame.Parent; up != nil && up.Group != nil {
-		return up.Data.(*group)
-	}
-	return nil
+	return t.frame.Parent.Data.(*group)
 }
 
 // ofChild reports whether the task's chain is a child of g itself, and not one

@@ -187,9 +187,7 @@ func (e *Engine) drain(drain bool) {
 		return
 	}
 	e.peers.mu.Lock()
-	offer := e.offering()
-	offer.Keep = e.retention.keep
-	text, _ := json.Marshal(offer) //nolint:errchkjson // words and numbers
+	text, _ := json.Marshal(e.offering()) //nolint:errchkjson // words and numbers
 	e.peers.offer.Store(&text)
 	e.peers.mu.Unlock()
 	e.peers.node.Hurry()

@@ -42,6 +42,7 @@ type task struct {
 	listed bool  // among the run's live tasks
 	last   phase // before it was over
 	merges bool  // the pipeline's state is a map
+	inside bool  // it, or the chain it stands in, is of a group: see among
 
 	stated   bool // the pipeline has a state
 	acquires bool // its body has asked for slots of global limits
@@ -156,8 +157,11 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 // it depends on.
 func (t *task) locate(seq int64) {
 	if g, ok := t.frame.Data.(*group); ok {
-		t.group, t.job.Index = g, int(t.place)
+		t.group, t.inside, t.job.Index = g, true, int(t.place)
 		return
+	}
+	if up := t.frame.Parent; up != nil && up.Group != nil {
+		t.inside = true
 	}
 	top := t.frame
 	for top.Parent != nil && top.Parent.Chain != nil && top.Data == top.Parent.Data {

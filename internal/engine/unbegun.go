@@ -80,14 +80,9 @@ func (r *run) tally(c *change) {
 
 // opens gives the child of a group that begins with t, nil for none.
 func (t *task) opens() (g *group, child int) {
-	if t.group != nil {
-		return t.group, int(t.place)
+	if g = t.among(); g == nil || g == t.group {
+		return g, int(t.place)
 	}
-	up := t.frame.Parent
-	if up == nil || up.Group == nil {
-		return nil, 0
-	}
-	g = up.Data.(*group)
 	if first, _ := t.frame.Chain.First(); int(t.place) != first || !t.ofChild(g) {
 		return nil, 0
 	}

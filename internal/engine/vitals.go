@@ -31,6 +31,10 @@ type vitals struct {
 	meter meter
 }
 
+func newVitals(now time.Time) *vitals {
+	return &vitals{since: now, meter: meter{since: now, cache: make(map[string]CacheTaken)}}
+}
+
 // Who asks something of the store.
 const (
 	byCommit = iota
