@@ -134,14 +134,36 @@ func (s *service) Workers(ctx context.Context) ([]api.Worker, error) {
 		return nil, err
 	}
 	for _, w := range s.of.hub.Workers() {
-		one := api.Worker{
-			ID: w.ID, Name: w.Name, Since: w.Since.UTC(), Concurrency: w.Slots, Busy: w.Busy,
-			Queues: w.Queues, All: w.Queues == nil, Remote: true,
-		}
-		for i := range w.Tasks {
-			one.Tasks = append(one.Tasks, w.Tasks[i].Name)
-		}
-		list = append(list, one)
+		list = append(list, described(&w))
 	}
 	return list, nil
+}
+
+func described(w *remote.Worker) api.Worker {
+	one := api.Worker{
+		ID: w.ID, Name: w.Name, Since: w.Since.UTC(), Seen: w.Heard.UTC(), Concurrency: w.Slots, Busy: w.Busy,
+		Queues: w.Queues, All: w.Queues == nil, Remote: true, Draining: w.Drain,
+	}
+	for i := range w.Tasks {
+		one.Tasks = append(one.Tasks, w.Tasks[i].Name)
+	}
+	return one
+}
+
+// Worker gives a process of the store, or a worker that comes over HTTP.
+func (s *service) Worker(ctx context.Context, id string) (api.Worker, error) {
+	for _, w := range s.of.hub.Workers() {
+		if w.ID == id {
+			return described(&w), nil
+		}
+	}
+	return s.Engine.Worker(ctx, id)
+}
+
+// DrainWorker is for either, as Worker is.
+func (s *service) DrainWorker(ctx context.Context, id string, drain bool) error {
+	if err := s.of.hub.Drain(id, drain); !errors.Is(err, api.ErrNotFound) {
+		return err
+	}
+	return s.Engine.DrainWorker(ctx, id, drain)
 }

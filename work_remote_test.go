@@ -2,6 +2,7 @@ package runnel_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -424,6 +425,52 @@ func TestWorkersAreListed(t *testing.T) {
 	}
 	if _, body := httpGet(t, url+"/api/v1/queues"); !strings.Contains(body, `"name":"gpu"`) || !strings.Contains(body, `"workers":2`) {
 		t.Errorf("the queue is not served: %s", body)
+	}
+}
+
+// A worker over HTTP comes to rest when told to, and goes on when told so.
+func TestWorkerOverHTTPIsDrained(t *testing.T) {
+	var rests atomic.Bool
+	far := runnel.NewTask0("far", func(context.Context) (bool, error) { return rests.Load(), nil })
+	url, e := server(t)
+	works(t, url, runnel.Register(far))
+	var list struct {
+		Items []struct {
+			ID     string `json:"id"`
+			Remote bool   `json:"remote"`
+		} `json:"items"`
+	}
+	_, body := httpGet(t, url+"/api/v1/workers")
+	if err := json.Unmarshal([]byte(body), &list); err != nil {
+		t.Fatal(err)
+	}
+	id := list.Items[len(list.Items)-1].ID
+	tell := func(verb string) {
+		t.Helper()
+		resp, err := http.Post(url+"/api/v1/workers/"+id+"/"+verb, "application/json", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", verb, resp.Status)
+		}
+	}
+	tell("drain")
+	rests.Store(true)
+	if _, body := httpGet(t, url+"/api/v1/workers/"+id); !strings.Contains(body, `"draining":true`) {
+		t.Errorf("it does not drain: %s", body)
+	}
+	run, err := e.Submit(t.Context(), far.Send())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := httpGet(t, url+"/api/v1/runs/"+run.ID()+"/why"); !strings.Contains(body, "waiting") {
+		t.Errorf("it does not wait: %s", body)
+	}
+	rests.Store(false)
+	tell("undrain")
+	if began, err := run.Wait(t.Context()); err != nil || began {
+		t.Errorf("it began at the worker that drains: %t, %v", began, err)
 	}
 }
 
