@@ -6,15 +6,13 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
-	"net/url"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/engine"
 	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/place"
 	"github.com/runnel-dev/runnel/internal/remote"
 	"github.com/runnel-dev/runnel/internal/spans"
 	"github.com/runnel-dev/runnel/internal/store"
@@ -82,13 +80,17 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 		return nil, err
 	}
 	cfg.work.Tracer = cfg.spans
-	if strings.HasPrefix(dsn, "http://") || strings.HasPrefix(dsn, "https://") {
+	at, err := place.Read(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if at.Kind == place.Server {
 		return openRemote(ctx, dsn, &cfg)
 	}
 	if cfg.token != "" {
 		return nil, api.Errorf(ErrInvalid, "", "BearerToken is for a server, at http:// or https://")
 	}
-	db, err := openStore(ctx, dsn, cfg.work.Log)
+	db, err := openStore(ctx, at, cfg.work.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -117,37 +119,14 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 // inner gives the engine that sits now.
 func (e *Engine) inner() *engine.Engine { return e.seat.Engine() }
 
-func openStore(ctx context.Context, dsn string, log *slog.Logger) (store.Store, error) {
-	kind, rest, found := strings.Cut(dsn, ":")
-	switch {
-	case found && kind == "memory" && rest == "":
-		return memory.Open(), nil
-	case kind == "sqlite" && rest != "" && rest[0] != '?':
-		return openSQLite(ctx, dsn, rest)
-	case strings.HasPrefix(rest, "//") && (kind == "postgres" || kind == "postgresql"), keywords.MatchString(dsn):
-		return postgres.Open(ctx, dsn, postgres.Options{Log: log})
+func openStore(ctx context.Context, at place.Place, log *slog.Logger) (store.Store, error) {
+	switch at.Kind {
+	case place.SQLite:
+		return sqlite.Open(ctx, at.Path, sqlite.Options{Sync: at.Sync})
+	case place.Postgres:
+		return postgres.Open(ctx, at.DSN, postgres.Options{Log: log})
 	}
-	// It may hold a password, so it is not shown.
-	return nil, api.Errorf(ErrInvalid, "", `the dsn is of no kind that is known: want "memory:", "sqlite:FILE", "postgres://USER@HOST/DATABASE" or "https://HOST"`)
-}
-
-// keywords is the form that PostgreSQL's dsn may have beside that of a URL.
-var keywords = regexp.MustCompile(`^\s*(host|hostaddr|port|user|password|dbname|service)\s*=`)
-
-func openSQLite(ctx context.Context, dsn, rest string) (store.Store, error) {
-	path, query, _ := strings.Cut(rest, "?")
-	params, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, api.Errorf(ErrInvalid, "", "dsn %q: %w", dsn, err)
-	}
-	var opts sqlite.Options
-	for name, values := range params {
-		if name != "sync" || len(values) != 1 || values[0] != "full" && values[0] != "normal" {
-			return nil, api.Errorf(ErrInvalid, "", "dsn %q: the only parameter is sync=full or sync=normal", dsn)
-		}
-		opts.Sync = values[0]
-	}
-	return sqlite.Open(ctx, path, opts)
+	return memory.Open(), nil
 }
 
 // Close starts no more bodies, waits for those in progress until ctx ends, and

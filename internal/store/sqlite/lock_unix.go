@@ -59,3 +59,17 @@ func (l *fileLock) release() error {
 	}
 	return l.f.Close()
 }
+
+// lockHolder says who has the lock, if somebody has.
+func lockHolder(path string) (owner string, held bool) {
+	f, err := os.Open(path + ".lock") //nolint:gosec // of our choosing
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+		return "", false
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, 200)) // what there is of it
+	return strings.TrimSpace(string(text)), true
+}

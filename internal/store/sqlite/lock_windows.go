@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"os"
 	"syscall"
 
 	"github.com/runnel-dev/runnel/api"
@@ -33,4 +34,13 @@ func (l *fileLock) release() error {
 		return nil
 	}
 	return syscall.CloseHandle(l.h)
+}
+
+// lockHolder says whether somebody has the lock; who can't be known.
+func lockHolder(path string) (owner string, held bool) {
+	f, err := os.Open(path + ".lock")
+	if err != nil {
+		return "a process", errors.Is(err, sharingViolation)
+	}
+	return "", f.Close() != nil
 }

@@ -14,14 +14,14 @@ var migrations embed.FS
 
 // schema is all migrations in their order. A released one never changes; the
 // file's user_version is how many of them it has.
-var schema = readSchema()
+var schema, migrationNames = readSchema()
 
-func readSchema() sqlitemigration.Schema {
+func readSchema() (s sqlitemigration.Schema, names []string) {
 	entries, err := migrations.ReadDir("migrations")
 	if err != nil {
 		panic(err) // it is part of the program
 	}
-	s := sqlitemigration.Schema{AppID: applicationID}
+	s.AppID = applicationID
 	for i, e := range entries { // ordered by name
 		var n int
 		if _, err := fmt.Sscanf(e.Name(), "%04d_", &n); err != nil || n != i+1 {
@@ -31,9 +31,9 @@ func readSchema() sqlitemigration.Schema {
 		if err != nil {
 			panic(err)
 		}
-		s.Migrations = append(s.Migrations, string(text))
+		s.Migrations, names = append(s.Migrations, string(text)), append(names, e.Name())
 	}
-	return s
+	return s, names
 }
 
 // migrate applies what is missing, each migration in a transaction of its own.
