@@ -284,9 +284,27 @@ func (e *Engine) Resume(ctx context.Context, run string) error { return e.servic
 // started but what FinallyDo asks for.
 func (e *Engine) Cancel(ctx context.Context, run string) error { return e.service().Cancel(ctx, run) }
 
-// Retry goes on with a failed run from where it failed: what has completed
-// stays, what has failed or never ran runs.
+// Retry goes on with a run that failed or was cancelled: what has completed stays, what
+// has failed, was cancelled or never ran runs. It is an [ErrConflict] while the run
+// goes on, and if it has completed.
 func (e *Engine) Retry(ctx context.Context, run string) error { return e.service().Retry(ctx, run) }
+
+// RetryAll runs all of a run that has ended again, with the same inputs, whatever came
+// of it. It is an [ErrConflict] while the run goes on.
+func (e *Engine) RetryAll(ctx context.Context, run string) error {
+	return e.service().RetryAll(ctx, run)
+}
+
+// RetryFrom runs one task run of a run that has ended again, and all that comes after
+// it. How the others ended stays, be it with a failure; what was cancelled or never ran
+// runs. See docs/states.md for what comes after a task run that a flow called.
+//
+// It is an [ErrConflict] while the run goes on, for a task run that others have
+// replaced, and for one inside a pipeline that a flow called, since a flow makes a call
+// again whole.
+func (e *Engine) RetryFrom(ctx context.Context, taskRun string) error {
+	return e.service().RetryFrom(ctx, taskRun)
+}
 
 // Delete removes a run that has ended, with its task runs, results and log lines: now,
 // and not when [Retention] comes to it. It is an [ErrConflict] while the run is live.

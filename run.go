@@ -98,7 +98,23 @@ func (r *Run[R]) Cancel(ctx context.Context) error { return r.engine.Cancel(ctx,
 
 // Retry is [Engine.Retry] for this run. Wait is about the new attempt then.
 func (r *Run[R]) Retry(ctx context.Context) error {
-	if err := r.engine.Retry(ctx, r.ID()); err != nil {
+	return r.again(ctx, r.engine.Retry(ctx, r.ID()))
+}
+
+// RetryAll is [Engine.RetryAll] for this run. Wait is about the new attempt then.
+func (r *Run[R]) RetryAll(ctx context.Context) error {
+	return r.again(ctx, r.engine.RetryAll(ctx, r.ID()))
+}
+
+// RetryFrom is [Engine.RetryFrom] for a task run of this run. Wait is about the new
+// attempt then.
+func (r *Run[R]) RetryFrom(ctx context.Context, taskRun string) error {
+	return r.again(ctx, r.engine.RetryFrom(ctx, taskRun))
+}
+
+// again has Wait be about the attempt that has begun, if none failed to.
+func (r *Run[R]) again(ctx context.Context, err error) error {
+	if err != nil {
 		return err
 	}
 	if r.engine.remote != nil {

@@ -23,7 +23,7 @@ func newRunCmd(env *Env) *cobra.Command {
 		newVerbCmd(env, verb{"cancel", "Cancel runs: what runs is told to end, what waits does not begin"}),
 		newVerbCmd(env, verb{"pause", "Pause runs: bodies end, nothing new begins"}),
 		newVerbCmd(env, verb{"resume", "Go on with paused runs"}),
-		newVerbCmd(env, verb{"retry", "Retry failed or cancelled runs: what has completed stays"}),
+		newVerbCmd(env, verb{"retry", "Retry runs that have ended: what did not complete, all, or from a task run on"}),
 		newVerbCmd(env, verb{"delete", "Delete runs that have ended, with all that belongs to them"}))
 	c.Long = c.Short + `.
 

@@ -24,6 +24,7 @@ type asked struct {
 
 	reason string
 	dryRun bool
+	again  retried
 }
 
 func newVerbCmd(env *Env, v verb) *cobra.Command {
@@ -40,6 +41,9 @@ exits with 8 if some of the runs did not allow it.`,
 	c.Flags().StringVar(&a.filter, "filter", "", "that this `text` chooses, see: runnel help filters")
 	c.Flags().StringVar(&a.reason, "reason", "", "`text` for the log of who changed what")
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "only say which runs they would be")
+	if v.name == "retry" {
+		a.again.flags(c)
+	}
 	return c
 }
 
@@ -52,15 +56,17 @@ func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error 
 		return usagef("give runs, or the flags that choose runs, not both")
 	case len(args) == 0 && empty:
 		return usagef("which runs? Give RUN, or --filter, --state, --name, --since, --until")
+	case a.again.from != "" && (len(args) != 1 || a.dryRun):
+		return usagef("--from is of one run: give RUN, and no --dry-run")
 	}
 	c, err := env.connect(ctx, look)
 	if err != nil {
 		return err
 	}
 	if len(args) == 1 && !a.dryRun {
-		return env.actOnOne(ctx, c, v, args[0], a.reason)
+		return env.actOnOne(ctx, c, v, args[0], a)
 	}
-	r := httpapi.OperationRequest{Action: v.name, Q: a.filter, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
+	r := httpapi.OperationRequest{Action: a.again.action(v.name), Q: a.filter, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
 	for _, text := range args {
 		id, err := runID(ctx, c, text)
 		if err != nil {
@@ -101,10 +107,10 @@ func sample(o *httpapi.Operation) string {
 	return text
 }
 
-func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text, reason string) error {
+func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text string, a *asked) error {
 	header := http.Header{}
-	if reason != "" {
-		header.Set("X-Reason", reason)
+	if a.reason != "" {
+		header.Set("X-Reason", a.reason)
 	}
 	id, err := runID(ctx, c, text)
 	if err != nil {
@@ -121,7 +127,7 @@ func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text, r
 		return nil
 	}
 	var raw []byte
-	raw, _, err = send(ctx, c, http.MethodPost, at("runs/%/"+v.name, id), header, nil)
+	raw, _, err = send(ctx, c, http.MethodPost, at("runs/%/"+v.name, id), header, a.again.request())
 	if err != nil {
 		return hinted(err, "see: runnel run show %s", id)
 	}

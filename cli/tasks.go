@@ -15,7 +15,7 @@ import (
 
 func newTaskCmd(env *Env) *cobra.Command {
 	c := group("task", "Look into task runs, and answer them", []string{"tasks"},
-		newTaskLsCmd(env), newTaskShowCmd(env), newTaskWhyCmd(env), newTaskLogsCmd(env), newTaskResultCmd(env), newTaskCancelCmd(env), newTaskSendCmd(env))
+		newTaskLsCmd(env), newTaskShowCmd(env), newTaskWhyCmd(env), newTaskLogsCmd(env), newTaskResultCmd(env), newTaskCancelCmd(env), newTaskRetryCmd(env), newTaskSendCmd(env))
 	c.Long = c.Short + `.
 
 A task run is named RUN/SEQ, such as @last/0: its run, and its number in the run.`
@@ -232,38 +232,6 @@ func newTaskResultCmd(env *Env) *cobra.Command {
 			return env.printer.one(raw, args[0], nil)
 		},
 	}
-}
-
-func newTaskCancelCmd(env *Env) *cobra.Command {
-	var reason string
-	c := &cobra.Command{
-		Use: "cancel RUN/SEQ", Short: "Cancel one task run: for what follows its step has failed", Args: exactly("RUN/SEQ"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := env.connect(cmd.Context(), look)
-			if err != nil {
-				return err
-			}
-			path, err := taskPath(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			header := http.Header{}
-			if reason != "" {
-				header.Set("X-Reason", reason)
-			}
-			raw, _, err := send(cmd.Context(), c, http.MethodPost, strings.TrimPrefix(path, "/")+"/cancel", header, nil)
-			if err != nil {
-				return hinted(err, "see: runnel task show %s", args[0])
-			}
-			if !env.printer.people() {
-				return env.printer.one(raw, args[0], nil)
-			}
-			env.say("cancelled task run %s", args[0])
-			return nil
-		},
-	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for the audit")
-	return c
 }
 
 func newTaskSendCmd(env *Env) *cobra.Command {

@@ -124,6 +124,9 @@ func (r *run) cancelLive(c *change) []*task {
 	var tell []*task
 	for t := range r.live.going() {
 		spread(t.frame, seen)
+		if t.flow != nil { // it may call something before it is told
+			spread(t.flow.frame, seen)
+		}
 		if !t.shielded() {
 			tell = append(tell, t)
 		}

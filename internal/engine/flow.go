@@ -30,8 +30,10 @@ type flow struct {
 	sure           int64                // keys below it are of blocks that are durable
 	waits          map[string]*awaiting // calls that will be made
 	places         int32
-	order          int64 // of the last call that ended
-	open           int   // calls that have not durably ended
+	order          int64            // of the last call that ended
+	seen           int64            // the highest order, of first ends, that this attempt was told
+	firsts         map[string]int64 // of ends that a retry has the flow forget, by key
+	open           int              // calls that have not durably ended
 	held           *heldAnswer
 	unsure         int  // blocks of keys that are not durable yet
 	closing        bool // the engine is
@@ -54,6 +56,8 @@ type call struct {
 	one    bool            // one task
 	inputs string
 	round  int64           // generation and attempt of the flow that made it
+	after  int64           // see store.Call
+	first  int64           // order of the first end under its key, in an earlier attempt; 0: none
 	told   []func(flowEnd) // who waits for the end
 	state  api.State       // once it has ended, durably
 	order  int64
@@ -80,7 +84,7 @@ func (t *task) openFlow() error {
 	if err := fl.load(again); err != nil {
 		return err
 	}
-	t.flow = fl
+	t.flow, fl.seen = fl, 0
 	if round := t.round(); fl.round != round {
 		fl.round, fl.frame = round, pipeline.FlowFrame(t.frame, int(t.place))
 		fl.frame.ID = t.key
@@ -147,6 +151,10 @@ func (e *Engine) flowCall(job *api.Job, fc *api.FlowCall, told func(flowEnd)) (s
 		r.mu.Unlock()
 		return "", err
 	}
+	first := fl.firsts[fc.Key]
+	if cl != nil {
+		first = cl.since()
+	}
 	if cl != nil && cl.superseded(inputs) {
 		cl = nil // this attempt of the flow makes it anew
 	}
@@ -157,6 +165,7 @@ func (e *Engine) flowCall(job *api.Job, fc *api.FlowCall, told func(flowEnd)) (s
 	if cl != nil && cl.final() {
 		id := cl.taskRun()
 		delete(fl.calls, cl.key)
+		fl.sees(cl)
 		r.mu.Unlock()
 		told(e.recorded(cl))
 		return id, nil
@@ -176,7 +185,7 @@ func (e *Engine) flowCall(job *api.Job, fc *api.FlowCall, told func(flowEnd)) (s
 		return cl.taskRun(), nil
 	}
 	cl = &call{
-		fl: fl, key: fc.Key, inputs: inputs, round: t.round(),
+		fl: fl, key: fc.Key, inputs: inputs, round: t.round(), after: fl.seen + 1, first: first,
 		told: []func(flowEnd){told},
 	}
 	fl.calls[fc.Key] = cl
@@ -227,6 +236,22 @@ func (t *task) flowing(job *api.Job) error {
 	}
 	return nil
 }
+
+// since gives the order of the first end under the call's key, 0 for none.
+func (cl *call) since() int64 {
+	return earlier(cl.fl.firsts[cl.key], earlier(cl.first, cl.order))
+}
+
+// earlier gives the lower of two orders, of which 0 is none.
+func earlier(a, b int64) int64 {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// sees notes that the body is told how a call ended. Called with r.mu.
+func (fl *flow) sees(cl *call) { fl.seen = max(fl.seen, cl.since()) }
 
 func (cl *call) final() bool { return cl.state.Final() }
 
@@ -317,7 +342,7 @@ func (cl *call) skip(c *change, fc *api.FlowCall) {
 
 // cell is what a row keeps of the call.
 func (cl *call) cell() store.Call {
-	return store.Call{Key: cl.key, Inputs: []byte(cl.inputs), Order: cl.order, One: cl.one && !cl.single, Seq: cl.seq, Round: cl.round}
+	return store.Call{Key: cl.key, Inputs: []byte(cl.inputs), Order: cl.order, One: cl.one && !cl.single, Seq: cl.seq, Round: cl.round, After: cl.after}
 }
 
 // row is the frame's row of a call that is more than one task.

@@ -51,6 +51,7 @@ func (e *Engine) ended(end callEnd) {
 	told, out := cl.told, cl.out
 	cl.told, cl.out, cl.frame, cl.state = nil, pipeline.Outcome{}, nil, end.state
 	fl := cl.fl
+	fl.sees(cl)
 	if fl.calls[cl.key] == cl && len(told) > 0 { // else the body has yet to ask for it again
 		delete(fl.calls, cl.key)
 	}

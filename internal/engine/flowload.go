@@ -158,17 +158,30 @@ func (fl *flow) loadBlock(ctx context.Context, b store.Block) error {
 	})
 }
 
-// before reports whether a record is from before the flow was to start anew.
-func (fl *flow) before(kept *store.Call) bool { return kept.Round>>32 < fl.t.cell.Seldom().Anew }
+// before reports whether a record is from before the flow was to start anew, or is of
+// a call that a retry has it forget.
+func (fl *flow) before(kept *store.Call) bool {
+	if kept.Round == forgotten && kept.Order > 0 {
+		if fl.firsts == nil {
+			fl.firsts = make(map[string]int64)
+		}
+		fl.firsts[kept.Key] = earlier(fl.firsts[kept.Key], kept.Order)
+	}
+	return kept.Round>>32 < fl.t.cell.Seldom().Anew
+}
 
 // loaded makes the call of a row. Of several under a key, by attempts of the
 // flow, the last one counts.
 func (fl *flow) loaded(kept *store.Call, id int64, b store.Block) *call {
 	cl := &call{
 		fl: fl, key: kept.Key, inputs: string(kept.Inputs), id: id, seq: b.Seq + id - b.First,
-		round: kept.Round, order: kept.Order,
+		round: kept.Round, order: kept.Order, after: kept.After,
 	}
-	if old := fl.calls[cl.key]; old == nil || old.id <= id && old.frame == nil {
+	old := fl.calls[cl.key]
+	if old != nil && old.frame == nil {
+		cl.first, old.first = earlier(old.first, old.order), earlier(old.first, cl.order)
+	}
+	if old == nil || old.id <= id && old.frame == nil {
 		fl.calls[cl.key] = cl
 	}
 	fl.order = max(fl.order, cl.order)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/lifecycle"
@@ -9,13 +10,30 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// Retry starts a new generation of a failed run: what failed, was cancelled or
-// never ran runs; what completed stays, and so do the ids of task runs.
+// Retry starts a new generation of a run that failed or was cancelled: what failed,
+// was cancelled or never ran runs; what completed stays, and so do the ids of task
+// runs.
 func (e *Engine) Retry(ctx context.Context, id string) error {
-	return e.unlessGone(ctx, id, e.retry(ctx, id))
+	return e.startAgain(ctx, id, lifecycle.Retried, func(again *reopening) {
+		again.chain(again.r.root, pipeline.Value{})
+	})
 }
 
-func (e *Engine) retry(ctx context.Context, id string) error {
+// RetryAll starts a new generation of a run that has ended, in which all of it runs
+// again, with the same inputs.
+func (e *Engine) RetryAll(ctx context.Context, id string) error {
+	return e.startAgain(ctx, id, lifecycle.Rerun, func(again *reopening) {
+		again.onward(again.r.root, 0)
+	})
+}
+
+// startAgain starts a new generation of a run that has ended. Mark says what of it
+// is to run again. It is durable as a whole, or nothing has changed.
+func (e *Engine) startAgain(ctx context.Context, id string, action lifecycle.Action, mark func(*reopening)) error {
+	return e.unlessGone(ctx, id, e.startsAgain(ctx, id, action, mark))
+}
+
+func (e *Engine) startsAgain(ctx context.Context, id string, action lifecycle.Action, mark func(*reopening)) error {
 	r, row, err := e.find(ctx, id)
 	if err != nil {
 		return err
@@ -25,9 +43,10 @@ func (e *Engine) retry(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	if row.State, err = lifecycle.Control(lifecycle.Retried, row.State); err != nil {
+	if err := mayStartAgain(id, action, &row); err != nil {
 		return err
 	}
+	row.State = api.Running
 	r, err = e.rebuild(ctx, &row)
 	if err != nil {
 		return err
@@ -36,10 +55,10 @@ func (e *Engine) retry(ctx context.Context, id string) error {
 	if err := rec.read(); err != nil {
 		return err
 	}
-	again := &reopening{recovery: rec, c: r.newChange()}
+	again := &reopening{recovery: rec, run: &row, c: r.newChange()}
 	r.gen++
 	r.epoch++
-	again.chain(r.root, pipeline.Value{})
+	mark(again)
 	if again.err != nil {
 		return again.err
 	}
@@ -48,6 +67,9 @@ func (e *Engine) retry(ctx context.Context, id string) error {
 	row.Gen, row.Epoch, row.Cell, row.Finished = r.gen, r.epoch, again.c.SetRun.Cell, 0
 	done := make(chan error, 1)
 	again.c.told = func(err error) {
+		if errors.Is(err, store.ErrFenced) {
+			err = api.Errorf(api.ErrConflict, "", "run %s was retried by somebody else meanwhile", id)
+		}
 		if err == nil {
 			err = e.recoverRun(context.WithoutCancel(ctx), &row)
 		}
@@ -60,70 +82,106 @@ func (e *Engine) retry(ctx context.Context, id string) error {
 	return await(ctx, done)
 }
 
+// mayStartAgain reports why a run can't start again.
+func mayStartAgain(id string, action lifecycle.Action, row *store.RunRow) error {
+	_, err := lifecycle.Control(action, row.State)
+	switch {
+	case err == nil:
+		return nil
+	case !row.State.Final():
+		return api.Errorf(api.ErrConflict, "", "run %s has not ended, it is %s: it can be retried when it has; cancel it to end it", id, row.State)
+	}
+	return api.Errorf(api.ErrConflict, "", "run %s is %s: nothing of it failed; retry all of it, or from one of its task runs on", id, row.State)
+}
+
 // reopening collects what has to be written so that a recovery of the run
 // starts again what did not succeed. It uses the recovery's reading of records.
 type reopening struct {
 	*recovery
-	c   *change
-	err error
+	run  *store.RunRow
+	c    *change
+	line *line // to the task run from which on all runs again; nil: what did not complete
+	err  error
 }
 
 // chain reopens what failed in chain f.
 func (a *reopening) chain(f *pipeline.Frame, in pipeline.Value) {
-	find := func(at int) (pipeline.Found, pipeline.End) {
+	visits := pipeline.Failing(f, in, a.finds(f))
+	for i := range visits {
+		f.In = visits[i].In
+		a.step(f, visits[i].Place, !visits[i].Whole)
+	}
+}
+
+// finds says what is recorded of the steps of chain f.
+func (a *reopening) finds(f *pipeline.Frame) func(at int) (pipeline.Found, pipeline.End) {
+	return func(at int) (pipeline.Found, pipeline.End) {
 		found, end, err := a.find(f, at)
 		if err != nil {
 			a.err = err
 		}
 		return found, end
 	}
-	visits := pipeline.Failing(f, in, find)
-	for i := range visits {
-		// The first is tried again from where it failed; what ran because it
-		// failed starts anew.
-		f.In = visits[i].In
-		a.step(f, &visits[i], i == 0)
-	}
 }
 
-// step reopens one step of chain f: from where it failed, or whole.
-func (a *reopening) step(f *pipeline.Frame, v *pipeline.Visit, inside bool) {
-	step := f.Chain.Step(v.Place)
+// step reopens the step at a place of chain f: from where it failed, or whole.
+func (a *reopening) step(f *pipeline.Frame, at int, inside bool) {
+	step := f.Chain.Step(at)
 	switch step.Kind {
 	case pipeline.TaskStep:
-		key, _, _ := spaceOf(f).at(step.Slot)
-		a.task(f, v.Place, key, inside)
+		if key, _, ok := spaceOf(f).at(step.Slot); ok {
+			a.task(f, at, key, inside)
+		}
 	case pipeline.ChainStep:
-		id, _, ok := spaceOf(f).at(step.Slot)
-		if !ok {
-			return // never reached
-		}
-		below := pipeline.Nested(f, v.Place)
-		below.ID, below.Data = id, spaceOf(f)
-		a.reopenFrame(id, frameID(f), v.Place)
-		if inside {
+		below := a.nested(f, at)
+		switch {
+		case below == nil: // never reached
+		case inside:
 			a.chain(below, f.In)
-			return
-		}
-		for at := range below.Chain.Steps {
-			a.step(below, &pipeline.Visit{Place: at}, false)
+		default:
+			a.onward(below, 0)
 		}
 	default:
-		row := a.groupAt(f, v.Place)
+		row := a.groupAt(f, at)
 		switch {
 		case row == nil:
 		case inside:
-			a.group(f, v.Place, row)
+			a.group(f, at, row)
 		default:
 			a.void(row)
 		}
 	}
 }
 
+// nested reopens the frame of the chain that is a step of chain f; nil if it has none
+// yet.
+func (a *reopening) nested(f *pipeline.Frame, at int) *pipeline.Frame {
+	id, _, ok := spaceOf(f).at(f.Chain.Step(at).Slot)
+	if !ok {
+		return nil
+	}
+	below := pipeline.Nested(f, at)
+	below.ID, below.Data = id, spaceOf(f)
+	a.reopenFrame(id, frameID(f), at)
+	return below
+}
+
+// onward forgets the steps of chain f from a place on, Finally included.
+func (a *reopening) onward(f *pipeline.Frame, from int) {
+	for at := from; at <= len(f.Chain.Steps); at++ {
+		if f.Chain.Step(at) != nil {
+			a.step(f, at, false)
+		}
+	}
+}
+
 // void supersedes a group's frame: what it held is forgotten.
 func (a *reopening) void(row *store.FrameRow) {
+	if row.State == store.FrameVoid {
+		return // it was already
+	}
+	row.State = store.FrameVoid
 	w := store.FrameWrite{FrameRow: *row, Op: store.ReopenFrame}
-	w.State = store.FrameVoid
 	a.c.Frames = append(a.c.Frames, w)
 }
 
@@ -137,8 +195,11 @@ func (a *reopening) task(f *pipeline.Frame, at int, key int64, inside bool) {
 	if row == nil || !row.State.Final() {
 		return // a handler that nothing called, or one to come
 	}
+	if a.line != nil && key == a.line.leaf {
+		a.line.found = true
+	}
 	if inside && row.State == api.Completed && cell.Child != nil {
-		a.returned(f, at, cell, cell.Next)
+		a.returned(f, at, cell, cell.Next, false)
 		return
 	}
 	if cell.Tail { // what the chain in the place of f opened
@@ -150,16 +211,29 @@ func (a *reopening) task(f *pipeline.Frame, at int, key int64, inside bool) {
 			}
 		}
 	}
-	fresh := cell.Again()
-	if !inside { // a flow makes all its calls again
-		fresh = store.TaskCell{}
-		fresh.Put().Anew = int64(a.r.gen)
+	if !inside {
+		a.reopenTask(row, a.anew(cell))
+		return
 	}
+	fresh := cell.Again()
 	a.reopenTask(row, &fresh)
 }
 
-// returned reopens the chain that a task returned; its frame has the given id.
-func (a *reopening) returned(f *pipeline.Frame, at int, cell *store.TaskCell, id int64) {
+// anew is what is kept of a task run that forgets all: its name, and for a flow that
+// it makes all its calls again.
+func (a *reopening) anew(was *store.TaskCell) *store.TaskCell {
+	cell := new(store.TaskCell)
+	cell.Put().Anew, cell.Put().Shown = int64(a.r.gen), was.Seldom().Shown
+	return cell
+}
+
+// returned reopens the chain that a task returned; its frame has the given id. On says
+// that the line goes through it.
+func (a *reopening) returned(f *pipeline.Frame, at int, cell *store.TaskCell, id int64, on bool) {
+	if cell.Child == nil { // it returned none in its last attempt
+		a.err = a.line.replaced()
+		return
+	}
 	child, err := a.child(cell.Child)
 	if err != nil {
 		a.err = err
@@ -168,6 +242,10 @@ func (a *reopening) returned(f *pipeline.Frame, at int, cell *store.TaskCell, id
 	below := pipeline.Returned(f, at, child, f.State, false)
 	below.ID, below.Data = id, a.spaceAt(cell.Next)
 	a.reopenFrame(id, frameID(f), at)
+	if on {
+		a.along(below, pipeline.Value{})
+		return
+	}
 	a.chain(below, pipeline.Value{})
 }
 
@@ -195,109 +273,4 @@ func (a *reopening) reopenFrame(id, parent int64, at int) {
 		Run: a.r.id, ID: id, Parent: parent, Place: int32(at),
 		Kind: store.ChainFrame, State: store.FrameOpen,
 	}})
-}
-
-// group reopens a group: the children that did not complete are pending again.
-func (a *reopening) group(f *pipeline.Frame, at int, row *store.FrameRow) {
-	frame := pipeline.GroupFrame(f, at)
-	frame.ID, frame.Count = row.ID, int(row.Count)
-	g := newGroup(a.r, frame, block{row.ID, a.spaceAt(row.ID).blocks[0].seq}, frame.Count)
-	frame.Data, g.kept = g, nil
-	ok, err := a.completed(g)
-	if err != nil {
-		a.err = err
-		return
-	}
-	w := store.FrameWrite{FrameRow: *row, Op: store.ReopenFrame}
-	w.State, w.Failed, w.Low, w.Cell = store.FrameOpen, 0, 0, nil
-	w.Pending = int64(g.count - g.immediates() - ok)
-	if w.Pending == 0 { // it was cancelled after its last child had completed
-		w.State = store.FrameClosing
-	}
-	a.c.Frames = append(a.c.Frames, w)
-}
-
-// completed counts the children of g that completed, and reopens the others.
-func (a *reopening) completed(g *group) (ok int, err error) {
-	group := g.frame.Group
-	first, last := g.base, g.base+group.Keys(g.count)
-	ended := make(map[int]*store.FrameRow) // chains that did not complete
-	err = a.e.store.Frames(a.ctx, a.r.id, first, last, func(row *store.FrameRow) error {
-		if row.Kind != store.ChainFrame || row.State != store.FrameDone {
-			return nil
-		}
-		i := group.ChildAt(row.ID - g.base)
-		if row.ID != g.base+group.Offset(i) {
-			return nil // a chain within a child
-		}
-		end, err := frameEnd(row)
-		if end.Status == pipeline.Done {
-			g.done.set(i)
-			ok++
-		} else {
-			kept := *row
-			ended[i] = &kept
-		}
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	var again []*store.TaskRow
-	err = a.e.store.Tasks(a.ctx, a.r.id, first, last, func(row *store.TaskRow) error {
-		i := group.ChildAt(row.ID - g.base)
-		if g.done.has(i) || !group.Child(i).Single() || !row.State.Final() {
-			return nil
-		}
-		if row.State == api.Completed && ended[i] == nil {
-			g.done.set(i)
-			ok++
-			return nil
-		}
-		kept := *row
-		kept.Cell = clone(row.Cell)
-		again = append(again, &kept)
-		return nil
-	})
-	for _, row := range again {
-		a.childTask(g, group.ChildAt(row.ID-g.base), row)
-	}
-	for i := range ended {
-		if !group.Child(i).Single() {
-			a.childChain(g, i)
-		}
-	}
-	return ok, err
-}
-
-// childTask reopens a child that is one task.
-func (a *reopening) childTask(g *group, i int, row *store.TaskRow) {
-	var cell store.TaskCell
-	if err := cell.Decode(row.Cell); err != nil {
-		a.err = err
-		return
-	}
-	if row.State == api.Completed {
-		a.returned(g.frame, i, &cell, row.ID)
-		return
-	}
-	fresh := cell.Again()
-	a.reopenTask(row, &fresh)
-}
-
-// childChain reopens a child that is a chain.
-func (a *reopening) childChain(g *group, i int) {
-	in := g.frame.In
-	if g.frame.Group.Each != nil {
-		element, err := a.element(g, i)
-		if err != nil {
-			a.err = err
-			return
-		}
-		in = pipeline.Value{Data: element}
-	}
-	below := pipeline.ChildFrame(g.frame, i)
-	below.ID, below.Data = g.base+g.frame.Group.Offset(i), a.spaceIn(g, i)
-	a.reopenFrame(below.ID, g.frame.ID, i)
-	a.chain(below, in)
 }

@@ -173,6 +173,11 @@ func (c *Client) Resume(ctx context.Context, run string) error { return c.verb(c
 // Retry is POST /runs/{id}/retry.
 func (c *Client) Retry(ctx context.Context, run string) error { return c.verb(ctx, run, "retry") }
 
+// RetryAll is the same of all of a run.
+func (c *Client) RetryAll(ctx context.Context, run string) error {
+	return c.Do(ctx, http.MethodPost, pathf("/runs/%s/retry", run), nil, RetryRequest{What: retryAll}, nil)
+}
+
 func (c *Client) verb(ctx context.Context, run, verb string) error {
 	return c.Do(ctx, http.MethodPost, pathf("/runs/%s/"+verb, run), nil, nil, nil)
 }
@@ -189,6 +194,15 @@ func (c *Client) CancelTask(ctx context.Context, id string) error {
 		return err
 	}
 	return c.post(ctx, path+"/cancel")
+}
+
+// RetryFrom is POST /runs/{id}/tasks/{seq}/retry.
+func (c *Client) RetryFrom(ctx context.Context, id string) error {
+	path, err := taskPathOf(id)
+	if err != nil {
+		return err
+	}
+	return c.post(ctx, path+"/retry")
 }
 
 // TaskRun is GET /runs/{id}/tasks/{seq}.

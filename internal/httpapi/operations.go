@@ -15,7 +15,7 @@ import (
 
 // OperationRequest asks for the same to be done to many runs.
 type OperationRequest struct {
-	Action string    `json:"action" enum:"cancel,pause,resume,retry,delete"`
+	Action string    `json:"action" enum:"cancel,pause,resume,retry,retry-all,delete"`
 	IDs    []string  `json:"ids,omitempty" maxItems:"10000" doc:"These runs,"`
 	Q      string    `json:"q,omitempty" maxLength:"2000" doc:"or those that this chooses, in the filter language,"`
 	State  []string  `json:"state,omitempty" doc:"or those in one of these states"`
@@ -185,7 +185,8 @@ func (o *operations) run(ctx context.Context, one *operation, ids []string) {
 
 // actions are what can be done to each run.
 var actions = map[string]func(Service, context.Context, string) error{
-	"cancel": Service.Cancel, "pause": Service.Pause, "resume": Service.Resume, "retry": Service.Retry, "delete": Service.Delete,
+	"cancel": Service.Cancel, "pause": Service.Pause, "resume": Service.Resume, "retry": Service.Retry,
+	"retry-all": Service.RetryAll, "delete": Service.Delete,
 }
 
 // did notes what became of one run.

@@ -72,7 +72,6 @@ func (a *routes) runRoutes(api huma.API) {
 		{"cancel", "Cancel a run: what runs is told to end, what waits does not begin", Service.Cancel},
 		{"pause", "Pause a run: bodies end, nothing new begins", Service.Pause},
 		{"resume", "Go on with a paused run", Service.Resume},
-		{"retry", "Retry a failed or cancelled run: what has completed stays", Service.Retry},
 	} {
 		do(a, api, op(http.MethodPost, "/runs/{id}/"+verb.name, verb.name+"-run", group, verb.summary),
 			func(ctx context.Context, in *RunPath) (*body[RunDetail], error) {
@@ -82,6 +81,7 @@ func (a *routes) runRoutes(api huma.API) {
 				return a.getRun(ctx, in)
 			})
 	}
+	do(a, api, op(http.MethodPost, "/runs/{id}/retry", "retry-run", group, "Retry a run that has ended: what did not complete, all, or from a task run on"), a.retryRun)
 }
 
 func (a *routes) listRuns(ctx context.Context, in *RunsQuery) (*body[Page[api.Run]], error) {

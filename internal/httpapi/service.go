@@ -43,7 +43,9 @@ type Runs interface {
 	Cancel(ctx context.Context, run string) error
 	Pause(ctx context.Context, run string) error
 	Resume(ctx context.Context, run string) error
+	// Retry runs what did not complete again, RetryAll all.
 	Retry(ctx context.Context, run string) error
+	RetryAll(ctx context.Context, run string) error
 	// Delete removes a run that has ended, and all that belongs to it.
 	Delete(ctx context.Context, run string) error
 	// Changes tells what changed, until ctx ends.
@@ -73,6 +75,8 @@ type Tasks interface {
 	Why(ctx context.Context, id string) (api.Waiting, error)
 	// CancelTask ends one task run of a live run.
 	CancelTask(ctx context.Context, id string) error
+	// RetryFrom runs a task run of a run that has ended again, and all after it.
+	RetryFrom(ctx context.Context, id string) error
 	// Complete and Fail answer a task run that waits for an answer from outside.
 	Complete(ctx context.Context, token string, result []byte) error
 	Fail(ctx context.Context, token string, failure *api.Failure) error

@@ -66,6 +66,7 @@ func (a *routes) taskRoutes(api huma.API) {
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks", "list-run-tasks", group, "List task runs of a run"), a.listRunTasks)
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks/{seq}", "get-task", group, "Read a task run, with its history"), a.getTask)
 	do(a, api, op(http.MethodPost, "/runs/{id}/tasks/{seq}/cancel", "cancel-task", group, "Cancel one task run of a live run; for what follows its step has failed"), a.cancelTask)
+	do(a, api, op(http.MethodPost, "/runs/{id}/tasks/{seq}/retry", "retry-task", group, "Run a task run of a run that has ended again, and all after it"), a.retryTask)
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks/{seq}/why", "why-task", group, "Say what a task run waits for"), a.whyTask)
 	do(a, api, op(http.MethodGet, "/runs/{id}/why", "why-run", group, "Say what a run waits for"), a.whyRun)
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks/{seq}/result", "get-task-result", group, "Read a task run's result"), a.getTaskResult)

@@ -11,6 +11,8 @@ const (
 	Resume  Action = "resume"
 	Cancel  Action = "cancel"
 	Retried Action = "retry"
+	// Rerun is a retry of what may have completed: of all, or from a task run on.
+	Rerun Action = "rerun"
 )
 
 // controls says from which states an action is allowed and what it leads to.
@@ -19,7 +21,8 @@ var controls = map[Action]map[api.State]api.State{
 	Pause:   {api.Pending: api.Paused, api.Running: api.Paused, api.Paused: api.Paused},
 	Resume:  {api.Pending: api.Pending, api.Running: api.Running, api.Paused: api.Running},
 	Cancel:  {api.Pending: api.Cancelling, api.Running: api.Cancelling, api.Paused: api.Cancelling},
-	Retried: {api.Failed: api.Running},
+	Retried: {api.Failed: api.Running, api.Cancelled: api.Running},
+	Rerun:   {api.Failed: api.Running, api.Cancelled: api.Running, api.Completed: api.Running},
 }
 
 // Control gives the state that an action leads to, or an api.ErrConflict.

@@ -19,7 +19,8 @@ func TestControl(t *testing.T) {
 		lifecycle.Pause:   {api.Paused, api.Paused, api.Paused, no, no, no, no},
 		lifecycle.Resume:  {api.Pending, api.Running, api.Running, no, no, no, no},
 		lifecycle.Cancel:  {api.Cancelling, api.Cancelling, api.Cancelling, no, no, no, no},
-		lifecycle.Retried: {no, no, no, no, no, api.Running, no},
+		lifecycle.Retried: {no, no, no, no, no, api.Running, api.Running},
+		lifecycle.Rerun:   {no, no, no, no, api.Running, api.Running, api.Running},
 	} {
 		for i, from := range states {
 			to, err := lifecycle.Control(action, from)
@@ -48,7 +49,7 @@ func TestControlIsDocumented(t *testing.T) {
 	}
 	row("", api.State.String)
 	table.WriteString("|---" + strings.Repeat("|---", len(states)) + "|\n")
-	for _, action := range []lifecycle.Action{lifecycle.Pause, lifecycle.Resume, lifecycle.Cancel, lifecycle.Retried} {
+	for _, action := range []lifecycle.Action{lifecycle.Pause, lifecycle.Resume, lifecycle.Cancel, lifecycle.Retried, lifecycle.Rerun} {
 		row(string(action), func(from api.State) string {
 			to, err := lifecycle.Control(action, from)
 			if err != nil {

@@ -59,25 +59,27 @@ type Visit struct {
 	Place int
 	End   End
 	In    Value // what the step was given
+	// Whole: it is done again from its beginning, not from where it failed.
+	Whole bool
 }
 
 // Failing gives the steps to do again when chain f, which has ended without
-// success, is tried again, in order: the step whose failure was not mended, and
-// after it the handlers and Finally that ran because of it. What find says is as
-// for Resume; f is left in the chain that ended.
+// success, is tried again, in order: the step whose failure was not mended, or that
+// was cancelled, and after it the handlers and Finally that ran because of it. What
+// find says is as for Resume; f is left in the chain that ended.
 func Failing(f *Frame, in Value, find func(place int) (Found, End)) []Visit {
 	var visits []Visit
 	pos, out := -1, Outcome{Value: in}
 	for {
 		place, given := f.Chain.next(pos, out)
 		if place == len(f.Chain.Steps) {
-			return failing(f, visits, find)
+			return failing(f, visits, find, false)
 		}
 		f.In = f.Chain.Step(place).Takes(given.given())
 		data := f.Data
 		found, end := find(place)
 		if found != Over {
-			return visits // never reached: nothing before it failed
+			return failing(f, visits, find, true) // it was cancelled before it got there
 		}
 		visit := Visit{Place: place, End: end, In: f.In}
 		if end.SetState {
@@ -86,7 +88,7 @@ func Failing(f *Frame, in Value, find func(place int) (Found, End)) []Visit {
 		if end.Child != nil && f.Chain.Step(place).OnError {
 			// What the handler returned failed: so what it was to mend is not.
 			visit.End.Status, f.Data = Failed, data
-			return failing(f, append(visits, visit), find)
+			return failing(f, append(visits, visit), find, false)
 		}
 		if end.Child != nil {
 			state := f.State
@@ -100,7 +102,9 @@ func Failing(f *Frame, in Value, find func(place int) (Found, End)) []Visit {
 	}
 }
 
-func failing(f *Frame, visits []Visit, find func(place int) (Found, End)) []Visit {
+// failing cuts the visits of a chain down to those to do again. Short: it was cancelled
+// after them.
+func failing(f *Frame, visits []Visit, find func(place int) (Found, End), short bool) []Visit {
 	again := len(visits)
 	if again > 0 && visits[again-1].End.Status != Done {
 		again--
@@ -109,10 +113,63 @@ func failing(f *Frame, visits []Visit, find func(place int) (Found, End)) []Visi
 		}
 	}
 	visits = visits[again:]
+	for i := range visits {
+		// The first is tried again from where it failed; what ran because it failed
+		// starts anew.
+		visits[i].Whole = i > 0
+	}
 	if f.Chain.Finally != nil {
 		if found, end := find(len(f.Chain.Steps)); found == Over {
-			visits = append(visits, Visit{Place: len(f.Chain.Steps), End: end})
+			visits = append(visits, Visit{Place: len(f.Chain.Steps), End: end, Whole: short || len(visits) > 0})
 		}
 	}
 	return visits
+}
+
+// Leading finds the step of chain f, which has ended, that leads to what is to run
+// again, and says what it was given. Leads says of a place whether it does, and
+// whether what it leads to is the task there itself and not what that returned. F is
+// left in the chain that the step is of. Not ok: something before that was cancelled
+// or did not begin.
+func Leading(f *Frame, in Value, find func(place int) (Found, End), leads func(place int) (there, itself bool)) (at Visit, ok bool) {
+	pos, out := -1, Outcome{Value: in}
+	for {
+		place, given := f.Chain.next(pos, out)
+		if place == len(f.Chain.Steps) && f.Chain.Finally == nil {
+			return Visit{}, false
+		}
+		step := f.Chain.Step(place)
+		f.In = step.Takes(given.given())
+		if place == len(f.Chain.Steps) {
+			f.In = Value{}
+		}
+		there, itself := leads(place)
+		data := f.Data
+		found, end := find(place)
+		switch {
+		case found != Over:
+			return Visit{}, false
+		case there && itself:
+			f.Data = data
+			return Visit{Place: place, End: end, In: f.In}, true
+		case end.Child != nil:
+			state := f.State
+			if end.SetState {
+				state = end.State
+			}
+			f.Chain = end.Child
+			f.isolate(state)
+			pos, out = -1, Outcome{}
+			continue
+		case there:
+			return Visit{Place: place, End: end, In: f.In}, true
+		case place == len(f.Chain.Steps):
+			return Visit{}, false
+		}
+		f.keep(place, end)
+		if step.Kind == TaskStep && step.Task.NoResult && end.Status == Done {
+			end.Value = Value{}
+		}
+		pos, out = place, end.Outcome
+	}
 }

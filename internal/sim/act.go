@@ -158,21 +158,6 @@ func (w *world) control(r *simRun, what string, do func(context.Context, string)
 	}
 }
 
-// retry starts a new generation of a failed run.
-func (w *world) retry(r *simRun) bool {
-	w.see(r)
-	if r.last.State != api.Failed || r.retries > 2 {
-		return false
-	}
-	err := w.e.Retry(w.ctx, r.id)
-	w.did("retry run %d: %v", r.number, err)
-	if err != nil {
-		w.broken("retry run %d: %v", r.number, err)
-	}
-	r.retries++
-	return true
-}
-
 // answerToken answers a token that is open, as its script wants.
 func (w *world) answerToken() bool {
 	w.findTokens()

@@ -23,9 +23,13 @@ func (w *world) see(r *simRun) {
 	}
 	r.stored = true
 	if row.Gen != r.last.Gen {
-		if row.Gen != r.last.Gen+1 || r.last.State != api.Failed {
+		if row.Gen != r.last.Gen+1 || r.asked == nil || !r.asked.mayFollow(r.last.State) {
 			w.broken("run %d went from generation %d, %s, to %d", r.number, r.last.Gen, r.last.State, row.Gen)
+			return
 		}
+		// Nobody knows what a cancelled run had begun; what begins anew is as the first time.
+		r.fuzzy = r.asked.all && w.faults.zero || !r.asked.all && (r.fuzzy || r.cancels)
+		r.cancels, r.cancel = false, false
 		r.foretell(int(row.Gen))
 	} else if r.last.State.Final() && row.State != r.last.State {
 		w.broken("run %d was %s and is %s", r.number, r.last.State, row.State)

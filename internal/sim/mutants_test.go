@@ -264,8 +264,24 @@ var mutants = []mutant{
 		"if t.phase != ready || !t.shielded() {", "if t.phase != ready {",
 	}}},
 	{"failures before a retry count", "", []edit{{
+		"internal/engine/retry_group.go",
+		"w.State, w.Failed, w.Low, w.Cell = store.FrameOpen, int64(stay.failed), 0, nil", "w.State, w.Low, w.Cell = store.FrameOpen, 0, nil",
+	}}},
+	{"retry from a task run keeps what follows it", "", []edit{{
+		"internal/engine/retry_from.go",
+		"\ta.onward(f, at.Place+1)\n", "",
+	}}},
+	{"retry from a task run does the other children again", "", []edit{{
+		"internal/engine/retry_from.go",
+		"return (a.line != nil || of.Settle) &&", "return of.Settle &&",
+	}}},
+	{"retry of all keeps groups", "", []edit{{
 		"internal/engine/retry.go",
-		"w.State, w.Failed, w.Low, w.Cell = store.FrameOpen, 0, 0, nil", "w.State, w.Low, w.Cell = store.FrameOpen, 0, nil",
+		"\trow.State = store.FrameVoid\n", "\trow.State = store.FrameDone\n",
+	}}},
+	{"a flow calls on in a group that was stopped", "", []edit{{
+		"internal/engine/control.go",
+		"\t\t\tspread(t.flow.frame, seen)\n", "",
 	}}},
 	{"cancelled children of a stopped group called completed", "", []edit{{
 		"internal/engine/assemble.go",

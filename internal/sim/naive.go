@@ -54,7 +54,8 @@ type node struct {
 	child *node         // of a task that returned a pipeline
 	// attempt is the last one of a task.
 	attempt int
-	skipped bool // a call of a flow that depends on what failed
+	skipped bool   // a call of a flow that depends on what failed
+	sig     string // of a call
 }
 
 // call is one logical call that must happen.
@@ -90,11 +91,16 @@ type naive struct {
 	// loose: a kill switch may trip, and who knows when.
 	loose bool
 	flows int // that what is interpreted is called by, one by the other
+	again again
 }
 
-// interpret foretells a run; old is what became of its previous generation.
-func interpret(spec *api.Spec, gen int, old *node) (*naive, *node) {
-	n := &naive{gen: gen, calls: map[string]*call{}}
+// interpret foretells a run; old is what became of its previous generation, of which
+// again says what runs again.
+func interpret(spec *api.Spec, gen int, old *node, again again) (*naive, *node) {
+	n := &naive{gen: gen, calls: map[string]*call{}, again: again}
+	if again.all {
+		old = nil
+	}
 	return n, n.chain(spec, "", first(spec, kept{}), nil, old)
 }
 
@@ -114,7 +120,13 @@ func first(spec *api.Spec, outer kept) kept {
 func (n *naive) chain(spec *api.Spec, in string, state kept, before []string, old *node) *node {
 	me := &node{steps: map[int]*node{}, state: state, after: before}
 	cur, again := result{value: in}, -1
-	if old != nil && old.core.fail != nil {
+	switch {
+	case old == nil:
+	case n.on(old):
+		for again = 0; old.steps[again] == nil || !n.on(old.steps[again]); {
+			again++
+		}
+	case old.core.fail != nil:
 		again = len(spec.Steps) - 1
 		for old.steps[again] == nil || spec.Steps[again].OnError {
 			again--
@@ -142,7 +154,7 @@ func (n *naive) chain(spec *api.Spec, in string, state kept, before []string, ol
 		return me
 	}
 	var last *node
-	if old != nil && again < 0 {
+	if old != nil && (again < 0 || again == len(spec.Steps)) {
 		last = old.steps[len(spec.Steps)]
 	}
 	k := n.step(spec.Finally, "", me.state, me.after, last)
@@ -194,15 +206,15 @@ func (n *naive) call(c *api.Call, in string, state kept, before []string, old *n
 	if in == "" && len(c.Args) == 2 { // a flow bound it
 		in = canon(c.Args[0])
 	}
-	if old != nil && old.child == nil && c.Task != "flow" {
-		old = nil // it failed itself: it runs again
+	if old != nil && (old == n.again.from || old.child == nil && c.Task != "flow") {
+		old = nil // it failed itself, or is to run again
 	}
 	if s.Cache != "" { // its body may have run for another call
 		return &node{state: state, after: before, res: result{value: canon(s.act("", "", s.Fail+1, 0).value)}}
 	}
 	n.fuzzy = n.fuzzy || state.vague
 	sig := s.signature(in, state.data)
-	me := &node{state: state, after: []string{sig}, attempt: 1}
+	me := &node{state: state, after: []string{sig}, attempt: 1, sig: sig}
 	var policy api.RetryPolicy
 	if c.Options != nil && c.Options.Retry != nil {
 		policy = *c.Options.Retry

@@ -42,7 +42,7 @@ func (n *naive) group(o *api.GroupOptions, given []string, child func(int) *api.
 	b := &bounds{limit: o.MaxParallelism, failFast: o.FailFast, calls: map[int][]string{}, failed: map[int]bool{}}
 	n.groups = append(n.groups, b)
 	id := len(n.groups) - 1
-	at := watch(o, given, child, old)
+	at := n.watch(o, given, child, old)
 	for i, in := range given {
 		var was *node
 		if old != nil {
@@ -52,7 +52,7 @@ func (n *naive) group(o *api.GroupOptions, given []string, child func(int) *api.
 		switch {
 		case at.trip != "" && !at.known[i]:
 			continue // it never begins
-		case was == nil || was.res.fail != nil:
+		case was == nil, n.on(was), was.res.fail != nil && !n.stays(o):
 			n.within = append(n.within, member{id, i})
 			k = n.chain(child(i), in, state, before, was)
 			n.within = n.within[:len(n.within)-1]

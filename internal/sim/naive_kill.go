@@ -85,14 +85,14 @@ type watching struct {
 }
 
 // watch looks at the children of a group that have ended from the beginning.
-func watch(o *api.GroupOptions, given []string, child func(int) *api.Spec, old *node) *watching {
+func (n *naive) watch(o *api.GroupOptions, given []string, child func(int) *api.Spec, old *node) *watching {
 	at := &watching{total: len(given), known: make([]bool, len(given))}
 	if len(o.KillSwitches) == 0 {
 		return at
 	}
 	at.by = &o.KillSwitches[0]
 	for i := range given {
-		completed := old != nil && old.kids[i] != nil && old.kids[i].res.fail == nil
+		completed := old != nil && old.kids[i] != nil && old.kids[i].res.fail == nil && !n.on(old.kids[i])
 		if at.known[i] = completed || needsNoTask(child(i)); at.known[i] {
 			at.begun++
 		}

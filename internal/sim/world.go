@@ -75,6 +75,7 @@ type simRun struct {
 	cancel  bool // in this life
 	cancels bool // durably, once
 	retries int
+	asked   *again // a retry that is not durable, of this life
 	fuzzy   bool
 	trigger bool // it was triggered, of a schedule
 	kills   bool // it has kill switches
@@ -171,6 +172,7 @@ func (w *world) open() {
 		if w.see(r); !r.stored {
 			continue // it was never durable
 		}
+		r.asked = nil
 		runs = append(runs, r)
 		r.handle, err = e.Find(w.ctx, r.id)
 		if err != nil {
@@ -329,8 +331,12 @@ func (w *world) submit(spec *api.Spec) {
 
 // foretell computes what the run must do in a generation.
 func (r *simRun) foretell(gen int) {
-	r.fuzzy = r.fuzzy || gen > 0 && r.naive.loose // nobody knows which children completed
-	r.naive, r.tree = interpret(r.spec, gen, r.tree)
+	of := again{all: true}
+	if gen > 0 {
+		of, r.asked = *r.asked, nil
+	}
+	r.fuzzy = r.fuzzy || !of.all && r.naive.loose // nobody knows which children completed
+	r.naive, r.tree = interpret(r.spec, gen, r.tree, of)
 	r.fuzzy = r.fuzzy || r.naive.fuzzy
 	r.keys = map[string]map[string]int64{}
 	if r.sigs == nil {

@@ -38,6 +38,10 @@ type Call struct {
 	One    bool   // of a chain's frame: it is one task, numbered Seq
 	Seq    int64
 	Round  int64 // generation of the run and attempt of the flow that made it
+	// After is one more than the highest Order, each that of the first end under its key,
+	// of what the flow had been told when it made the call: what the call may depend on
+	// is of these. 0: not known.
+	After int64
 }
 
 func (c *Call) append(b []byte) []byte {
@@ -49,7 +53,7 @@ func (c *Call) append(b []byte) []byte {
 	if c.One {
 		b = appendInt(b, tagOne, c.Seq+1)
 	}
-	return appendInt(appendInt(b, tagOrder, c.Order), tagRound, c.Round)
+	return appendInt(appendInt(appendInt(b, tagOrder, c.Order), tagRound, c.Round), tagAfter, c.After)
 }
 
 func (c *Call) field(tag byte, n int64, v []byte) {
@@ -64,6 +68,8 @@ func (c *Call) field(tag byte, n int64, v []byte) {
 		c.Order = n
 	case tagRound:
 		c.Round = n
+	case tagAfter:
+		c.After = n
 	}
 }
 
@@ -104,6 +110,7 @@ const (
 	tagOne     = 19
 	tagStart   = 21
 	tagOpened  = 23
+	tagAfter   = 25
 )
 
 const (
@@ -227,7 +234,7 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Put().Shown = string(v)
 		case tagUpstream:
 			c.Upstream = v
-		case tagKey, tagInputs, tagOne, tagOrder, tagRound:
+		case tagKey, tagInputs, tagOne, tagOrder, tagRound, tagAfter:
 			if c.Call == nil {
 				c.Call = new(Call)
 			}
