@@ -47,7 +47,8 @@ func (l Limits) Delete(ctx context.Context, tag string) error {
 }
 
 // Reset forgets which task runs have slots of a tag: those go on, and are not
-// counted any more. A crash needs no Reset, it leaves no slots behind.
-func (l Limits) Reset(ctx context.Context, tag string) error {
-	return l.eng.service().ResetLimit(ctx, tag)
+// counted any more. With ids of task runs only those are forgotten; [ErrConflict] if one
+// of them has no slot. A crash needs no Reset, it leaves no slots behind.
+func (l Limits) Reset(ctx context.Context, tag string, taskRuns ...string) error {
+	return l.eng.service().ResetLimit(ctx, tag, taskRuns...)
 }

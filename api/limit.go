@@ -16,7 +16,10 @@ type Limit struct {
 	// slot, of this tag or of another one that they need at the same time.
 	Waiting int `json:"waiting"`
 	// Waiters names the first 100 of them, in the order of their turns.
-	Waiters []string  `json:"waiters,omitempty"`
-	Created time.Time `json:"created"`
-	Updated time.Time `json:"updated"`
+	Waiters []string `json:"waiters,omitempty"`
+	// MedianHold is how long a slot is held, from the last hundred that were given back
+	// since who keeps the limits began; 0: not known.
+	MedianHold Duration  `json:"median_hold,omitzero"`
+	Created    time.Time `json:"created"`
+	Updated    time.Time `json:"updated"`
 }

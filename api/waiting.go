@@ -72,6 +72,42 @@ type WaitingSlot struct {
 	// Holders names the first ten that have a slot.
 	Holders []string `json:"holders,omitempty"`
 	Place   int      `json:"place"` // in the line for the tag, from 1
+	// Waiting is how long that line is, MedianHold how long a slot is held, see
+	// [Limit]; 0: not known.
+	Waiting    int      `json:"waiting,omitempty"`
+	MedianHold Duration `json:"median_hold,omitzero"`
+}
+
+// About is how long it may take until its turn, if slots go on to be held as they were;
+// 0: nobody can tell.
+func (s *WaitingSlot) About() time.Duration {
+	if s.Place == 0 || s.Limit == 0 {
+		return 0
+	}
+	rounds := (s.Place + s.Limit - 1) / s.Limit
+	return time.Duration(s.MedianHold) * time.Duration(rounds)
+}
+
+// line tells the place in the line, and how long that may take.
+func (s *WaitingSlot) line() string {
+	text := inLine(s.Place)
+	if s.Place > 0 && s.Waiting >= s.Place {
+		text += fmt.Sprintf(" of %d", s.Waiting)
+	}
+	if about := s.About(); about > 0 {
+		text += fmt.Sprintf(", about %s at a median hold of %s", rough(about), rough(time.Duration(s.MedianHold)))
+	}
+	return text
+}
+
+// rough leaves out of a duration what an estimate can't know.
+func rough(d time.Duration) time.Duration {
+	for _, grain := range []time.Duration{time.Minute, time.Second, 100 * time.Millisecond, time.Millisecond} {
+		if d >= 10*grain {
+			return d.Round(grain)
+		}
+	}
+	return d.Round(time.Microsecond)
 }
 
 // String gives one line for people, as in "waits for a slot of tag db (10 of 10
@@ -160,7 +196,7 @@ func (w Waiting) inProgress() string {
 func (w Waiting) slots() string {
 	var parts []string
 	for _, s := range w.Slots {
-		parts = append(parts, fmt.Sprintf("a slot of tag %s (%d of %d taken)%s", s.Tag, s.Taken, s.Limit, inLine(s.Place)))
+		parts = append(parts, fmt.Sprintf("a slot of tag %s (%d of %d taken)%s", s.Tag, s.Taken, s.Limit, s.line()))
 	}
 	return "waits for " + strings.Join(parts, " and ")
 }

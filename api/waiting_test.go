@@ -23,6 +23,12 @@ func TestWaitingText(t *testing.T) {
 		{api.Waiting{Kind: api.WaitsForQueue, Queue: "gpu"}, `waits for a worker of queue "gpu": nobody serves it`},
 		{api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{db}}, "waits for a slot of tag db (10 of 10 taken), place 3"},
 		{
+			api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{{
+				Tag: "db", Limit: 10, Taken: 10, Place: 412, Waiting: 31002, MedianHold: api.Duration(1200 * time.Millisecond),
+			}}},
+			"waits for a slot of tag db (10 of 10 taken), place 412 of 31002, about 50s at a median hold of 1.2s",
+		},
+		{
 			api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{db, net}},
 			"waits for a slot of tag db (10 of 10 taken), place 3 and a slot of tag net (1 of 2 taken), place 1",
 		},

@@ -162,9 +162,21 @@ var limitTable = table[api.Limit]{
 		{name: "LIMIT", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Limit)) }},
 		{name: "IN USE", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Active)) }},
 		{name: "WAITING", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Waiting)) }},
+		{name: "MEDIAN HOLD", right: true, value: func(p *printer, l *api.Limit) string { return p.hold(l.MedianHold) }},
 		{name: "CREATED", wide: true, value: func(p *printer, l *api.Limit) string { return p.moment(l.Created) }},
 		{name: "UPDATED", value: func(p *printer, l *api.Limit) string { return p.moment(l.Updated) }},
 	},
+}
+
+// hold is how long a slot is held, "" if that is not known.
+func (p *printer) hold(d api.Duration) string {
+	switch {
+	case d == 0:
+		return ""
+	case !p.people():
+		return strconv.FormatInt(time.Duration(d).Milliseconds(), 10)
+	}
+	return span(time.Duration(d))
 }
 
 func newLimitLsCmd(env *Env) *cobra.Command {
@@ -237,6 +249,7 @@ func newLimitReadCmd(env *Env) *cobra.Command {
 				f.line("limit", p.number(int64(l.Limit)))
 				f.line("in use", p.number(int64(l.Active)))
 				f.line("waiting", p.number(int64(l.Waiting)))
+				f.line("median hold", p.hold(l.MedianHold))
 				f.part("active_slots", []string{"TASK", "TASK NAME", "RUN", "HELD"}, held)
 			})
 		},
@@ -282,7 +295,8 @@ func runningSince(t *api.TaskRun) time.Time {
 }
 
 func newLimitResetCmd(env *Env) *cobra.Command {
-	return &cobra.Command{
+	var slots []string
+	cmd := &cobra.Command{
 		Use: "reset TAG", Short: "Forget who holds slots, for when they are wrong", Args: exactly("TAG"), ValidArgsFunction: env.completeTags,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := env.connect(cmd.Context(), look)
@@ -293,16 +307,22 @@ func newLimitResetCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := env.confirm(fmt.Sprintf("forget the %d holders of tag %q?", l.Active, l.Tag), false); err != nil {
+			n := l.Active
+			if len(slots) > 0 {
+				n = len(slots)
+			}
+			if err := env.confirm(fmt.Sprintf("forget the %d holders of tag %q?", n, l.Tag), false); err != nil {
 				return err
 			}
-			if err := c.ResetLimit(cmd.Context(), l.Tag); err != nil {
+			if err := c.ResetLimit(cmd.Context(), l.Tag, slots...); err != nil {
 				return err
 			}
-			env.say("reset limit on tag %q: %d slots are free again", l.Tag, l.Active)
+			env.say("reset limit on tag %q: %d slots are free again", l.Tag, n)
 			return nil
 		},
 	}
+	cmd.Flags().StringSliceVar(&slots, "slot", nil, "only that of the task run with this id")
+	return cmd
 }
 
 // waiter is a task run that waits for a slot.

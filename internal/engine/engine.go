@@ -145,6 +145,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e.retention.init(cfg.Retention, e.now())
 	e.keyed.init("id")
 	e.limits.init()
+	e.limits.table.Measure(e.micros)
 	e.slots.init()
 	e.cache.init()
 	e.schedules.init(e)

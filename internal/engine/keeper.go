@@ -260,6 +260,7 @@ func (e *Engine) beginToKeep(ctx context.Context) (fresh bool, err error) {
 	}
 	known := make(map[string]limitRecord)
 	table := limit.New()
+	table.Measure(e.micros)
 	err = e.readLimits(ctx, func(tag string, r limitRecord) {
 		known[tag] = r
 		table.Set(tag, r.Limit)

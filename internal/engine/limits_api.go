@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/cluster"
@@ -52,6 +53,7 @@ type limitRequest struct {
 	Do    limitCall `json:"do"`
 	Tag   string    `json:"tag,omitempty"`
 	Limit int       `json:"limit,omitempty"`
+	Slots []string  `json:"slots,omitempty"` // which are reset; none: all
 }
 
 type limitCall string
@@ -72,7 +74,7 @@ func (e *Engine) limitHere(ctx context.Context, in limitRequest) ([]api.Limit, e
 	case limitDelete:
 		return nil, e.deleteLimit(ctx, in.Tag)
 	case limitReset:
-		return nil, e.resetLimit(in.Tag)
+		return nil, e.resetLimit(in.Tag, in.Slots)
 	case limitRead:
 		l, err := e.readLimit(in.Tag)
 		return []api.Limit{l}, err
@@ -199,19 +201,35 @@ func (e *Engine) refuse(refused []refusal) {
 	}
 }
 
-// ResetLimit forgets who has slots of a tag.
-func (e *Engine) ResetLimit(ctx context.Context, tag string) error {
-	_, err := e.callLimit(ctx, limitRequest{Do: limitReset, Tag: tag})
+// ResetLimit forgets who has slots of a tag: all, or only the task runs of some ids.
+func (e *Engine) ResetLimit(ctx context.Context, tag string, slots ...string) error {
+	_, err := e.callLimit(ctx, limitRequest{Do: limitReset, Tag: tag, Slots: slots})
 	return e.limitChanged(tag, err)
 }
 
-func (e *Engine) resetLimit(tag string) error {
+func (e *Engine) resetLimit(tag string, slots []string) error {
 	e.limits.writing.Lock()
 	defer e.limits.writing.Unlock()
 	if err := e.knownLimit(tag); err != nil {
 		return err
 	}
-	e.applyLimits(func(t *limit.Table) limit.Change { return t.Reset(tag) })
+	var missing string
+	e.applyLimits(func(t *limit.Table) limit.Change {
+		if len(slots) == 0 {
+			return t.Reset(tag)
+		}
+		have := ids(t.Holders(tag))
+		for _, id := range slots {
+			if !slices.Contains(have, id) {
+				missing = id
+				return limit.Change{}
+			}
+		}
+		return t.Forget(tag, slots...)
+	})
+	if missing != "" {
+		return api.Errorf(api.ErrConflict, "", "task run %s has no slot of tag %q: it may have ended meanwhile", missing, tag)
+	}
 	return nil
 }
 
@@ -286,8 +304,12 @@ func (e *Engine) readLimit(tag string) (api.Limit, error) {
 		Tag: tag, Limit: r.Limit, Created: at(r.Created), Updated: at(r.Updated),
 		Active: len(holders), ActiveSlots: ids(holders),
 		Waiting: len(waiting), Waiters: ids(waiting[:min(len(waiting), shownWaiters)]),
+		MedianHold: held(table.Held(tag)),
 	}, nil
 }
+
+// held is how long a slot is held, as measured in microseconds.
+func held(micros int64) api.Duration { return api.Duration(time.Duration(micros) * time.Microsecond) }
 
 func ids(claims []*limit.Claim) (list []string) {
 	for _, c := range claims {

@@ -241,7 +241,7 @@ func (e *Engine) tagWaits(t *task) (slots []api.WaitingSlot) {
 
 func wantedSlot(w *limit.Want) api.WaitingSlot {
 	return api.WaitingSlot{
-		Tag: w.Tag, Limit: w.Limit, Taken: len(w.Holders), Place: w.Place,
+		Tag: w.Tag, Limit: w.Limit, Taken: len(w.Holders), Place: w.Place, Waiting: w.Waiting, MedianHold: held(w.Held),
 		Holders: ids(w.Holders[:min(len(w.Holders), shownHolders)]),
 	}
 }

@@ -51,8 +51,11 @@ func (c *Client) CreateLimit(ctx context.Context, tag string, limit int) (l api.
 }
 
 // ResetLimit is POST /limits/{tag}/reset.
-func (c *Client) ResetLimit(ctx context.Context, tag string) error {
-	return c.post(ctx, pathf("/limits/%s/reset", tag))
+func (c *Client) ResetLimit(ctx context.Context, tag string, slots ...string) error {
+	if len(slots) == 0 {
+		return c.post(ctx, pathf("/limits/%s/reset", tag))
+	}
+	return c.Do(ctx, http.MethodPost, pathf("/limits/%s/reset", tag), nil, SlotsToReset{Slots: slots}, nil)
 }
 
 // DeleteLimit is DELETE /limits/{tag}.

@@ -29,6 +29,15 @@ type (
 			Tag string `json:"tag" minLength:"1" maxLength:"200"`
 		}
 	}
+	// SlotsToReset are those that are to be forgotten.
+	SlotsToReset struct {
+		Slots []string `json:"slots,omitempty" maxItems:"1000" doc:"Ids of task runs; none: all that have a slot"`
+	}
+	resetLimitInput struct {
+		TagPath
+
+		Body *SlotsToReset `required:"false"`
+	}
 	changeLimit struct {
 		TagPath
 
@@ -155,9 +164,13 @@ func (a *routes) deleteLimit(ctx context.Context, in *TagPath) (*empty, error) {
 	return &empty{}, a.svc().DeleteLimit(ctx, in.Tag)
 }
 
-func (a *routes) resetLimit(ctx context.Context, in *TagPath) (*tagged[api.Limit], error) {
-	if err := a.svc().ResetLimit(ctx, in.Tag); err != nil {
+func (a *routes) resetLimit(ctx context.Context, in *resetLimitInput) (*tagged[api.Limit], error) {
+	var slots []string
+	if in.Body != nil {
+		slots = in.Body.Slots
+	}
+	if err := a.svc().ResetLimit(ctx, in.Tag, slots...); err != nil {
 		return nil, err
 	}
-	return a.getLimit(ctx, in)
+	return a.getLimit(ctx, &in.TagPath)
 }

@@ -91,7 +91,8 @@ type Limits interface {
 	Limit(ctx context.Context, tag string) (api.Limit, error)
 	// SetLimit makes a limit, or changes one.
 	SetLimit(ctx context.Context, tag string, limit int) error
-	ResetLimit(ctx context.Context, tag string) error
+	// ResetLimit forgets who has slots: all, or the task runs of some ids.
+	ResetLimit(ctx context.Context, tag string, slots ...string) error
 	DeleteLimit(ctx context.Context, tag string) error
 
 	GlobalLimits(ctx context.Context) iter.Seq2[api.GlobalLimit, error]

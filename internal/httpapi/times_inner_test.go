@@ -42,8 +42,10 @@ func TestTimesAreKept(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		{live, 20 * time.Second, true}, {live, 22 * time.Second, false},
-		{done, 30 * time.Minute, true}, {timesKey{"a", 1, true}, 0, false},
+		{live, 20 * time.Second, true},
+		{live, 22 * time.Second, false},
+		{done, 30 * time.Minute, true},
+		{timesKey{"a", 1, true}, 0, false},
 	} {
 		if _, ok := c.find(k.key, at.Add(k.after)); ok != k.want {
 			t.Errorf("%v after %v: %v", k.key, k.after, ok)

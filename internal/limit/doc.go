@@ -6,5 +6,6 @@
 // gets them too, since nothing that he waits for is given to others meanwhile.
 //
 // It must not know clocks, stores or goroutines: a table is changed by one call
-// at a time, and each call says what follows from it for others.
+// at a time, and each call says what follows from it for others. A clock may be lent to
+// it to measure how long slots are held, which decides nothing.
 package limit

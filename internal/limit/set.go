@@ -59,6 +59,26 @@ func (t *Table) Reset(tag string) Change {
 	return t.settle(touched)
 }
 
+// Forget is Reset for those of some ids only.
+func (t *Table) Forget(tag string, ids ...string) Change {
+	l := t.limits[tag]
+	if l == nil {
+		return Change{}
+	}
+	touched := []string{tag}
+	for _, c := range append(queue(nil), l.active...) {
+		switch {
+		case !slices.Contains(ids, c.ID):
+		case c.stage == granted: // it asks again
+			t.vacate(c)
+			touched = append(touched, c.Tags...)
+		default:
+			l.active.remove(c)
+		}
+	}
+	return t.settle(touched)
+}
+
 // revoke takes their slots from those with a tag that have not begun, the youngest
 // first, as long as more than n are taken: they ask again under the limits as they
 // are then. It gives the tags they had.

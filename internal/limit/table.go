@@ -9,6 +9,7 @@ type Table struct {
 	granted queue          // who has slots and has not begun
 	parked  map[int64]bool // runs whose claims are passed over
 	last    int64          // the ticket given last
+	now     func() int64   // nil: how long slots are held is not measured
 }
 
 // slots are those of one tag.
@@ -16,6 +17,7 @@ type slots struct {
 	limit  int
 	active queue
 	queue  queue // who waits for one, but for parked runs
+	held   holds
 }
 
 // Change is what follows from a call for others than who called. The claims of
@@ -115,6 +117,7 @@ func (t *Table) Hold(c *Claim) {
 
 // Leave takes everything from c: it has ended, or need not wait any more.
 func (t *Table) Leave(c *Claim) Change {
+	t.measure(c)
 	t.vacate(c)
 	c.ticket = 0
 	return t.settle(c.Tags)
@@ -174,6 +177,9 @@ func (t *Table) fits(c *Claim) bool {
 }
 
 func (t *Table) take(c *Claim) {
+	if t.now != nil {
+		c.since = t.now()
+	}
 	for _, tag := range c.Tags {
 		if l := t.limits[tag]; l != nil {
 			l.active.add(c)

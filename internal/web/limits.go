@@ -22,6 +22,8 @@ var limitRoutes = []route{
 	{"POST /limits/{tag}/set", setLimit},
 	{"GET /limits/{tag}/reset", askResetLimit},
 	{"POST /limits/{tag}/reset", resetLimit},
+	{"GET /limits/{tag}/release", askReleaseSlot},
+	{"POST /limits/{tag}/release", releaseSlot},
 	{"GET /limits/{tag}/delete", askDeleteLimit},
 	{"POST /limits/{tag}/delete", deleteLimit},
 }
@@ -118,8 +120,10 @@ type holderRow struct {
 
 	Place int
 	Since time.Time
-	Also  []string // other tags that it needs at the same time
-	Gone  bool     // nothing is known of it any more
+	About time.Duration // until its turn; 0: nobody can tell
+	Free  string        // URL of what takes its slot away
+	Also  []string      // other tags that it needs at the same time
+	Gone  bool          // nothing is known of it any more
 }
 
 // shownHolders is how many holders and waiters are read one by one.
@@ -145,8 +149,15 @@ func showLimit(v *view) error {
 	if body.Waiters, err = readHolders(v, tag, l.Waiters); err != nil {
 		return err
 	}
+	for i := range body.Waiters {
+		w := &body.Waiters[i]
+		w.About = (&api.WaitingSlot{Limit: l.Limit, Place: w.Place, MedianHold: l.MedianHold}).About()
+	}
 	if v.page.CanWrite {
 		u := body.URL
+		for i := range body.Holders {
+			body.Holders[i].Free = u + "/release?" + url.Values{"slot": {body.Holders[i].ID}}.Encode()
+		}
 		body.Actions = []action{{Name: "Change", URL: u + "/set", First: true}, {Name: "Reset", URL: u + "/reset"}, {Name: "Delete", URL: u + "/delete", Danger: true}}
 	}
 	return v.render("limit", http.StatusOK, body)

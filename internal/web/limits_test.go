@@ -134,6 +134,39 @@ func TestLimitShowsWhoHoldsAndWaits(t *testing.T) {
 	s.begun(t)
 }
 
+func TestSlotIsReleased(t *testing.T) {
+	s := serve(t, "/x")
+	must(t, s.eng.Limits().Create(t.Context(), "slow", 1))
+	s.submit(t, "first", call("tagged"))
+	s.begun(t)
+	s.submit(t, "second", call("tagged"))
+	s.until(t, "/api/v1/runs/"+s.runs["second"]+"/tasks/0/why", `"slots"`)
+	first := s.runs["first"] + "/0"
+	s.get(t, "/limits/slow").says(t, "limits/slow/release?slot="+s.runs["first"]+"%2F0", "not known yet")
+	s.get(t, "/limits/slow/release?slot="+first).says(t, "Release a slot", first, "1 task run waiting", `name="reason"`)
+	for _, gone := range []string{"", s.runs["second"] + "/0"} {
+		if r := s.get(t, "/limits/slow/release?slot="+gone); r.status != http.StatusConflict {
+			t.Errorf("asking to release %q answers %d", gone, r.status)
+		}
+		if r := s.post(t, "/limits/slow/release", "slot", gone); r.status != http.StatusConflict {
+			t.Errorf("releasing %q answers %d", gone, r.status)
+		}
+	}
+	if to := s.post(t, "/limits/slow/release", "slot", first, "reason", "its machine is gone").to(t); to.Path != "/x/limits/slow" {
+		t.Errorf("releasing leads to %s", to)
+	}
+	s.begun(t)
+	if l := s.limit(t, "slow"); len(l.ActiveSlots) != 1 || l.ActiveSlots[0] != s.runs["second"]+"/0" {
+		t.Errorf("held by %v", l.ActiveSlots)
+	}
+	if audit := s.get(t, "/api/v1/audit").text; !strings.Contains(audit, "its machine is gone") {
+		t.Errorf("the audit has no reason: %s", audit)
+	}
+	// Once a slot was given back, it is told how long it may take.
+	must(t, s.eng.Cancel(t.Context(), s.runs["second"]))
+	s.until(t, "/limits/slow", "<small>median</small>")
+}
+
 func TestGlobalLimitIsMadeChangedAndDeleted(t *testing.T) {
 	s := serve(t, "")
 	s.post(t, "/new/global-limit", "name", "licence", "limit", "3", "slot_decay_per_second", "0.5", "active", "1").to(t)

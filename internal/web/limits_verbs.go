@@ -2,8 +2,10 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 // inUse tells in a sentence who is concerned.
@@ -43,6 +45,46 @@ func resetLimit(v *view) error {
 		return err
 	}
 	return v.done(u, "The slots of the tag “"+l.Tag+"” are free.")
+}
+
+func askReleaseSlot(v *view) error {
+	l, u, err := v.limit()
+	if err != nil {
+		return err
+	}
+	slot := v.r.URL.Query().Get("slot")
+	if !slices.Contains(l.ActiveSlots, slot) {
+		return notHeld(slot, l.Tag)
+	}
+	return v.confirm(&confirmation{
+		Title: "Release a slot of the tag “" + l.Tag + "”?",
+		Text: []string{
+			"The slot is taken to be free, and the first in line gets it. " + plural(l.Waiting, "task run") + " waiting.",
+			"Do so only if nobody uses it: a body that runs goes on, so more than " + number(l.Limit) + " can run for a while.",
+		},
+		Items: []string{slot}, Hidden: []link{{"slot", slot}},
+		Reason: true, Action: u + "/release", Button: "Release the slot", Danger: true, Back: u,
+	})
+}
+
+// notHeld says that a task run has no slot any more.
+func notHeld(slot, tag string) error {
+	return &problem{Status: http.StatusConflict, Code: api.ErrConflict.Code, Title: "It has no slot", Detail: "The task run " + slot + " has no slot of the tag “" + tag + "” any more."}
+}
+
+func releaseSlot(v *view) error {
+	l, u, err := v.limit()
+	if err != nil {
+		return err
+	}
+	slot := v.text("slot")
+	if slot == "" { // which would be all of them
+		return notHeld(slot, l.Tag)
+	}
+	if _, err := change[any](v, http.MethodPost, at("/limits/%/reset", l.Tag), httpapi.SlotsToReset{Slots: []string{slot}}); err != nil {
+		return err
+	}
+	return v.done(u, "The slot of "+short(slot)+" is free.")
 }
 
 func askDeleteLimit(v *view) error {
