@@ -140,9 +140,9 @@ func (e *Engine) follow(c *change) {
 	for _, end := range c.ends {
 		e.ended(end)
 	}
-	if c.settled != nil {
+	if c.end != nil {
 		e.forget(c.run)
-		c.run.handle.settle(c.SetRun.State, c.settled)
+		c.run.handle.is(c.end, nil)
 	}
 	if c.after != nil {
 		c.after()
@@ -175,7 +175,7 @@ func (e *Engine) enqueue(r *run, tasks []*task) {
 // takesTurns reports whether t has to wait for others with its task id. One whose
 // queue nobody will serve would be in their way.
 func (e *Engine) takesTurns(t *task) bool {
-	return t.job.TaskID != "" && e.dispatch.reaches(t.call.Lane.Queue)
+	return t.keyed && e.dispatch.reaches(t.call.Lane.Queue)
 }
 
 // joined takes note that children of groups have durably ended. Called with r.mu.

@@ -115,7 +115,7 @@ func (e *Engine) takeTurn(t *task, job *api.Job) bool {
 // first: as soon as it has asked another worker may come with it, and ask for others.
 // Called with run.mu.
 func (e *Engine) askTurn(t *task) flight.Verdict {
-	if t.tagged() && !e.asked(t) {
+	if t.tagged && !e.asked(t) {
 		e.leaveSlots(t)
 	}
 	s := &e.cache
@@ -145,7 +145,7 @@ func (e *Engine) claimTurn(t *task) *flight.Claim {
 // the slots of its tags.
 func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 	r := t.run
-	if t.tagged() {
+	if t.tagged {
 		r.mu.Lock()
 		same := t.phase == claimed && job == t.job && t.unclaim()
 		r.mu.Unlock()
@@ -154,7 +154,7 @@ func (e *Engine) takeSlotsLate(t *task, job *api.Job) bool {
 		}
 	}
 	r.mu.Lock()
-	again := t.phase == ready && t.tagged() && t.shielded()
+	again := t.phase == ready && t.tagged && t.shielded()
 	if again {
 		t.given()
 		t.phase = claimed

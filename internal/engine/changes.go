@@ -189,7 +189,7 @@ func (e *Engine) newsOf(batch []*change) (news []api.Change) {
 		} else {
 			news = append(news, api.Change{Run: c.run.text, State: state})
 		}
-		if t := c.counted; t != nil && t.tagged() {
+		if t := c.counted; t != nil && t.tagged {
 			for _, tag := range t.first.Tags {
 				tags[tag] = true
 			}

@@ -47,7 +47,7 @@ func (e *Engine) taken(it item) *task {
 		return it.task
 	}
 	t := e.startChild(it)
-	if t == nil || t.job.TaskID != "" && !e.enterKeyed(t) {
+	if t == nil || t.keyed && !e.enterKeyed(t) {
 		return nil
 	}
 	return t
@@ -55,7 +55,7 @@ func (e *Engine) taken(it item) *task {
 
 // claims reports whether t has all that it needs to run, and gives it out.
 func (e *Engine) claims(t *task) bool {
-	if t.tagged() && e.asked(t) {
+	if t.tagged && e.asked(t) {
 		takes := e.takeSlots(t)
 		if e.tellTags(t); !takes {
 			return false
@@ -70,7 +70,7 @@ func (e *Engine) claims(t *task) bool {
 
 // dropKeyed ends the turn of a task that is not to begin.
 func (e *Engine) dropKeyed(t *task) {
-	if t.first.TaskID != "" {
+	if t.keyed {
 		e.leaveKeyed(t, &api.Answer{})
 	}
 }
@@ -132,7 +132,7 @@ func (e *Engine) prepare(t *task) bool {
 	if input == nil && t.input.Blob != 0 {
 		input, err = e.load(context.Background(), store.Payload{Blob: store.Blob{ID: t.input.Blob, Size: t.input.Size}}) //nolint:forbidigo // a claim's context is its worker's
 	}
-	if err == nil && t.job.TaskID != "" {
+	if err == nil && t.keyed {
 		t.job.Keyed, err = e.loadKeyed(t)
 	}
 	r := t.run

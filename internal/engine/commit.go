@@ -23,7 +23,7 @@ type change struct {
 	ends    []callEnd       // calls of flows that ended
 	skipped string          // task of a call that will not run, to count
 	counted *task           // whose end to count
-	settled *store.RunCell  // the run ended
+	end     *ending         // of the run; nil: it goes on
 	after   func()          // anything else; called without locks
 	told    func(err error) // last, also if it could not be committed; nil: nobody asked
 	base    int64           // first key of the chain that a task returned

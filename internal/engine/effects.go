@@ -246,7 +246,7 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 		r.finish = &held
 		return
 	}
-	cell := &store.RunCell{Result: payload(eff.Outcome.Value), State: eff.State.Data, Schedule: r.made.data(), Trace: r.made.traceOf()}
+	cell := store.RunCell{Result: payload(eff.Outcome.Value), State: eff.State.Data, Schedule: r.made.data(), Trace: r.made.traceOf()}
 	switch eff.Outcome.Status {
 	case pipeline.Done:
 		r.state = api.Completed
@@ -259,22 +259,22 @@ func (r *run) end(c *change, eff *pipeline.Effect) {
 			TaskRun: r.text, Type: "*api.Error", Code: api.ErrCancelled.Code, Message: "run " + r.text + " was cancelled",
 		})
 	}
-	r.settleCounts(c, cell)
+	cell.Counts = r.settleCounts(c)
 	r.setRun(c)
 	c.SetRun.Finished = r.e.micros()
 	c.SetRun.Cell = cell.Append(nil)
 	c.Records = append(c.Records, r.liveWrites(false)...)
-	c.settled = cell
+	c.end = endOf(r.state, &cell)
 	r.tellSpans(c)
 }
 
-// settleCounts puts the counters into the run's cell, with what change c adds.
-func (r *run) settleCounts(c *change, cell *store.RunCell) {
+// settleCounts gives the counters for the run's cell, with what change c adds.
+func (r *run) settleCounts(c *change) []byte {
 	if c.counted != nil {
 		r.tally(c)
 		c.tallied = true
 	}
-	cell.Counts = r.counts.encode()
+	return r.counts.encode()
 }
 
 // failed is the outcome of a failure.

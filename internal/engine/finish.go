@@ -102,7 +102,7 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 	}
 	t.freeSlots(c)
 	t.freeTurn(c)
-	if t.job.TaskID != "" {
+	if t.keyed {
 		last := a // a itself is not to be kept
 		c.first(func() { r.e.leaveKeyed(t, &last) })
 	}

@@ -10,19 +10,22 @@ import (
 // lanes is what can start of one run, by where it belongs. Guarded by
 // dispatcher.mu.
 type lanes struct {
-	first  lane // of tasks that name neither queue nor priority
-	others map[laneKey]*lane
 	parked bool // the run is paused
 	// waiting counts tasks that are in memory and stand aside: they wait for
 	// slots of their tags, for somebody to serve their queue, or for their turn
 	// in another lane than their group's. A group for whose children nobody comes
 	// counts as one.
-	waiting int
+	waiting int32
+	first   lane // of tasks that name neither queue nor priority
+	others  map[laneKey]*lane
 }
 
 // waitingCap is with how many tasks that stand aside a run starts no more
 // children of groups: those of a wide group are not all made to wait.
 const waitingCap = 1024
+
+// plainLane is where tasks belong that name neither queue nor priority.
+var plainLane laneKey
 
 // laneKey is where work belongs. Children of groups that begin in several lanes
 // are made in one that every engine serves.
@@ -34,15 +37,15 @@ type laneKey struct {
 // lane is what can start in one place.
 type lane struct {
 	of     *lanes
-	key    laneKey
 	round  *round // nil: nobody serves the queue, and nobody can join who will
+	turn   bool   // of the groups, when there are tasks too
+	listed bool
 	ready  []*task
 	groups []*group // with children to start
-	turn   bool     // of the groups, when there are tasks too
-	listed bool
+	key    *laneKey
 	// If nobody serves the queue: tasks among ready that have ended, and groups
 	// that were dropped.
-	dead, gone int
+	dead, gone int32
 }
 
 // round is the lanes with work of one priority.
@@ -62,7 +65,8 @@ func (d *dispatcher) lane(r *run, key laneKey) *lane {
 	}
 	l := r.lanes.others[key]
 	if l == nil {
-		l = &lane{of: &r.lanes, key: key}
+		own := key // only here it is on the heap
+		l = &lane{of: &r.lanes, key: &own}
 		if key.all {
 			l.round = roundIn(&d.rounds, round{priority: key.Priority})
 		} else {
@@ -159,14 +163,14 @@ func (l *lane) strand(tasks []*task) {
 // forget notes that one of the stranded tasks has ended. They are cleared away
 // when they are half of all.
 func (l *lane) forget() {
-	if l.dead++; l.dead*2 > len(l.ready) {
+	if l.dead++; int(l.dead)*2 > len(l.ready) {
 		l.ready, l.dead = slices.DeleteFunc(l.ready, func(t *task) bool { return t.gone }), 0
 	}
 }
 
 // dropped is forget for groups.
 func (l *lane) dropped() {
-	if l.gone++; l.gone*2 > len(l.groups) {
+	if l.gone++; int(l.gone)*2 > len(l.groups) {
 		l.groups, l.gone = slices.DeleteFunc(l.groups, func(g *group) bool { return !g.enlisted }), 0
 	}
 }

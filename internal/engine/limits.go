@@ -32,10 +32,6 @@ func (l *limitState) init() {
 	l.table, l.asked, l.known = limit.New(), make(map[*task]*limit.Claim), make(map[string]limitRecord)
 }
 
-// tagged reports whether t may need slots. A flow does not: it waits for its calls
-// most of its time, and those may have the same tags.
-func (t *task) tagged() bool { return len(t.first.Tags) > 0 && !t.call.Flow }
-
 // takeSlots reports whether t may begin now as far as the limits of its tags go.
 // If not, it has its turn later, or ends.
 func (e *Engine) takeSlots(t *task) bool {
@@ -92,7 +88,7 @@ func (l *limitState) claim(t *task) *limit.Claim {
 // leaveSlots gives back what t has or waits for, and lets those begin who waited
 // for it.
 func (e *Engine) leaveSlots(t *task) {
-	if !t.tagged() {
+	if !t.tagged {
 		return
 	}
 	if e.limits.on {
@@ -145,7 +141,7 @@ func (e *Engine) begin(granted []*task) {
 // freeSlots has the slots of t given back once c is durable, unless it still
 // runs: one that waits for an answer from outside does.
 func (t *task) freeSlots(c *change) {
-	if t.tagged() && t.phase != waiting {
+	if t.tagged && t.phase != waiting {
 		c.first(func() { t.run.e.leaveSlots(t) })
 	}
 }
@@ -153,7 +149,7 @@ func (t *task) freeSlots(c *change) {
 // holdSlots gives t, which waits for an answer from outside since before a
 // crash, the slots it had.
 func (e *Engine) holdSlots(t *task) {
-	if !t.tagged() {
+	if !t.tagged {
 		return
 	}
 	if e.limits.on {

@@ -61,7 +61,7 @@ func (m *meter) ended(batch []*change) {
 		if c.NewRun != nil {
 			m.Submitted++
 		}
-		if c.settled != nil {
+		if c.end != nil {
 			m.runEnded(c.SetRun.State)
 		}
 		if c.skipped != "" {

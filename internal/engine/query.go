@@ -154,8 +154,7 @@ func (e *Engine) Result(ctx context.Context, id string) (Outcome, error) {
 	if err := cell.Decode(row.Cell); err != nil {
 		return Outcome{}, err
 	}
-	end := endOf(row.State, &cell)
-	return e.outcome(ctx, &end)
+	return e.outcome(ctx, endOf(row.State, &cell))
 }
 
 // listPage is how many runs are read at a time.

@@ -14,37 +14,41 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// run is a live run. All but the first fields are guarded by mu.
+// run is a live run. There are many: what each transition looks at stands first and in
+// as few lines of the processor's cache as it fits into, the dispatcher's in one of its
+// own. What has no word about it is guarded by mu.
 type run struct {
-	e       *Engine
-	id      int64
+	mu     sync.Mutex
+	state  api.State
+	wide   bool // its changes go into the queue for wide runs
+	broken bool // no longer in step with the store
+	gen    int32
+	epoch  int32
+	acts   int32 // of control, counted
+	seq    int64 // number of the next block
+	root   *pipeline.Frame
+	e      *Engine // this and the next three never change
+	handle *Handle
+	id     int64
+	lanes  lanes    // the dispatcher's
+	live   taskList // started, or about to, and not durably ended
+	counts counts
+
+	groups   map[int64]*group
+	rows     map[int64]reopened  // task rows of an earlier attempt that start anew
+	reopened map[int64]bool      // chain frames that a retry of the run made a row for
+	finish   *pipeline.Effect    // the run's end, held back while it is paused
+	pending  map[int64]*awaiting // calls of flows that are not made yet, by number
+	rec      *recovery           // for flows that were recovered; nil if there are none
+
+	// These never change, but for lines, rung when lines of its bodies are durable.
+	made    *made // by a schedule, for a trace; nil for neither
+	lines   bell
 	uid     uuid.UUID
 	text    string // uid as text
 	name    string
 	base    int64
 	created int64
-	handle  *Handle
-	lanes   lanes // the dispatcher's
-	lines   bell  // rung when lines of its bodies are durable
-	made    *made // by a schedule, for a trace; nil for neither
-
-	mu       sync.Mutex
-	state    api.State
-	wide     bool // its changes go into the queue for wide runs
-	broken   bool // no longer in step with the store
-	gen      int32
-	epoch    int32
-	acts     int32 // of control, counted
-	seq      int64 // number of the next block
-	root     *pipeline.Frame
-	live     taskList // started, or about to, and not durably ended
-	groups   map[int64]*group
-	rows     map[int64]reopened // task rows of an earlier attempt that start anew
-	reopened map[int64]bool     // chain frames that a retry of the run made a row for
-	counts   counts
-	finish   *pipeline.Effect    // the run's end, held back while it is paused
-	pending  map[int64]*awaiting // calls of flows that are not made yet, by number
-	rec      *recovery           // for flows that were recovered; nil if there are none
 }
 
 // stand is the attempt and generation that a row has.
@@ -70,7 +74,8 @@ type heldChild struct {
 func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
 	r := &run{e: e, id: id, uid: uid, text: uid.String(), name: name, state: api.Running}
 	r.handle = &Handle{e: e, id: r.text}
-	r.lanes.first.of, r.lanes.first.round = &r.lanes, e.dispatch.home
+	first := &r.lanes.first
+	first.of, first.key, first.round = &r.lanes, &plainLane, e.dispatch.home
 	return r
 }
 
@@ -130,7 +135,7 @@ type Handle struct {
 
 	// Once ended:
 	err error
-	end ending
+	end *ending
 }
 
 // ending is how a run ended, and of what its row says only what is given to who asks.
@@ -141,8 +146,8 @@ type ending struct {
 	final   []byte // the final state
 }
 
-func endOf(state api.State, cell *store.RunCell) ending {
-	return ending{state, cell.Result, cell.Failure, cell.State}
+func endOf(state api.State, cell *store.RunCell) *ending {
+	return &ending{state, cell.Result, cell.Failure, cell.State}
 }
 
 // Elsewhere is the handle of a run that no engine of this process can have. It knows
@@ -162,7 +167,7 @@ func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 	if h.err != nil {
 		return Outcome{}, h.err
 	}
-	return h.e.outcome(ctx, &h.end)
+	return h.e.outcome(ctx, h.end)
 }
 
 var closedChannel = func() chan struct{} {
@@ -188,7 +193,7 @@ func (h *Handle) wait() <-chan struct{} {
 }
 
 // is says how the run ended, once.
-func (h *Handle) is(end ending, err error) {
+func (h *Handle) is(end *ending, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended {
@@ -202,7 +207,7 @@ func (h *Handle) is(end ending, err error) {
 
 func (h *Handle) settle(state api.State, cell *store.RunCell) { h.is(endOf(state, cell), nil) }
 
-func (h *Handle) fail(err error) { h.is(ending{}, err) }
+func (h *Handle) fail(err error) { h.is(nil, err) }
 
 func (h *Handle) abandon() {
 	if lost := h.e.Lost(); lost != nil {

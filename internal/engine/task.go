@@ -43,6 +43,8 @@ type task struct {
 	last   phase // before it was over
 	merges bool  // the pipeline's state is a map
 	inside bool  // it, or the chain it stands in, is of a group: see among
+	keyed  bool  // it has a task id
+	tagged bool  // it may need slots; a flow does not: most of its time it waits for its calls, which may have the same tags
 
 	stated   bool // the pipeline has a state
 	acquires bool // its body has asked for slots of global limits
@@ -123,6 +125,7 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 		Tags:             eff.Task.Options.Tags,
 		Schedule:         r.made.time(),
 	}
+	t.keyed, t.tagged = t.first.TaskID != "", len(t.first.Tags) > 0 && !t.call.Flow
 	if t.call.Cached {
 		t.cached = new(cachedTask)
 	}

@@ -151,7 +151,7 @@ func (e *Engine) answerHere(ctx context.Context, r *run, token string, x externa
 		t.stopTimers()
 		t.answered(c)
 		t.freeSlots(c)
-		if t.job.TaskID != "" {
+		if t.keyed {
 			c.first(func() { e.leaveKeyed(t, &api.Answer{}) })
 		}
 	} else {

@@ -220,7 +220,7 @@ func (s *cacheState) waits(t *task) (w api.Waiting, waits bool) {
 const shownHolders = 10
 
 func (e *Engine) tagWaits(t *task) (slots []api.WaitingSlot) {
-	if !t.tagged() {
+	if !t.tagged {
 		return nil
 	}
 	l := &e.limits

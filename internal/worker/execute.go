@@ -99,7 +99,9 @@ func (b *Body) report(result Result, pending bool, err error) {
 		answer.Result, answer.Pipeline, answer.Pending = result.Value, result.Pipeline, pending
 	}
 	if b.traced != nil {
-		b.traced(&answer)
+		shown := answer // of its own: only with a span it is on the heap
+		b.traced(&shown)
+		answer = shown
 	}
 	b.source.Finish(b.job, answer)
 }
