@@ -39,6 +39,32 @@ test("a failed run is retried from its page", async ({ page, server }) => {
   await expect.poll(async () => (await server.api(`/runs/${run.id}`)).generation).toBeGreaterThan(run.generation ?? 0);
 });
 
+test("a failed task is opened in two clicks and retried from there", async ({ page, server }) => {
+  const run = await runNamed(server, "pay");
+  await page.goto(`${server.url}/runs?q=state:failed`);
+  await page.getByRole("link", { name: "pay", exact: true }).click();
+  await page.getByRole("link", { name: "Look at it" }).click();
+  const panel = page.getByRole("complementary");
+  await expect(panel).toContainText("connection refused");
+  await panel.getByRole("link", { name: "Retry from here" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("all that comes after it");
+  await dialog.getByLabel("Reason").fill("the bank is back");
+  await dialog.getByRole("button", { name: "Retry from here" }).click();
+  await expect.poll(async () => (await server.api(`/runs/${run.id}`)).generation).toBe(1);
+  await expect(page).toHaveURL(/task=\d+/); // the panel is still open
+  const { items } = await server.api("/audit");
+  expect(items.find((/** @type {{path: string}} */ e) => e.path.includes(`${run.id}/tasks/`))?.reason).toBe("the bank is back");
+});
+
+test("a task that runs is cancelled on its page", async ({ page, server }) => {
+  const made = await server.api("/runs", { method: "POST", body: JSON.stringify({ task: "weigh", args: ["alone"], name: "alone" }) });
+  await page.goto(`${server.url}/runs/${made.id}/tasks/0`);
+  await act(page, "Cancel", "asked twice");
+  await expect.poll(async () => (await server.api(`/runs/${made.id}`)).state).toBe("FAILED");
+  await expect(page.getByRole("main")).toContainText("cancelled by a request");
+});
+
 test("all runs that a filter chooses are cancelled at once", async ({ page, server }) => {
   const made = await Promise.all(Array.from({ length: 5 }, () => server.api("/runs", {
     method: "POST", body: JSON.stringify({ task: "weigh", args: ["bulk"], name: "bulk" }),

@@ -14,7 +14,7 @@ var bulkRoutes = []route{
 }
 
 // bulkVerbs are what can be done to many runs, in the order of their buttons.
-var bulkVerbs = []string{"cancel", "retry", "pause", "resume", "delete"}
+var bulkVerbs = []string{"cancel", "retry", "retry-all", "pause", "resume", "delete"}
 
 // bulkActions are the buttons for the runs that are ticked. Their URL is the verb.
 func bulkActions() []action {

@@ -116,7 +116,7 @@ func (p *runPage) panel(v *view, seq string) error {
 	if err != nil || n < 0 {
 		return missing(v)
 	}
-	p.Task, err = readTask(v, &p.Run.Run, strconv.FormatInt(n, 10))
+	p.Task, err = readTask(v, &p.Run.Run, strconv.FormatInt(n, 10), true)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -23,14 +24,20 @@ func runVerbRoutes() []route {
 type runVerb struct {
 	ask, text, done string
 	danger          bool
+	path            string // under the run, where that is not the verb
+	sent            any    // with it
 }
 
 var runVerbs = map[string]runVerb{
-	"cancel": {"Cancel", "What runs is told to end, and what waits does not begin. It can be retried.", "is being cancelled", true},
-	"pause":  {"Pause", "Bodies that run come to their end, and nothing new begins until it is resumed.", "is paused", false},
-	"resume": {"Resume", "It goes on where it stands.", "goes on", false},
-	"retry":  {"Retry", "What has failed, was cancelled or never ran is run again; what has completed stays.", "is retried", false},
-	"delete": {"Delete", "The run goes for good, with its task runs, results and logs.", "is deleted", true},
+	"cancel": {ask: "Cancel", text: "What runs is told to end, and what waits does not begin. It can be retried.", done: "is being cancelled", danger: true},
+	"pause":  {ask: "Pause", text: "Bodies that run come to their end, and nothing new begins until it is resumed.", done: "is paused"},
+	"resume": {ask: "Resume", text: "It goes on where it stands.", done: "goes on"},
+	"retry":  {ask: "Retry", text: "What has failed, was cancelled or never ran is run again; what has completed stays.", done: "is retried"},
+	"retry-all": {
+		ask: "Rerun", text: "All of it runs again, with the same inputs; what has completed, too.", done: "runs again",
+		path: "retry", sent: httpapi.RetryRequest{What: "all"},
+	},
+	"delete": {ask: "Delete", text: "The run goes for good, with its task runs, results and logs.", done: "is deleted", danger: true},
 }
 
 // runActions gives what a run's state allows.
@@ -43,9 +50,9 @@ func runActions(r *api.Run) []action {
 	case !r.State.Final():
 		names = []string{"pause", "cancel"}
 	case r.State == api.Completed:
-		names = []string{"delete"}
+		names = []string{"retry-all", "delete"}
 	default:
-		names = []string{"retry", "delete"}
+		names = []string{"retry", "retry-all", "delete"}
 	}
 	actions := make([]action, len(names))
 	for i, name := range names {
@@ -74,14 +81,15 @@ func doRun(v *view, name string) error {
 	if err != nil {
 		return err
 	}
-	url, method, target := at("runs/%", id), http.MethodPost, at("/runs/%/", id)+name
+	verb := runVerbs[name]
+	url, method, target := at("runs/%", id), http.MethodPost, at("/runs/%/", id)+cmp.Or(verb.path, name)
 	if name == "delete" {
 		url, method, target = "runs", http.MethodDelete, at("/runs/%", id)
 	}
-	if _, err = change[any](v, method, target, nil); err != nil {
+	if _, err = change[any](v, method, target, verb.sent); err != nil {
 		return err
 	}
-	return v.done(url, "The run “"+run.Name+"” "+runVerbs[name].done+".")
+	return v.done(url, "The run “"+run.Name+"” "+verb.done+".")
 }
 
 // taskURL gives the page of a task run, relative to the root, "" for no id.

@@ -14,7 +14,7 @@ import (
 type overview struct {
 	First    *api.Failure // the first one, of a run that failed
 	FirstURL string
-	RetryURL string
+	RetryURL string // from the first failure on
 	Groups   []errorGroup
 	Names    []nameRow
 	More     bool // the times are not of all task runs
@@ -61,6 +61,9 @@ func fillOverview(v *view, p *runPage) error {
 	p.Overview.failures(p)
 	if v.page.CanWrite && p.Overview.First != nil && p.Run.State.Final() {
 		p.Overview.RetryURL = p.URL + "/retry"
+		if seq := seqOf(p.Overview.First.TaskRun); seq >= 0 {
+			p.Overview.RetryURL = taskURL(p.Overview.First.TaskRun) + "/retry"
+		}
 		for i := range p.Actions { // one is the first thing to press, not two
 			p.Actions[i].First = false
 		}

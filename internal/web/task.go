@@ -68,7 +68,7 @@ func showTask(v *view) error {
 	if err := v.frame(); err != nil {
 		return err
 	}
-	p, err := readTask(v, &run.Run, seq)
+	p, err := readTask(v, &run.Run, seq, false)
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func showTask(v *view) error {
 	return v.render("task", http.StatusOK, p)
 }
 
-// readTask reads all that is shown of a task run.
-func readTask(v *view, run *api.Run, seq string) (*taskPage, error) {
+// readTask reads all that is shown of a task run, on its page or in a panel.
+func readTask(v *view, run *api.Run, seq string, panel bool) (*taskPage, error) {
 	src := at("/runs/%/tasks/%", run.ID, seq)
 	v.page.Scripts = append(v.page.Scripts, "jsontree.js")
 	t, err := get[api.TaskRun](v, src, nil)
@@ -105,6 +105,9 @@ func readTask(v *view, run *api.Run, seq string) (*taskPage, error) {
 		if err == nil {
 			p.Cache.Report = &report
 		}
+	}
+	if v.page.CanWrite {
+		p.Actions = taskActions(run, &t, panel)
 	}
 	p.Lines, err = readLogs(v, src+"/logs", url.Values{"tail": {"50"}})
 	return p, err

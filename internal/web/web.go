@@ -114,7 +114,7 @@ func routes() []route {
 		{"POST /logout", logout},
 		{"POST /preferences", setPreference},
 	}
-	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, nearRoutes, taskRoutes} {
+	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, nearRoutes, taskRoutes, taskVerbRoutes()} {
 		all = append(all, more...)
 	}
 	return append(all, otherRoutes()...)
