@@ -78,18 +78,21 @@ func (h *Hub) RegisterWorker(ctx context.Context, r Registration) (Registered, e
 		return Registered{}, err
 	}
 	s := newSession(h, "w_"+strings.ToLower(rand.Text()), &r)
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return Registered{}, api.ErrClosed
-	}
-	h.workers[s.id] = s
-	h.mu.Unlock()
 	names := make([]string, len(r.Tasks))
 	for i := range r.Tasks {
 		names[i] = r.Tasks[i].Name
 	}
-	h.engine.Join(s.id, r.Queues, names)
+	h.engine.Join(s.id, r.Queues, names) // before anybody could have it leave
+	h.mu.Lock()
+	closed := h.closed
+	if !closed {
+		h.workers[s.id] = s
+	}
+	h.mu.Unlock()
+	if closed {
+		h.engine.Leave(s.id)
+		return Registered{}, api.ErrClosed
+	}
 	s.start()
 	h.log.Info("a worker has registered", "worker", s.id, "name", r.Name, "tasks", len(names), "slots", r.Slots)
 	return Registered{Worker: s.id, LeaseMS: s.lease.Milliseconds(), Protocol: Version}, nil
