@@ -85,6 +85,9 @@ func runID(ctx context.Context, c *httpapi.Client, text string) (string, error) 
 	if len(text) < shortest {
 		return "", usagef("%q is too short for a run's id: give %d digits of it or more, or @last, @last-failed", text, shortest)
 	}
+	if strings.Trim(text, "0123456789abcdefABCDEF-") != "" {
+		return "", usagef("%q can't be looked for: an id is of the digits 0 to 9 and a to f", text)
+	}
 	found, _, err := read[httpapi.Found](ctx, c, "/search", url.Values{"q": {text}})
 	switch {
 	case err != nil:

@@ -26,6 +26,19 @@ test("a failed task is found, opened and retried without a mouse", async ({ page
   await expect(page.getByRole("status")).toContainText("retried");
 });
 
+test("Ctrl-K finds pages, tasks, limits, schedules and runs by their names", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  const options = page.getByRole("listbox").getByRole("option");
+  for (const [typed, option, heading] of [["scal", "scales limit", "scales"], ["stock-n", "stock-nightly schedule", "stock-nightly"], ["appro", "approve task", "approve"], ["metr", "Metrics page", "Metrics"]]) {
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type(/** @type {string} */ (typed));
+    await expect(options.filter({ hasText: option })).toBeVisible();
+    while (!(await options.filter({ hasText: option }).getAttribute("aria-selected"))?.includes("true")) await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText(/** @type {string} */ (heading));
+  }
+});
+
 test("? lists the keys, and Escape closes that", async ({ page, server }) => {
   await page.goto(`${server.url}/runs`);
   await page.keyboard.press("?");

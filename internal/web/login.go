@@ -3,9 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"net/url"
-
-	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 // loginPage is the page that asks for a token.
@@ -50,37 +47,4 @@ func (v *view) passCookies(a *answer) {
 	for _, c := range a.header.Values("Set-Cookie") {
 		v.w.Header().Add("Set-Cookie", c)
 	}
-}
-
-// search jumps to what an id begins with, and else filters runs.
-func search(v *view) error {
-	q := v.r.URL.Query().Get("q")
-	if looksLikeID(q) {
-		found, err := get[httpapi.Found](v, "/search", url.Values{"q": {q}})
-		switch {
-		case err != nil:
-			return err
-		case len(found.Runs) == 1:
-			return v.redirect(at("runs/%", found.Runs[0]))
-		case len(found.Runs) > 1:
-			return v.redirect("runs?" + url.Values{"q": {"id:" + q}}.Encode())
-		}
-	}
-	if q == "" {
-		return v.redirect("runs")
-	}
-	return v.redirect("runs?" + url.Values{"q": {q}}.Encode())
-}
-
-// looksLikeID reports whether a text may begin an id: four digits of it or more.
-func looksLikeID(q string) bool {
-	if len(q) < 4 || len(q) > 36 {
-		return false
-	}
-	for _, c := range q {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && c != '-' {
-			return false
-		}
-	}
-	return true
 }

@@ -72,11 +72,3 @@ func TestAt(t *testing.T) {
 		}
 	}
 }
-
-func TestLooksLikeID(t *testing.T) {
-	for q, want := range map[string]bool{"01a21adb-7b88": true, "01a2": true, "abc": false, "deed state": false, "nightly": false, "": false} {
-		if got := looksLikeID(q); got != want {
-			t.Errorf("looksLikeID(%q) = %v", q, got)
-		}
-	}
-}
