@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ other machines can reach it, it must ask, and over TLS: --tls-cert and --tls-key
 	c.Flags().StringVar(&s.tokenFile, "token-file", "", "`file` with the secret of an admin's token beside those in the database; implies --require-token")
 	c.Flags().StringVar(&s.cert, "tls-cert", "", "`file` with the certificate; PEM")
 	c.Flags().StringVar(&s.key, "tls-key", "", "`file` with its key; PEM")
-	c.Flags().BoolVar(&s.proxied, "behind-proxy", false, "a proxy before this server speaks TLS")
+	c.Flags().BoolVar(&s.proxied, "behind-proxy", false, "a proxy before this server speaks TLS; the address that it adds to X-Forwarded-For is who asks")
 	c.Flags().BoolVar(&s.readOnly, "read-only", false, "refuse whatever would change something")
 	return c
 }
@@ -114,7 +115,7 @@ func (env *Env) serve(ctx context.Context, dsn string, s *serving) error {
 		return errors.Join(err, listener.Close())
 	}
 	handler := eng.Handler(options...)
-	srv := newHTTPServer(s.under(handler))
+	srv := newHTTPServer(s.known(s.under(handler)))
 	failed := make(chan error, 1)
 	scheme := "http://"
 	if s.cert != "" {
@@ -146,6 +147,25 @@ func (s *serving) under(h http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(s.prefix+"/", http.StripPrefix(s.prefix, h))
 	return mux
+}
+
+// known has requests come from who asked the proxy: else all failed logins would be of
+// one address, and one client could keep the others out. What stands before the last
+// address was said by the client itself, and is not believed.
+func (s *serving) known(h http.Handler) http.Handler {
+	if !s.proxied {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if said := r.Header.Values("X-Forwarded-For"); len(said) > 0 {
+			all := strings.Split(said[len(said)-1], ",")
+			if ip := net.ParseIP(strings.TrimSpace(all[len(all)-1])); ip != nil {
+				r = r.Clone(r.Context())
+				r.RemoteAddr = net.JoinHostPort(ip.String(), "0")
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // begin does what dev does before it is ready.

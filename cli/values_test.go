@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,32 @@ func TestAddressOffLoopbackIsRefused(t *testing.T) {
 	}
 	if err := (&serving{listen: "127.0.0.1"}).admits(); err == nil {
 		t.Error("an address without a port was taken")
+	}
+}
+
+// TestProxySaysWhoAsks: behind a proxy the last address that it was given counts, and
+// without one nobody is believed.
+func TestProxySaysWhoAsks(t *testing.T) {
+	for _, c := range []struct {
+		proxied   bool
+		forwarded []string
+		want      string
+	}{
+		{true, []string{"198.51.100.7"}, "198.51.100.7:0"},
+		{true, []string{"10.0.0.1, 198.51.100.7"}, "198.51.100.7:0"},
+		{true, []string{"10.0.0.1", "2001:db8::1"}, "[2001:db8::1]:0"},
+		{true, []string{"unknown"}, "192.0.2.1:1234"},
+		{true, nil, "192.0.2.1:1234"},
+		{false, []string{"198.51.100.7"}, "192.0.2.1:1234"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header["X-Forwarded-For"] = c.forwarded
+		s := serving{proxied: c.proxied}
+		s.known(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.RemoteAddr != c.want {
+				t.Errorf("%v, behind a proxy %t: %s asks, want %s", c.forwarded, c.proxied, r.RemoteAddr, c.want)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
 	}
 }
 
