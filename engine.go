@@ -309,7 +309,7 @@ func (e *Engine) RetryFrom(ctx context.Context, taskRun string) error {
 // Delete removes a run that has ended, with its task runs, results and log lines: now,
 // and not when [Retention] comes to it. It is an [ErrConflict] while the run is live.
 // The id is not found any more. What is kept under task ids and in the cache stays.
-func (e *Engine) Delete(ctx context.Context, run string) error { return e.inner().Delete(ctx, run) }
+func (e *Engine) Delete(ctx context.Context, run string) error { return e.service().Delete(ctx, run) }
 
 // Complete answers a task that waits, or will, with [Pending].
 func (e *Engine) Complete[R any](ctx context.Context, token string, result R) error {

@@ -79,6 +79,12 @@ func TestServerRunsPipelines(t *testing.T) {
 	if got, err := attached.Result(t.Context()); err != nil || got != 9 {
 		t.Errorf("got %d %v", got, err)
 	}
+	if err := eng.Delete(t.Context(), run.ID()); err != nil {
+		t.Error(err)
+	}
+	if _, err := eng.Attach[int](t.Context(), run.ID()); !errors.Is(err, runnel.ErrNotFound) {
+		t.Errorf("a run that was removed gave %v", err)
+	}
 }
 
 func TestServerGivesErrorsBack(t *testing.T) {
