@@ -23,6 +23,7 @@ const (
 	look   purpose = iota // read: the database must be there
 	change                // write: it is made if it is not
 	work                  // and run bodies meanwhile
+	hire                  // run bodies, for a server too
 )
 
 // place is where the server or the database is.
@@ -139,10 +140,14 @@ func (env *Env) open(ctx context.Context, dsn string, why purpose, more ...runne
 	}
 	log := runnel.LogTo(slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: level})))
 	opts := append([]runnel.OpenOption{log}, env.Options...)
+	if why == hire {
+		// It is a worker whatever the program says, with so many bodies as that says.
+		opts = append([]runnel.OpenOption{runnel.Concurrency(0)}, opts...)
+	}
 	if env.flags.builtin {
 		opts = append(opts, runnel.Register(builtin.Tasks()...))
 	}
-	if why != work {
+	if why != work && why != hire {
 		opts = append(opts, runnel.Queues())
 	}
 	eng, err := runnel.Open(ctx, dsn, append(opts, more...)...)

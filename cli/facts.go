@@ -3,9 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -169,14 +166,7 @@ func (env *Env) status(cmd *cobra.Command, wait bool) error {
 			f.line("read-only", "yes")
 		}
 		f.painted("health", map[bool]string{true: "ok", false: "not well"}[s.Health.Ready()], map[bool]string{true: "32", false: "31"}[s.Health.Ready()])
-		var parts []string
-		for _, state := range slices.Sorted(maps.Keys(live)) {
-			parts = append(parts, fmt.Sprintf("%d %s", live[state], state))
-		}
-		if more {
-			parts = append(parts, "and more")
-		}
-		f.line("live runs", strings.Join(append(parts, "none")[:max(len(parts), 1)], ", "))
+		f.line("live runs", liveText(live, more))
 	}); err != nil {
 		return err
 	}

@@ -53,10 +53,10 @@ A command speaks to a server (--server URL), or opens a database by itself
 		id, title string
 		cmds      []*cobra.Command
 	}{
-		{"serve", "Serve", []*cobra.Command{newServerCmd(env), newDevCmd(env), newStatusCmd(env), newDBCmd(env)}},
+		{"serve", "Serve", []*cobra.Command{newServerCmd(env), newDevCmd(env), newStatusCmd(env), newTopCmd(env), newDBCmd(env), newBenchCmd(env)}},
 		{"work", "Runs and tasks", []*cobra.Command{newRunCmd(env), newTaskCmd(env), newFlowCmd(env), newScheduleCmd(env), newOperationCmd(env), newEventsCmd(env)}},
 		{"bound", "Limits, cache, queues", []*cobra.Command{newLimitCmd(env), newGlobalLimitCmd(env), newCacheCmd(env), newQueueCmd(env), newWorkerCmd(env)}},
-		{"self", "This command line", []*cobra.Command{newAPICmd(env), newTokenCmd(env), newContextCmd(env), newConfigCmd(env), newDocsCmd(env), newSkillCmd(env), newVersionCmd(env)}},
+		{"self", "This command line", []*cobra.Command{newAPICmd(env), newTokenCmd(env), newContextCmd(env), newConfigCmd(env), newDocsCmd(env), newManCmd(env), newSkillCmd(env), newVersionCmd(env)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title + ":"})
 		for _, c := range g.cmds {

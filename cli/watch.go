@@ -48,8 +48,8 @@ place, and elsewhere a line for each change.`,
 
 // watch shows a run to its end.
 func (env *Env) watch(ctx context.Context, c *httpapi.Client, id string, every time.Duration, status bool) error {
-	news := env.news(ctx, c, id)
-	v := view{env: env, tty: env.printer.width > 0 && env.printer.people()}
+	news := env.news(ctx, c, "run:"+id)
+	v := view{env: env, tty: env.printer.width > 0 && env.printer.people(), canvas: canvas{out: env.Out}}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -91,9 +91,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// news tells that a run may have changed. If the stream of events can't be had, the
-// interval has to do.
-func (env *Env) news(ctx context.Context, c *httpapi.Client, id string) <-chan struct{} {
+// news tells that something of some topics may have changed. If the stream of events
+// can't be had, the interval has to do.
+func (env *Env) news(ctx context.Context, c *httpapi.Client, topics ...string) <-chan struct{} {
 	wake := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -104,7 +104,7 @@ func (env *Env) news(ctx context.Context, c *httpapi.Client, id string) <-chan s
 	})
 	go func() {
 		defer close(ended)
-		for _, err := range c.Events(ctx, "run:"+id) {
+		for _, err := range c.Events(ctx, topics...) {
 			if err != nil {
 				return
 			}
@@ -119,10 +119,10 @@ func (env *Env) news(ctx context.Context, c *httpapi.Client, id string) <-chan s
 
 // view is the picture of a run.
 type view struct {
-	env   *Env
-	tty   bool
-	lines int    // of the picture that is on the terminal
-	last  string // what was written
+	env    *Env
+	tty    bool
+	canvas canvas
+	last   string // what was written
 }
 
 // seen is a run as programs are told of it.
@@ -155,22 +155,7 @@ func (v *view) show(r *httpapi.RunDetail) error {
 		}
 		return v.changed(strings.Join(words, "  ") + "\n")
 	}
-	lines := v.picture(r)
-	var b strings.Builder
-	b.WriteString("\x1b[?2026h") // drawn at once, where the terminal can
-	if v.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", v.lines)
-	}
-	for _, l := range lines {
-		b.WriteString("\r\x1b[K" + l + "\n")
-	}
-	if more := v.lines - len(lines); more > 0 {
-		b.WriteString("\x1b[J")
-	}
-	b.WriteString("\x1b[?2026l")
-	v.lines = len(lines)
-	_, err := io.WriteString(v.env.Out, b.String())
-	return err
+	return v.canvas.draw(v.picture(r))
 }
 
 // changed writes a line with the time before it, unless it is the last one again.

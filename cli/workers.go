@@ -49,6 +49,7 @@ func newWorkerCmd(env *Env) *cobra.Command {
 				return env.printer.one(raw, w.ID, func(f *facts) { env.showWorker(f, &w) })
 			},
 		},
+		newWorkerStartCmd(env),
 		newStopCmd(env, "workers", stop{"drain ID", "Have a process take no new work: it finishes what it has", "worker %s takes no new work"}),
 		newStopCmd(env, "workers", stop{"undrain ID", "Have a process take work again", "worker %s takes work"}))
 }
