@@ -22,6 +22,8 @@ async function ones(server) {
   const [entry, operation, worker] = await Promise.all(["/cache", "/operations", "/workers"].map(first));
   const { id } = await runNamed(server, "waits for slots");
   return {
+    diff: `/runs/${(await runNamed(server, "rate, cached")).id}/diff/${(await runNamed(server, "stock-check")).id}`,
+    "tasks-counted": "/tasks?by=error&q=state:problems", found: "/search?q=st",
     limit: "/limits/scales", "limit-form": "/new/limit", "global-limit": "/global-limits/licence",
     flow: "/flows/order", start: "/flows/order/start", schedule: "/schedules/stock-nightly", "schedule-form": "/new/schedule?cron=30+2+*+*+*",
     "cache-entry": `/cache/${encodeURIComponent(entry.key)}`, explain: `/explain/cache?task=rate&args=${encodeURIComponent('["GBP"]')}`,

@@ -124,6 +124,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.historyRoutes(api)
 	a.diffRoutes(api)
 	a.timesRoutes(api)
+	a.groupRoutes(api)
 	a.graphRoutes(api)
 	a.taskRoutes(api)
 	a.logRoutes(api)

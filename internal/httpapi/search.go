@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/runnel-dev/runnel/api"
@@ -51,7 +52,7 @@ func (a *routes) search(ctx context.Context, in *searchInput) (*body[Found], err
 		if err := look(ctx, h); err != nil {
 			return nil, err
 		}
-		all := append(h.first, h.rest...)
+		all := slices.Concat(h.first, h.rest)
 		out.Hits = append(out.Hits, all[:min(len(all), hitsOf)]...)
 	}
 	return answer(out), nil

@@ -24,12 +24,12 @@ func TestSearch(t *testing.T) {
 		}
 		return found
 	}
-	hits := find("doub").Hits
+	hits := find("double").Hits
 	for _, want := range []httpapi.Hit{
 		{Kind: "run", Name: "double", ID: id}, {Kind: "task", Name: "double", ID: "double"}, {Kind: "limit", Name: "Double room", ID: "Double room"},
 	} {
 		if !slices.Contains(hits, want) {
-			t.Errorf("doub finds %v, want %v among them", hits, want)
+			t.Errorf("double finds %v, want %v among them", hits, want)
 		}
 	}
 	if hits := find("room").Hits; len(hits) != 1 || hits[0].Kind != "limit" {

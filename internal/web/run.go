@@ -153,8 +153,11 @@ func summary(r *api.Run, t *api.TaskCounts) string {
 type tasksTab struct {
 	taskTable
 
-	Query string
-	Views []savedView
+	Query  string
+	By     string // what they are counted by, "" for one by one
+	Views  []savedView
+	Ways   []savedView // to count them
+	Groups *taskGroups
 }
 
 var runTaskViews = []link{
@@ -170,6 +173,13 @@ var runTaskViews = []link{
 func fillTasks(v *view, p *runPage) error {
 	q := v.r.URL.Query()
 	text := strings.TrimSpace(q.Get("q"))
+	p.Tasks = &tasksTab{Query: text, By: q.Get("by"), Ways: groupLinks(p.URL, q, q.Get("by"), true)}
+	p.Tasks.views(p.URL)
+	if p.Tasks.By != "" {
+		groups, err := readGroups(v, p.Tasks.By, p.Run.ID, text, p.URL, url.Values{"tab": {"tasks"}})
+		p.Tasks.Groups = groups
+		return err
+	}
 	t, err := readTasks(v, at("/runs/%/tasks", p.Run.ID), text)
 	if err != nil {
 		return err
@@ -181,13 +191,17 @@ func fillTasks(v *view, p *runPage) error {
 		t.Rows[i].URL = p.URL + "?" + with.Encode()
 		t.Rows[i].Open = q.Get("task") == with.Get("task")
 	}
-	p.Tasks = &tasksTab{taskTable: t, Query: text}
+	p.Tasks.taskTable = t
+	return nil
+}
+
+// views are the saved filters, of the run with a URL.
+func (t *tasksTab) views(run string) {
 	for _, one := range runTaskViews {
-		u := p.URL + "?tab=tasks"
+		u := run + "?tab=tasks"
 		if one.URL != "" {
 			u += "&q=" + url.QueryEscape(one.URL)
 		}
-		p.Tasks.Views = append(p.Tasks.Views, savedView{link: link{one.Name, u}, Active: one.URL == text})
+		t.Views = append(t.Views, savedView{link: link{one.Name, u}, Active: one.URL == t.Query})
 	}
-	return nil
 }

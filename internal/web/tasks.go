@@ -93,8 +93,11 @@ func waited(t *api.TaskRun) time.Duration {
 type tasksPage struct {
 	taskTable
 
-	Query string
-	Views []savedView
+	Query  string
+	By     string // what they are counted by, "" for one by one
+	Views  []savedView
+	Ways   []savedView // to count them
+	Groups *taskGroups
 }
 
 var taskViews = []link{
@@ -111,17 +114,25 @@ var taskViews = []link{
 func showTasks(v *view) error {
 	text := strings.TrimSpace(v.r.URL.Query().Get("q"))
 	v.page.Title, v.page.Nav, v.page.Topics, v.page.Query = "Tasks", "tasks", []string{"runs"}, text
-	t, err := readTasks(v, "/tasks", text)
+	q := v.r.URL.Query()
+	body := tasksPage{Query: text, By: q.Get("by"), Views: views("tasks", text, taskViews)}
+	body.Ways = groupLinks("tasks", q, body.By, false)
+	var err error
+	if body.By != "" {
+		body.Groups, err = readGroups(v, body.By, "", text, "tasks", nil)
+	} else {
+		body.taskTable, err = readTasks(v, "/tasks", text)
+	}
 	if err != nil {
 		return err
 	}
-	return v.show("tasks", http.StatusOK, tasksPage{taskTable: t, Query: text, Views: views("tasks", text, taskViews)})
+	return v.show("tasks", http.StatusOK, body)
 }
 
 // quoted is a value of the filter language that may have spaces.
 func quoted(text string) string {
-	if strings.ContainsAny(text, " \t,\"") {
-		return strconv.Quote(text)
+	if text == "" || strings.ContainsAny(text, " \t\n\r,:\"\\") || strings.Trim(text[:1], "-<>") == "" {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 	}
 	return text
 }

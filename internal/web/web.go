@@ -114,7 +114,7 @@ func routes() []route {
 		{"POST /logout", logout},
 		{"POST /preferences", setPreference},
 	}
-	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, nearRoutes, taskRoutes, taskVerbRoutes()} {
+	for _, more := range [][]route{runRoutes, runVerbRoutes(), bulkRoutes, nearRoutes, diffRoutes, taskRoutes, taskVerbRoutes()} {
 		all = append(all, more...)
 	}
 	return append(all, otherRoutes()...)
