@@ -110,15 +110,12 @@ func (e *Engine) advance(batch []*change) {
 				r.live.remove(c.counted)
 			}
 		}
-		if c.skipped != "" {
-			r.counts.of(c.skipped).Skipped++
-		}
 		c.starts = slices.DeleteFunc(c.starts, func(t *task) bool { return t.phase == over })
 		for _, t := range c.starts {
 			t.bear()
 		}
-		for _, g := range c.opened {
-			g.expect()
+		if c.more != nil {
+			r.advanceRare(c.more)
 		}
 	}
 	r.joined(batch)
@@ -129,16 +126,27 @@ func (e *Engine) advance(batch []*change) {
 	}
 }
 
+func (r *run) advanceRare(b *beyond) {
+	if b.skipped != "" {
+		r.counts.of(b.skipped).Skipped++
+	}
+	for _, g := range b.opened {
+		g.expect()
+	}
+}
+
 // follow starts what a durable change lets start, and tells who waits for it.
 func (e *Engine) follow(c *change) {
 	if len(c.starts) > 0 {
 		e.enqueue(c.run, c.starts)
 	}
-	for _, g := range c.opened {
-		e.dispatch.add(g)
-	}
-	for _, end := range c.ends {
-		e.ended(end)
+	if c.more != nil {
+		for _, g := range c.more.opened {
+			e.dispatch.add(g)
+		}
+		for _, end := range c.more.ends {
+			e.ended(end)
+		}
 	}
 	if c.end != nil {
 		e.forget(c.run)

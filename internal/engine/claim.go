@@ -110,7 +110,7 @@ func (e *Engine) startChild(it item) *task {
 	r.apply(c, pipeline.Child(c.effects, g.frame, it.index, in))
 	// The group's frame is durable, so a child that is a task may start before
 	// anything more is. What opens a frame of its own waits for that.
-	if len(c.Frames)+len(c.Blocks)+len(c.opened) == 0 && c.SetRun == nil && len(c.starts) == 1 {
+	if len(c.Frames)+len(c.Blocks) == 0 && c.more == nil && c.SetRun == nil && len(c.starts) == 1 {
 		t := c.starts[0]
 		t.bear()
 		c.free()

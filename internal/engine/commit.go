@@ -18,28 +18,59 @@ type change struct {
 	run *run
 	// After the commit:
 	starts  []*task         // to dispatch
-	opened  []*group        // whose children may start
 	joined  []joined        // children that ended
-	ends    []callEnd       // calls of flows that ended
-	skipped string          // task of a call that will not run, to count
 	counted *task           // whose end to count
 	end     *ending         // of the run; nil: it goes on
 	after   func()          // anything else; called without locks
 	told    func(err error) // last, also if it could not be committed; nil: nobody asked
 	base    int64           // first key of the chain that a task returned
 	baseSeq int64
-	retried bool // the counted task is to be tried again
-	// upstream is what a call of a flow was given the results of, or waited for.
-	upstream []api.Upstream
-	last     api.State // of the counted task
-	from     phase     // where it stood before that
-	tallied  bool      // it is in the run's counters already
+	retried bool      // the counted task is to be tried again
+	last    api.State // of the counted task
+	from    phase     // where it stood before that
+	tallied bool      // it is in the run's counters already
 	measured
+	more *beyond // nil: nothing of it
 
 	effects []pipeline.Effect // empty, with room for the event's
 	// Most changes have one of each.
 	oneStart  [1]*task
 	oneJoined [1]joined
+}
+
+// beyond is what few changes have. There are many changes, and each is cleared when it
+// is over.
+type beyond struct {
+	opened  []*group  // whose children may start
+	ends    []callEnd // calls of flows that ended
+	skipped string    // task of a call that will not run, to count
+	// upstream is what a call of a flow was given the results of, or waited for.
+	upstream []api.Upstream
+
+	oneEnd [1]callEnd
+}
+
+// rare gives what few changes have, to be changed.
+func (c *change) rare() *beyond {
+	if c.more == nil {
+		c.more = new(beyond)
+	}
+	return c.more
+}
+
+// open has the children of g start after the commit.
+func (c *change) open(g *group) {
+	b := c.rare()
+	b.opened = append(b.opened, g)
+}
+
+// callOver has the end of a flow's call told after the commit.
+func (c *change) callOver(end callEnd) {
+	b := c.rare()
+	if b.ends == nil {
+		b.ends = b.oneEnd[:0]
+	}
+	b.ends = append(b.ends, end)
 }
 
 // start has t dispatched after the commit.

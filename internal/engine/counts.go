@@ -11,9 +11,9 @@ import (
 // one, so they are a list; what is past the first few is found by a map.
 type counts struct {
 	list  []taskCount
+	last  int // in list: most come of the name that the one before had
 	one   [1]taskCount
 	place map[string]int // in list, once it is long
-	last  int            // in list: most come of the name that the one before had
 }
 
 type taskCount struct {

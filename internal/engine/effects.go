@@ -123,7 +123,7 @@ func (r *run) openGroup(c *change, effects []pipeline.Effect, f *pipeline.Frame)
 	}
 	r.groups[f.ID] = g
 	c.Frames = append(c.Frames, store.FrameWrite{FrameRow: g.frameRow(f.Parent)})
-	c.opened = append(c.opened, g)
+	c.open(g)
 	if f.Group.HasSwitch() {
 		g.over = g.immediates()
 	}

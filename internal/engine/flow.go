@@ -285,7 +285,9 @@ func (cl *call) start(c *change, fc *api.FlowCall, chain *pipeline.Chain, w *awa
 		}
 		c.Frames = append(c.Frames, store.FrameWrite{FrameRow: cl.row(store.FrameOpen, store.FrameCell{})})
 	}
-	c.upstream = fc.Upstream
+	if fc.Upstream != nil {
+		c.rare().upstream = fc.Upstream
+	}
 	r.apply(c, pipeline.BeginCall(c.effects, f))
 	if cl.single && fl.unsure == 0 && len(c.starts) == 1 {
 		// All that it reads is durable, and its identity follows from the key.
@@ -335,8 +337,8 @@ func (cl *call) skip(c *change, fc *api.FlowCall) {
 		ID: cl.id, Run: r.id, Frame: cl.id, Task: failure.Task, State: api.Skipped, Gen: r.gen, Cell: cell.Append(nil),
 	}
 	cl.out = failed(failure)
-	c.skipped = failure.Task
-	c.ends = append(c.ends, callEnd{cl, api.Skipped})
+	c.rare().skipped = failure.Task
+	c.callOver(callEnd{cl, api.Skipped})
 	r.e.queue.push(c)
 }
 

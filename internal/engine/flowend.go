@@ -40,7 +40,7 @@ func (r *run) answer(c *change, eff *pipeline.Effect) {
 		}
 		c.Frames = append(c.Frames, w)
 	}
-	c.ends = append(c.ends, callEnd{cl, state})
+	c.callOver(callEnd{cl, state})
 }
 
 // ended tells who waits for a call that its end is durable.

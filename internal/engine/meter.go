@@ -29,9 +29,8 @@ type CacheTaken struct {
 
 // measured is what a change tells the meter of the attempt that ended with it.
 type measured struct {
-	body        bool  // there was one
-	waited, ran int64 // microseconds; waited is negative if nobody knows
-	hit, miss   bool  // it looked into the cache
+	body, hit, miss bool  // there was one; it looked into the cache
+	waited, ran     int64 // microseconds; waited is negative if nobody knows
 }
 
 // measure notes how long the attempt took that ends with c, at a time. Called with
@@ -64,7 +63,7 @@ func (m *meter) ended(batch []*change) {
 		if c.end != nil {
 			m.runEnded(c.SetRun.State)
 		}
-		if c.skipped != "" {
+		if c.more != nil && c.more.skipped != "" {
 			m.TasksSkipped++
 		}
 		if c.counted == nil {

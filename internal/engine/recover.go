@@ -278,7 +278,7 @@ func (rec *recovery) push(c *change) {
 	for _, t := range c.starts {
 		t.appear()
 	}
-	if len(c.Tasks)+len(c.Frames)+len(c.Joins)+len(c.starts)+len(c.opened)+len(c.ends) > 0 || c.SetRun != nil {
+	if len(c.Tasks)+len(c.Frames)+len(c.Joins)+len(c.starts) > 0 || c.more != nil || c.SetRun != nil {
 		rec.e.queue.push(c)
 	}
 }

@@ -30,9 +30,9 @@ type run struct {
 	e      *Engine // this and the next three never change
 	handle *Handle
 	id     int64
+	counts counts
 	lanes  lanes    // the dispatcher's
 	live   taskList // started, or about to, and not durably ended
-	counts counts
 
 	groups   map[int64]*group
 	rows     map[int64]reopened  // task rows of an earlier attempt that start anew
@@ -49,6 +49,7 @@ type run struct {
 	name    string
 	base    int64
 	created int64
+	_       [24]byte // up to 512: each begins where a line of the cache does
 }
 
 // stand is the attempt and generation that a row has.

@@ -149,8 +149,8 @@ func (r *run) newTask(c *change, eff *pipeline.Effect) (*task, error) {
 			t.cell.Put().Anew, t.cell.Put().Start = was.anew, was.start
 		}
 	}
-	if c.upstream != nil {
-		t.dependsOn(c.upstream)
+	if c.more != nil && c.more.upstream != nil {
+		t.dependsOn(c.more.upstream)
 	}
 	r.live.add(t)
 	return t, nil
