@@ -57,7 +57,7 @@ var mutants = []mutant{
 	}}},
 	{"told before committed", "", []edit{{
 		"internal/engine/effects.go",
-		"\tc.settled = cell\n", "\tc.settled = cell\n\tr.handle.settle(r.state, cell)\n",
+		"\tc.end = endOf(r.state, &cell)\n", "\tc.end = endOf(r.state, &cell)\n\tr.handle.is(c.end, nil)\n",
 	}}},
 	{"CLOSING frame never swept at recovery", "", []edit{{
 		"internal/engine/children.go",
