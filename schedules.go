@@ -86,6 +86,12 @@ func (s Schedules) Resume(ctx context.Context, name string) error {
 	return s.eng.service().ResumeSchedule(ctx, name)
 }
 
+// Skip makes no run for the schedule's next time, and goes on from the one after it.
+// [ErrConflict] if it has none, as when it is paused.
+func (s Schedules) Skip(ctx context.Context, name string) error {
+	return s.eng.service().SkipSchedule(ctx, name)
+}
+
 // Trigger makes a run now, beside the timetable, whether a run is live or the
 // schedule is paused, and gives its id once it is durable. Like a run of the
 // timetable it counts as live for [Overlap].

@@ -274,6 +274,27 @@ func TestQueuedOverRestart(t *testing.T) {
 	})
 }
 
+func TestSkip(t *testing.T) {
+	inFiles(t, func(t *testing.T, s *suite) {
+		s.hourly(t, 0)
+		runneltest.Advance(30 * time.Minute)
+		do(t, s.eng.Schedules().Skip(t.Context(), "hourly"))
+		do(t, s.eng.Schedules().Skip(t.Context(), "hourly"))
+		if x := s.schedule(t, "hourly", 0, 2, 0); x.Next[0].Format("15:04") != "03:00" {
+			t.Errorf("next are %v", x.Next)
+		}
+		runneltest.Advance(time.Hour)
+		s.restarted(t, 0)
+		s.hourly(t, 0) // as a program does when it starts
+		runneltest.Advance(3 * time.Hour)
+		wants(t, "runs", timesOf(t, s.eng), "03:00 04:00")
+		s.schedule(t, "hourly", 2, 2, 0)
+		do(t, s.eng.Schedules().Pause(t.Context(), "hourly"))
+		isLike(t, s.eng.Schedules().Skip(t.Context(), "hourly"), runnel.ErrConflict, "no next time")
+		isLike(t, s.eng.Schedules().Skip(t.Context(), "none"), runnel.ErrNotFound, "none")
+	})
+}
+
 func TestTrigger(t *testing.T) {
 	inBubbles(t, func(t *testing.T, s *suite) {
 		s.hourly(t, 40*time.Minute)

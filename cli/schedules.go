@@ -20,6 +20,7 @@ func newScheduleCmd(env *Env) *cobra.Command {
 		newScheduleLsCmd(env), newScheduleShowCmd(env), newScheduleCreateCmd(env), newScheduleDeleteCmd(env),
 		newScheduleVerbCmd(env, "pause", "Make no runs until it is resumed", "paused"),
 		newScheduleVerbCmd(env, "resume", "Go on from the next time", "resumed"),
+		newScheduleVerbCmd(env, "skip", "Make no run for the next time", "skipped the next time of"),
 		newScheduleTriggerCmd(env), newScheduleNextCmd(env), newScheduleBackfillCmd(env))
 }
 

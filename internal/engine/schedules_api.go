@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -157,6 +158,22 @@ func (e *Engine) ResumeSchedule(ctx context.Context, name string) error {
 		rec.Cursor, rec.Paused = max(rec.Cursor, now.UnixMicro()), false
 		return x.rec.Paused
 	})
+}
+
+// SkipSchedule makes no run for the next time of a schedule, durably.
+func (e *Engine) SkipSchedule(ctx context.Context, name string) error {
+	var none error
+	err := e.changeSchedule(ctx, name, func(x *storedSchedule, rec *scheduleRecord) bool {
+		next := x.following(e.microsNow(), 1)
+		if none = nil; rec.Paused || len(next) == 0 {
+			none = api.Errorf(api.ErrConflict, "", "schedule %q has no next time to skip: is it paused?", name)
+			return false
+		}
+		rec.Cursor = next[0].UnixMicro()
+		rec.Skipped++
+		return true
+	})
+	return cmp.Or(err, none)
 }
 
 // changeSchedule makes a change, unless that reports that there is nothing to do.

@@ -177,6 +177,11 @@ func (c *Client) ResumeSchedule(ctx context.Context, name string) error {
 	return c.post(ctx, pathf("/schedules/%s/resume", name))
 }
 
+// SkipSchedule is POST /schedules/{name}/skip.
+func (c *Client) SkipSchedule(ctx context.Context, name string) error {
+	return c.post(ctx, pathf("/schedules/%s/skip", name))
+}
+
 // TriggerSchedule is POST /schedules/{name}/trigger.
 func (c *Client) TriggerSchedule(ctx context.Context, name string) (string, error) {
 	var run RunDetail

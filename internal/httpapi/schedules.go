@@ -73,6 +73,7 @@ func (a *routes) scheduleRoutes(api huma.API) {
 	do(a, api, op(http.MethodDelete, "/schedules/{name}", "delete-schedule", group, "Delete a schedule; its runs stay"), a.deleteSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/pause", "pause-schedule", group, "Make no runs until it is resumed"), a.pauseSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/resume", "resume-schedule", group, "Go on from the next time"), a.resumeSchedule)
+	do(a, api, op(http.MethodPost, "/schedules/{name}/skip", "skip-schedule", group, "Make no run for the next time"), a.skipSchedule)
 	do(a, api, created(op(http.MethodPost, "/schedules/{name}/trigger", "trigger-schedule", group, "Make a run now")), a.triggerSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/backfill", "backfill-schedule", group, "Make the runs of times that have passed"), a.backfillSchedule)
 	do(a, api, op(http.MethodGet, "/schedules/{name}/backfill", "preview-backfill", group, "Give the times whose runs a backfill would make"), a.previewBackfill)
@@ -128,6 +129,13 @@ func (a *routes) deleteSchedule(ctx context.Context, in *NamePath) (*empty, erro
 
 func (a *routes) pauseSchedule(ctx context.Context, in *NamePath) (*tagged[api.Schedule], error) {
 	if err := a.svc().PauseSchedule(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	return a.getSchedule(ctx, in)
+}
+
+func (a *routes) skipSchedule(ctx context.Context, in *NamePath) (*tagged[api.Schedule], error) {
+	if err := a.svc().SkipSchedule(ctx, in.Name); err != nil {
 		return nil, err
 	}
 	return a.getSchedule(ctx, in)

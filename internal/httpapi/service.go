@@ -123,6 +123,8 @@ type Schedules interface {
 	DeleteSchedule(ctx context.Context, name string) error
 	PauseSchedule(ctx context.Context, name string) error
 	ResumeSchedule(ctx context.Context, name string) error
+	// SkipSchedule makes no run for the next time.
+	SkipSchedule(ctx context.Context, name string) error
 	TriggerSchedule(ctx context.Context, name string) (run string, err error)
 	ScheduleTimes(ctx context.Context, name string, n int) ([]time.Time, error)
 	// Times gives the next n times of a timetable, whether or not it is in use.

@@ -40,6 +40,7 @@ type square struct {
 	Look look
 	URL  string
 	Text string
+	Took time.Duration // 0 while it is live
 }
 
 func squareOf(r *api.Run) square {
@@ -47,7 +48,11 @@ func squareOf(r *api.Run) square {
 	if r.Schedule != nil {
 		text = "for " + clock(r.Schedule.At)
 	}
-	return square{Look: lookOf(r.State), URL: at("runs/%", r.ID), Text: text}
+	s := square{Look: lookOf(r.State), URL: at("runs/%", r.ID), Text: text}
+	if r.State.Final() {
+		s.Took = r.Finished.Sub(r.Created)
+	}
+	return s
 }
 
 // shownSquares is how many runs stand beside a flow.

@@ -32,6 +32,40 @@ func doTrigger(v *view) error {
 	return v.done(at("runs/%", run.ID), "The schedule “"+s.Name+"” has made this run.")
 }
 
+func askSkip(v *view) error {
+	s, u, _, err := v.schedule()
+	if err != nil {
+		return err
+	}
+	if len(s.Next) == 0 {
+		return &problem{Status: http.StatusConflict, Code: api.ErrConflict.Code, Title: "There is nothing to skip", Detail: "The schedule “" + s.Name + "” has no next time."}
+	}
+	text := []string{"It makes no run for " + momentsOf(s.Next[:1], zoneOf(&s.Timetable))[0].Text + "."}
+	if len(s.Next) > 1 {
+		text = append(text, "It goes on with "+momentsOf(s.Next[1:2], zoneOf(&s.Timetable))[0].Text+".")
+	}
+	return v.confirm(&confirmation{
+		Title: "Skip the next run of “" + s.Name + "”?", Text: text, Hidden: []link{{"at", instant(s.Next[0])}},
+		Reason: true, Action: u + "/skip", Button: "Skip it", Back: u,
+	})
+}
+
+// doSkip skips the time that was shown to who skips it, not the one after it.
+func doSkip(v *view) error {
+	s, u, _, err := v.schedule()
+	if err != nil {
+		return err
+	}
+	if was := v.text("at"); len(s.Next) == 0 || was != "" && was != instant(s.Next[0]) {
+		v.tell(&flash{Text: "That time has come meanwhile, or somebody has skipped it.", Bad: true})
+		return v.redirect(u)
+	}
+	if _, err := change[api.Schedule](v, http.MethodPost, at("/schedules/%/skip", s.Name), nil); err != nil {
+		return err
+	}
+	return v.done(u, "The next run of “"+s.Name+"” is skipped.")
+}
+
 // askTurn asks whether a schedule is to be paused, or resumed.
 func askTurn(v *view, verb string) error {
 	s, u, _, err := v.schedule()

@@ -25,6 +25,8 @@ var scheduleRoutes = []route{
 	{"POST /schedules/{name}/pause", func(v *view) error { return doTurn(v, "pause") }},
 	{"GET /schedules/{name}/resume", func(v *view) error { return askTurn(v, "resume") }},
 	{"POST /schedules/{name}/resume", func(v *view) error { return doTurn(v, "resume") }},
+	{"GET /schedules/{name}/skip", askSkip},
+	{"POST /schedules/{name}/skip", doSkip},
 	{"GET /schedules/{name}/backfill", askBackfill},
 	{"POST /schedules/{name}/backfill", doBackfill},
 	{"GET /schedules/{name}/delete", askDeleteSchedule},
@@ -48,6 +50,7 @@ type schedulesPage struct {
 	Rows    []scheduleRow
 	Pager   pager
 	Actions []action
+	Day     *day
 }
 
 // shownStates bounds how many runs of schedules are read for a page.
@@ -76,6 +79,9 @@ func showSchedules(v *view) error {
 			return err
 		}
 		body.Rows = append(body.Rows, row)
+	}
+	if body.Day, err = readDay(v, body.Rows); err != nil {
+		return err
 	}
 	if v.page.CanWrite {
 		body.Actions = []action{{Name: "New schedule", URL: "new/schedule", First: true}}
@@ -182,8 +188,12 @@ func showSchedule(v *view) error {
 		body.Verbs = []action{
 			{Name: "Trigger", URL: u + "/trigger", First: true},
 			{Name: turnOf(s), URL: u + "/" + strings.ToLower(turnOf(s))},
+			{Name: "Skip next", URL: u + "/skip"},
 			{Name: "Backfill", URL: u + "/backfill"},
 			{Name: "Delete", URL: u + "/delete", Danger: true},
+		}
+		if s.Paused {
+			body.Verbs = slices.DeleteFunc(body.Verbs, func(a action) bool { return a.Name == "Skip next" })
 		}
 	}
 	return v.render("schedule", http.StatusOK, body)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel"
 	"github.com/runnel-dev/runnel/api"
@@ -52,6 +53,38 @@ func TestScheduleIsMadeChangedAndDeleted(t *testing.T) {
 	s.post(t, "/schedules/nightly/delete").to(t)
 	if r := s.get(t, "/schedules/nightly"); r.status != http.StatusNotFound {
 		t.Errorf("a schedule that was deleted answers %d", r.status)
+	}
+}
+
+func TestNextRunIsSkipped(t *testing.T) {
+	s := serve(t, "/x")
+	s.fillSchedules(t)
+	s.get(t, "/schedules").says(t, "The next 24 hours", "1 run: ")
+	next := func() string {
+		t.Helper()
+		x, err := s.eng.Schedules().Read(t.Context(), "nightly")
+		must(t, err)
+		return x.Next[0].UTC().Format(time.RFC3339Nano)
+	}
+	first := next()
+	s.get(t, "/schedules/nightly").says(t, "schedules/nightly/skip")
+	s.get(t, "/schedules/nightly/skip").says(t, "It makes no run for", "It goes on with", `value="`+first+`"`)
+	if to := s.post(t, "/schedules/nightly/skip", "at", first, "reason", "a holiday").to(t); to.Path != "/x/schedules/nightly" {
+		t.Errorf("skipping leads to %s", to)
+	}
+	second := next()
+	if second == first {
+		t.Errorf("the next time is still %s", first)
+	}
+	s.post(t, "/schedules/nightly/skip", "at", first).to(t) // somebody else's dialog was open
+	if next() != second {
+		t.Error("a time that was skipped already is skipped again")
+	}
+	if r := s.get(t, "/schedules/resting/skip"); r.status != http.StatusConflict {
+		t.Errorf("skipping of a paused one answers %d", r.status)
+	}
+	if r := s.get(t, "/schedules/resting"); strings.Contains(r.text, "resting/skip") {
+		t.Error("a paused one offers to skip")
 	}
 }
 

@@ -16,6 +16,7 @@ const patience = 5; // failures of the stream before that
 
 const utc = document.documentElement.dataset.times === "utc";
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23", timeZone: utc ? "UTC" : undefined });
+const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: utc ? "UTC" : undefined });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: utc ? "UTC" : undefined });
 
 /** How long something took, as Go's span writes it. @param {number} ms */
@@ -42,7 +43,7 @@ function tick(where) {
   const now = Date.now();
   for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (where.querySelectorAll("time[datetime]"))) {
     const at = Date.parse(t.dateTime);
-    const text = t.dataset.exact !== undefined ? clock.format(at) : ago(at, now);
+    const text = t.dataset.exact === "hour" ? hour.format(at) : t.dataset.exact !== undefined ? clock.format(at) : ago(at, now);
     if (t.textContent !== text) t.textContent = text;
     const title = exact.format(at) + (utc ? " UTC" : "");
     if (t.title !== title) t.title = title;
