@@ -8,3 +8,8 @@ import "embed"
 //
 //go:embed *.md
 var Files embed.FS
+
+// Decisions are why it is as it is, below the folder decisions.
+//
+//go:embed decisions/*.md
+var Decisions embed.FS

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/runnel-dev/runnel/internal/manual"
 )
 
 //go:embed templates
@@ -55,6 +57,7 @@ func Handler(api http.Handler, opts Options) http.Handler {
 		s.mux.Handle(r.pattern, sameSite.Handler(s.page(r.do)))
 	}
 	s.mux.Handle("GET /static/{hash}/{name}", s.static)
+	manual.Handle(s.mux)
 	return http.HandlerFunc(s.serve)
 }
 
