@@ -63,6 +63,9 @@ func (e *Engine) Handler(opts ...HandlerOption) http.Handler {
 			option.handle(&o)
 		}
 	}
+	if e.remote == nil {
+		o.Notes = notes{e}
+	}
 	if o.Auth != nil && e.remote == nil {
 		o.Auth.Store = tokens{e}
 	}

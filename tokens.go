@@ -26,7 +26,7 @@ type tokenNote struct {
 
 func (t tokens) Tokens(ctx context.Context) ([]httpapi.Token, error) {
 	var all []httpapi.Token
-	err := t.e.inner().Notes(ctx, tokenKind, func(name string, value []byte) error {
+	err := t.e.inner().Notes(ctx, tokenKind, "", func(name string, value []byte) error {
 		var n tokenNote
 		if err := json.Unmarshal(value, &n); err != nil {
 			return api.Errorf(ErrStore, "", "token %s: %w", name, err)

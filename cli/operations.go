@@ -112,7 +112,7 @@ func (env *Env) showOperation(o *httpapi.Operation) error {
 			f.part("runs", nil, runs)
 		}
 		for _, e := range o.Errors[:min(len(o.Errors), 10)] {
-			errs = append(errs, []string{e.Run, e.Message})
+			errs = append(errs, []string{e.ID, e.Message})
 		}
 		f.part("errors", nil, errs)
 	})

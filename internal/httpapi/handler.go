@@ -22,6 +22,8 @@ type Options struct {
 	MaxBody int64
 	// Auth says who may come in; nil: everybody, as admin.
 	Auth *Auth
+	// Notes keeps the audit and operations; nil: they end with the handler.
+	Notes Notes
 	// ReadOnly refuses what changes something.
 	ReadOnly bool
 	// Heartbeat is how often an event stream without events says that it lives.
@@ -42,7 +44,7 @@ type routes struct {
 	writing sync.Mutex
 
 	guard *guard // nil: everybody may do everything
-	audit audit
+	audit *audit
 	// crossOrigin refuses what a browser sends for a page of another site.
 	crossOrigin http.CrossOriginProtection
 
@@ -58,10 +60,11 @@ type routes struct {
 type Handler struct {
 	http.Handler
 
-	stop context.CancelFunc
-	hub  *hub
-	ops  *operations
-	work sync.WaitGroup
+	stop  context.CancelFunc
+	hub   *hub
+	ops   *operations
+	notes *audit
+	work  sync.WaitGroup
 }
 
 // NewHandler serves what svc gives, which it asks anew for each request, under [Base], and /healthz, /readyz
@@ -79,8 +82,12 @@ func NewHandler(svc func() Service, opts Options) *Handler {
 	if opts.Heartbeat == 0 {
 		opts.Heartbeat = 15 * time.Second
 	}
+	if opts.Notes == nil {
+		opts.Notes = new(memory)
+	}
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // until Close
 	a := &routes{svc: svc, log: opts.Log, opts: opts, now: opts.Now}
+	a.audit = &audit{notes: opts.Notes, log: opts.Log, now: opts.Now, since: auditEvery} // the first one looks for old ones
 	if opts.Auth != nil {
 		a.guard = &guard{auth: *opts.Auth, now: opts.Now}
 	}
@@ -89,8 +96,11 @@ func NewHandler(svc func() Service, opts Options) *Handler {
 	a.history = newHistory()
 	mux := http.NewServeMux()
 	a.register(mux)
-	h := &Handler{stop: stop, hub: a.hub, ops: a.ops}
+	h := &Handler{stop: stop, hub: a.hub, ops: a.ops, notes: a.audit}
 	h.work.Go(func() { a.record(ctx) })
+	if !opts.ReadOnly {
+		h.work.Go(func() { a.ops.adopt(ctx) })
+	}
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", a.metricsHandler())
@@ -103,6 +113,7 @@ func (h *Handler) Close() {
 	h.stop()
 	h.hub.wait()
 	h.ops.wait()
+	h.notes.busy.Wait()
 	h.work.Wait()
 }
 

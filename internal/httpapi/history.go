@@ -30,7 +30,7 @@ type Happened struct {
 	Of      string    `json:"state_name,omitempty" doc:"Says more than state, such as AwaitingRetry"`
 	Attempt int       `json:"attempt,omitempty"`
 	Message string    `json:"message,omitempty"`
-	Action  string    `json:"action,omitempty" doc:"What somebody asked for, such as POST cancel; only what this server was asked, of late"`
+	Action  string    `json:"action,omitempty" doc:"What somebody asked for, such as POST cancel; of that the audit has the newest"`
 	Who     string    `json:"who,omitempty" doc:"Name of the token that it was asked with"`
 	Reason  string    `json:"reason,omitempty"`
 }
@@ -67,23 +67,27 @@ func (a *routes) runHistory(ctx context.Context, in *historyInput) (*body[RunHis
 			l.add(Happened{Time: h.Time, TaskRun: t.ID, Name: t.Name, State: h.State, Of: h.Name, Attempt: h.Attempt, Message: h.Message})
 		}
 	}
-	a.audited(in.ID, &l)
+	if err := a.asked(ctx, &run, &l); err != nil {
+		return nil, err
+	}
 	return answer(l.ordered()), nil
 }
 
-// audited adds what was asked for about a run.
-func (a *routes) audited(run string, l *latest) {
-	a.audit.mu.Lock()
-	defer a.audit.mu.Unlock()
-	for _, one := range a.audit.all {
-		_, rest, about := strings.Cut(one.Path, Base+"/runs/"+run)
-		if !about || one.Status >= http.StatusBadRequest {
-			continue
+// asked adds what was asked for about a run.
+func (a *routes) asked(ctx context.Context, run *api.Run, l *latest) error {
+	a.audit.settle(ctx)
+	return a.audited(ctx, auditKind, "", func(one Audited) error {
+		if one.Time.Before(run.Created) {
+			return errEnough
 		}
-		l.add(Happened{
-			Time: one.Time, Action: strings.TrimSpace(one.Method + " " + strings.TrimPrefix(rest, "/")), Who: one.Who, Reason: one.Reason,
-		})
-	}
+		_, rest, about := strings.Cut(one.Path, Base+"/runs/"+run.ID)
+		if about && one.Status < http.StatusBadRequest {
+			l.add(Happened{
+				Time: one.Time, Action: strings.TrimSpace(one.Method + " " + strings.TrimPrefix(rest, "/")), Who: one.Who, Reason: one.Reason,
+			})
+		}
+		return nil
+	})
 }
 
 // latest keeps the newest of what it is given, however much that is.

@@ -167,8 +167,8 @@ func describeProblems(doc *huma.OpenAPI) {
 }
 
 // failureOf is what an operation keeps of an error.
-func failureOf(run string, err error) OperationFailure {
-	f := OperationFailure{Run: run, Code: CodeInternal, Message: "something went wrong here"}
+func failureOf(id string, err error) OperationFailure {
+	f := OperationFailure{ID: id, Code: CodeInternal, Message: "something went wrong here"}
 	var known *api.Error
 	if errors.As(err, &known) && statuses[known.Code] != 0 {
 		f.Code, f.Message = known.Code, plainly(err.Error())

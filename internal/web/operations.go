@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -18,9 +19,27 @@ type operationRow struct {
 	httpapi.Operation
 
 	URL   string
+	Title string
 	Look  look
 	Parts []part
 	Left  int
+}
+
+// targets are what operations are done to, and where one of them is.
+var targets = map[string]struct {
+	one string
+	url func(id string) string
+}{
+	"runs":      {"run", func(id string) string { return at("runs/%", id) }},
+	"tasks":     {"task run", taskURL},
+	"cache":     {"kept result", func(key string) string { return at("cache/%", key) }},
+	"schedules": {"schedule", func(name string) string { return at("schedules/%", name) }},
+}
+
+// operationTitle says what is done, and to how many.
+func operationTitle(o *httpapi.Operation) string {
+	ask := runVerbs[o.Action].ask
+	return cmp.Or(ask, o.Action) + " " + plural(o.Total, cmp.Or(targets[o.Target].one, o.Target))
 }
 
 var operationLooks = map[string]look{
@@ -28,7 +47,7 @@ var operationLooks = map[string]look{
 }
 
 func operationRowOf(o *httpapi.Operation) operationRow {
-	row := operationRow{Operation: *o, URL: at("operations/%", o.ID), Look: operationLooks[o.State], Left: o.Total - o.Done - o.Failed}
+	row := operationRow{Operation: *o, URL: at("operations/%", o.ID), Title: operationTitle(o), Look: operationLooks[o.State], Left: o.Total - o.Done - o.Failed}
 	if o.State == "done" && o.Failed > 0 {
 		row.Look = looks["FAILED"]
 	}
@@ -55,7 +74,8 @@ func showOperations(v *view) error {
 type operationPage struct {
 	operationRow
 
-	Runs     []link // some that were chosen
+	One      string // what it is done to
+	Some     []link // some that were chosen
 	Failures []failureRow
 	More     int // that failed beside those
 	Actions  []action
@@ -73,16 +93,19 @@ func showOperation(v *view) error {
 		return err
 	}
 	body := operationPage{operationRow: operationRowOf(&o), More: max(o.Failed-len(o.Errors), 0)}
-	v.page.Title, v.page.Nav, v.page.Crumb = runVerbs[o.Action].ask+" "+plural(o.Total, "run"), "operations", []link{{"Operations", "operations"}}
+	v.page.Title, v.page.Nav, v.page.Crumb = body.Title, "operations", []link{{"Operations", "operations"}}
 	v.page.Topics, v.page.State = []string{"runs"}, body.Look.Word
 	if err := v.frame(); err != nil {
 		return err
 	}
-	for _, id := range o.Sample {
-		body.Runs = append(body.Runs, link{id, at("runs/%", id)})
-	}
-	for _, f := range o.Errors {
-		body.Failures = append(body.Failures, failureRow{f, at("runs/%", f.Run)})
+	if to, known := targets[o.Target]; known {
+		body.One = to.one
+		for _, id := range o.Sample {
+			body.Some = append(body.Some, link{id, to.url(id)})
+		}
+		for _, f := range o.Errors {
+			body.Failures = append(body.Failures, failureRow{f, to.url(f.ID)})
+		}
 	}
 	if v.page.CanWrite && o.State == "running" {
 		body.Actions = []action{{Name: "Stop", URL: body.URL + "/stop", Danger: true}}
@@ -98,7 +121,7 @@ func askStop(v *view) error {
 	row := operationRowOf(&o)
 	v.page.Nav, v.page.Crumb = "operations", []link{{"Operations", "operations"}}
 	return v.confirm(&confirmation{
-		Title: "Stop the operation?", Text: []string{runVerbs[o.Action].ask + " " + plural(o.Total, "run") + ": " + number(o.Done) + " done, " + number(row.Left) + " left. What is done stays."},
+		Title: "Stop the operation?", Text: []string{row.Title + ": " + number(o.Done) + " done, " + number(row.Left) + " left. What is done stays."},
 		Reason: true, Action: row.URL + "/stop", Button: "Stop, and leave " + number(row.Left), Danger: true, Back: row.URL,
 	})
 }

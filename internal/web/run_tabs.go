@@ -245,7 +245,7 @@ func turns(t *api.TaskRun) []event {
 
 // people adds what was done to the run by request. The audit is for admins.
 func (h *historyTab) people(v *view, run string) error {
-	audit, err := get[list[httpapi.Audited]](v, "/audit", nil)
+	audit, err := get[list[httpapi.Audited]](v, "/audit", url.Values{"limit": {"500"}, "path": {base + "/runs/" + run + "/"}})
 	if no, ok := errors.AsType[*problem](err); ok && no.Status == http.StatusForbidden {
 		return nil
 	}

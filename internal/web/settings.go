@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -154,16 +155,15 @@ type auditPage struct {
 
 func showAudit(v *view) error {
 	v.page.Title, v.page.Nav, v.page.Crumb = "Audit", "settings", []link{{"Settings", "settings"}}
-	found, err := get[httpapi.List[httpapi.Audited]](v, "/audit", nil)
+	body := auditPage{Who: strings.TrimSpace(v.r.URL.Query().Get("who"))}
+	q := url.Values{"limit": {"200"}}
+	if body.Who != "" {
+		q.Set("who", body.Who)
+	}
+	found, err := get[httpapi.List[httpapi.Audited]](v, "/audit", q)
 	if err != nil {
 		return err
 	}
-	body := auditPage{Who: strings.TrimSpace(v.r.URL.Query().Get("who"))}
-	for _, a := range found.Items {
-		if body.Who == "" || a.Who == body.Who {
-			body.Rows = append(body.Rows, a)
-		}
-	}
-	body.Rows = body.Rows[:min(len(body.Rows), 200)]
+	body.Rows = found.Items
 	return v.show("audit", http.StatusOK, body)
 }
