@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,22 @@ func (w *world) retry(r *simRun) bool {
 		w.broken("retry run %d: %v", r.number, err)
 	}
 	return true
+}
+
+// foretell computes what the run must do in a generation.
+func (r *simRun) foretell(gen int) {
+	of := again{all: true}
+	if gen > 0 {
+		of, r.asked = *r.asked, nil
+	}
+	r.fuzzy = r.fuzzy || !of.all && r.naive.loose // nobody knows which children completed
+	r.naive, r.tree = interpret(r.spec, gen, r.tree, of)
+	r.fuzzy = r.fuzzy || r.naive.fuzzy
+	r.keys = map[string]map[string]int64{}
+	if r.sigs == nil {
+		r.sigs, r.trips = map[int64]string{}, map[int64]*trip{}
+		r.kills = bytes.Contains(encode(r.spec), []byte(`"kill_switches"`))
+	}
 }
 
 func (w *world) startAgain(r *simRun, asked *again, key int64) error {

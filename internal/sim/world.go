@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -327,22 +326,6 @@ func (w *world) submit(spec *api.Spec) {
 	r.foretell(0)
 	w.runs = append(w.runs, r)
 	w.did("submit run %d: %s", r.number, encode(spec))
-}
-
-// foretell computes what the run must do in a generation.
-func (r *simRun) foretell(gen int) {
-	of := again{all: true}
-	if gen > 0 {
-		of, r.asked = *r.asked, nil
-	}
-	r.fuzzy = r.fuzzy || !of.all && r.naive.loose // nobody knows which children completed
-	r.naive, r.tree = interpret(r.spec, gen, r.tree, of)
-	r.fuzzy = r.fuzzy || r.naive.fuzzy
-	r.keys = map[string]map[string]int64{}
-	if r.sigs == nil {
-		r.sigs, r.trips = map[int64]string{}, map[int64]*trip{}
-		r.kills = bytes.Contains(encode(r.spec), []byte(`"kill_switches"`))
-	}
 }
 
 // restart closes the engine and opens another.
