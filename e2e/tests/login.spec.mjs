@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { flaws, pictures } from "../looks.mjs";
+import { looks } from "../looks.mjs";
 import { expect, start, test } from "../server.mjs";
 
 const secret = "a-secret-of-an-admin-in-a-test";
@@ -67,15 +67,11 @@ test("a token is made on the settings page, is shown once, and lets in who has i
   const made = page.locator(".secret code");
   await expect(made).toHaveText(/\S{20,}/);
   const token = await made.innerText();
-  const found = [...await flaws(page, "token"), ...await pictures(page, "token", "light")];
-  await page.emulateMedia({ colorScheme: "dark" });
-  found.push(...await flaws(page, "token, dark", true), ...await pictures(page, "token", "dark"));
+  const found = await looks(page, "token");
   await page.getByRole("link", { name: "I have it" }).click();
   await expect(page.getByRole("main")).toContainText("nightly-job");
   await expect(page.getByRole("main")).not.toContainText(token);
-  found.push(...await flaws(page, "tokens, dark", true), ...await pictures(page, "tokens", "dark"));
-  await page.emulateMedia({ colorScheme: "light" });
-  found.push(...await flaws(page, "tokens"), ...await pictures(page, "tokens", "light"));
+  found.push(...await looks(page, "tokens"));
   expect(found).toEqual([]);
   await page.getByRole("button", { name: "Log out" }).click();
   await logIn(page, token);

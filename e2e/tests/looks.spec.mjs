@@ -1,6 +1,6 @@
 // Every page in both colour schemes: no violation that axe knows of, nothing that
 // sticks out of a narrow screen, and pictures of both in out/pages to look at.
-import { flaws, pictures } from "../looks.mjs";
+import { looks } from "../looks.mjs";
 import { expect, runNamed, test } from "../server.mjs";
 
 /** Where pages are: the names of the pictures, and the path of each. @param {any} server */
@@ -46,18 +46,15 @@ async function load(page, url) {
   for (let i = await islands.count(); i > 0; i--) await expect(islands.nth(i - 1)).toHaveAttribute("data-drawn");
 }
 
-for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`every page is accessible and looks right, ${colorScheme}`, async ({ browser, server }) => {
-    test.setTimeout(300_000);
-    const context = await browser.newContext({ colorScheme, reducedMotion: "reduce" });
-    const page = await context.newPage();
-    await page.setViewportSize({ width: 1280, height: 850 });
-    const found = /** @type {string[]} */ ([]);
-    for (const [name, path] of Object.entries(await pages(server))) {
-      await load(page, server.url + path);
-      found.push(...await flaws(page, name, colorScheme === "dark"), ...await pictures(page, name, colorScheme));
-    }
-    await context.close();
-    expect(found).toEqual([]);
-  });
-}
+test("every page is accessible and looks right, light and dark, wide and narrow", async ({ browser, server }) => {
+  test.setTimeout(400_000);
+  const context = await browser.newContext({ colorScheme: "light", reducedMotion: "reduce", viewport: { width: 1280, height: 850 } });
+  const page = await context.newPage();
+  const found = /** @type {string[]} */ ([]);
+  for (const [name, path] of Object.entries(await pages(server))) {
+    await load(page, server.url + path);
+    found.push(...await looks(page, name));
+  }
+  await context.close();
+  expect(found).toEqual([]);
+});

@@ -67,3 +67,18 @@ test("what waits says why", async ({ page, server }) => {
   await page.goto(`${server.url}/runs/${run.id}?tab=tasks`);
   await expect(page.getByRole("main")).toContainText(/slot of .*scales/);
 });
+
+test("a stretch of the runs over time is chosen by a drag", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs?q=state%3Afailed&span=1h`);
+  const chart = page.locator(".strip .chart svg");
+  const box = /** @type {{x: number, y: number, width: number, height: number}} */ (await chart.boundingBox());
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.7, box.y + 22);
+  await expect(page.locator(".stretch")).toBeVisible();
+  await page.mouse.move(box.x + box.width - 1, box.y + 20);
+  await page.mouse.up();
+  await expect(page).toHaveURL(/created/);
+  await expect(page.getByLabel("Filter", { exact: true })).toHaveValue(/^state:failed created:\S+\.\.\S+$/);
+  await expect(page.locator("#runs tbody tr").first()).toContainText("failed");
+});

@@ -116,6 +116,16 @@ test("a log is followed while it grows, and not while one reads further up", asy
   await expect(lines).toHaveCount(2);
   await answer(server, tokens[2] ?? "", "yes");
   await expect(lines).toHaveCount(3);
+
+  // The newest first, if one wants that.
+  await page.getByLabel("Text in lines").fill("");
+  await expect(lines).toHaveCount(39);
+  await page.getByRole("button", { name: "Newest first" }).click();
+  await expect(page).toHaveURL(/newest=1/);
+  const order = () => lines.evaluateAll((all) => all.map((e) => ({ no: Number(e.id.slice(1)), y: e.getBoundingClientRect().top })).sort((a, b) => a.y - b.y).map((l) => l.no));
+  const numbers = await order();
+  expect(numbers).toEqual([...numbers].sort((a, b) => b - a));
+  await expect(lines.filter({ has: page.locator(`[href="#L${numbers[0]}"]`) })).toBeInViewport();
 });
 
 test("where the event stream is cut off, the page asks by itself", async ({ page, server }) => {

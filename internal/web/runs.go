@@ -78,6 +78,7 @@ func showRuns(v *view) error {
 			return err
 		}
 	}
+	v.page.Scripts = []string{"strip.js"}
 	if err := v.frame(); err != nil {
 		return err
 	}

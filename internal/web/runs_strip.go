@@ -3,6 +3,7 @@ package web
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -18,6 +19,8 @@ type strip struct {
 	Span   string
 	More   bool // they are too many to count
 	Top    int64
+	Step   int // minutes that a bar stands for
+	Count  int // bars, with those that are empty
 }
 
 // stripBar is one part of the time. It leads to its runs.
@@ -70,7 +73,7 @@ func readStrip(v *view, name, text string) (*strip, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &strip{From: from, Span: s.name, More: h.More}
+	out := &strip{From: from, Span: s.name, More: h.More, Step: int(s.step / time.Minute), Count: n}
 	for _, one := range spans {
 		q := url.Values{"span": {one.name}}
 		if text != "" {
@@ -81,16 +84,16 @@ func readStrip(v *view, name, text string) (*strip, error) {
 	for _, state := range stripOrder {
 		l := looks[state]
 		if total := h.Total[l.Word]; total > 0 {
-			q := url.Values{"q": {"state:" + l.Word + " since:" + s.name}, "span": {s.name}}
+			q := url.Values{"q": {strings.TrimSpace(text + " state:" + l.Word + " since:" + s.name)}, "span": {s.name}}
 			out.Totals = append(out.Totals, part{look: l, N: total, URL: "runs?" + q.Encode()})
 		}
 	}
-	out.fill(&h, n, s.step)
+	out.fill(&h, n, s.step, text)
 	return out, nil
 }
 
 // fill makes the bars.
-func (s *strip) fill(h *httpapi.Histogram, n int, step time.Duration) {
+func (s *strip) fill(h *httpapi.Histogram, n int, step time.Duration, text string) {
 	sums := make([]int64, n)
 	for _, counts := range h.States {
 		for i, c := range counts[:min(len(counts), n)] {
@@ -106,7 +109,7 @@ func (s *strip) fill(h *httpapi.Histogram, n int, step time.Duration) {
 		}
 		at := s.From.Add(time.Duration(i) * step)
 		b := stripBar{X: i * barStep, Title: clock(at) + " UTC: " + plural(int(sum), "run")}
-		b.URL = "runs?" + url.Values{"q": {"created:" + at.Format("2006-01-02T15:04") + ".." + at.Add(step-time.Minute).Format("2006-01-02T15:04")}, "span": {s.Span}}.Encode()
+		b.URL = "runs?" + url.Values{"q": {strings.TrimSpace(text + " created:" + at.Format("2006-01-02T15:04") + ".." + at.Add(step-time.Minute).Format("2006-01-02T15:04"))}, "span": {s.Span}}.Encode()
 		y := int64(stripHeight)
 		for _, state := range stripOrder {
 			counts := h.States[looks[state].Word]

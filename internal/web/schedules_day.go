@@ -12,14 +12,9 @@ import (
 type day struct {
 	From   time.Time
 	Lanes  []lane
-	Hours  []hourMark // a quarter of the day each
+	Hours  []time.Time // a quarter of the day each
 	Height []hourBar  // how many begin in each hour
 	Most   string     // when most begin
-}
-
-type hourMark struct {
-	At  time.Time
-	Now bool
 }
 
 type hourBar struct {
@@ -47,7 +42,7 @@ const (
 
 // readDay gives the runs to come of schedules; nil if there are none.
 func readDay(v *view, rows []scheduleRow) (*day, error) {
-	d := &day{From: v.site.now().UTC().Truncate(time.Minute)}
+	d := &day{From: v.site.now().UTC().Truncate(time.Hour)}
 	var hours [24]int
 	for i := range rows {
 		s := &rows[i]
@@ -91,7 +86,7 @@ func (d *day) fill(hours []int) {
 	for i, n := range hours {
 		at := d.From.Add(time.Duration(i) * time.Hour)
 		if i%6 == 0 {
-			d.Hours = append(d.Hours, hourMark{at, i == 0})
+			d.Hours = append(d.Hours, at)
 		}
 		if n > 0 {
 			height := max(n*hourHeight/most, 2)

@@ -1,7 +1,7 @@
 // <log-view src="…/logs">: the lines of a run's log, the last ones first, followed while
 // the run goes on. What is looked for is looked for by the server.
 
-import { Island, choice, h, openTask, toggle, trouble } from "./island.js";
+import { Island, choice, h, keep, kept, openTask, toggle, trouble } from "./island.js";
 import { fold, pairs, parts } from "./ansi.js";
 import { Lines, readLines } from "./log-lines.js";
 import { count } from "./units.js";
@@ -20,6 +20,7 @@ class LogView extends Island {
   #text = "";
   #regex = false;
   #sticky = true; // at the end, and stays there
+  #turned = kept("newest") !== ""; // the end is at the top
   #fresh = 0; // lines that came while one was not
   #built = false;
   #paging = false;
@@ -111,11 +112,11 @@ class LogView extends Island {
     this.#paging = true;
     try {
       const lines = await this.#all({ before: this.#lines.first, ...(this.#text === "" && this.#level === "" && !this.#task() ? { from: Math.max(this.#lines.first - page, 1) } : { tail: page }) });
-      const from = this.#list.scrollHeight - this.#list.scrollTop;
+      const from = this.#list.scrollHeight - this.#top;
       const cut = this.#lines.before(lines, page);
       this.#list.prepend(chunk(lines));
       this.#cut(cut, "last");
-      this.#list.scrollTop = this.#list.scrollHeight - from;
+      this.#top = this.#list.scrollHeight - from;
       this.#tell();
     } finally { this.#paging = false; }
   }
@@ -137,9 +138,24 @@ class LogView extends Island {
   /** Whether it is the log of one task run, in which numbers have gaps. */
   #task() { return this.url().pathname.includes("/tasks/"); }
 
+  /** How far it is scrolled from the first line. Turned, that one is at the bottom, from
+   * where the browser counts down. */
+  get #top() { return Math.abs(this.#list.scrollTop); }
+  set #top(to) { this.#list.scrollTop = this.#turned ? -to : to; }
+
+  /** Has the newest line at the top, or at the bottom. @param {boolean} on */
+  #turn(on) {
+    this.#turned = on;
+    keep("newest", on ? "1" : "");
+    this.#list.classList.toggle("turned", on);
+    this.#sticky = true;
+    this.#end();
+    this.#tell();
+  }
+
   #end() {
     if (this.#lines.below) { void this.#begin().catch((err) => this.fail(err)); return; }
-    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#top = this.#list.scrollHeight;
     this.#fresh = 0;
   }
 
@@ -147,7 +163,7 @@ class LogView extends Island {
     const l = this.#lines;
     this.#count.textContent = l.all.length === 0 ? "" : `lines ${count(l.first)} to ${count(l.last)}${l.above ? ", more above" : ""}`;
     this.#pill.hidden = this.#sticky || (this.#fresh === 0 && !l.below);
-    this.#pill.textContent = this.#fresh > 0 ? `${count(this.#fresh)} new line${this.#fresh === 1 ? "" : "s"} ↓` : "To the end ↓";
+    this.#pill.textContent = this.#fresh > 0 ? `${count(this.#fresh)} new line${this.#fresh === 1 ? "" : "s"} ${this.#turned ? "↑" : "↓"}` : `To the end ${this.#turned ? "↑" : "↓"}`;
   }
 
   #again() { this.#begin().catch((err) => { if (!this.#stream?.signal.aborted) this.fail(err); }); }
@@ -161,14 +177,15 @@ class LogView extends Island {
     const tools = h("div", { class: "isle-tools", role: "toolbar", "aria-label": "Log" },
       choice("Level", [["", "all"], ["info", "info and above"], ["warn", "warn and above"], ["error", "error"]], "", (v) => { this.#level = v; this.#again(); }),
       find, toggle("Regex", "The text is a regular expression", false, (on) => { this.#regex = on; if (this.#text !== "") this.#again(); }),
-      toggle("Wrap", "Break long lines", true, (on) => this.#list.classList.toggle("straight", !on)), this.#count,
+      toggle("Wrap", "Break long lines", true, (on) => this.#list.classList.toggle("straight", !on)),
+      toggle("Newest first", "The last line is at the top", this.#turned, (on) => this.#turn(on)), this.#count,
       h("span", { class: "group" }, h("a", { class: "button", href: this.url().href, download: "log.ndjson", title: "All lines as JSON" }, "NDJSON"), h("button", { type: "button", class: "button", title: "What is shown as text", onclick: () => this.#save() }, "Text")));
     this.#pill.addEventListener("click", () => { this.#sticky = true; this.#end(); this.#tell(); });
     this.#list.addEventListener("scroll", () => {
-      const l = this.#list, left = l.scrollHeight - l.scrollTop - l.clientHeight;
+      const l = this.#list, top = this.#top, left = l.scrollHeight - top - l.clientHeight;
       this.#sticky = left < 24 && !this.#lines.below;
       if (this.#sticky) this.#fresh = 0;
-      if (l.scrollTop < 300) this.#older().catch((err) => this.fail(err));
+      if (top < 300) this.#older().catch((err) => this.fail(err));
       if (left < 300) this.#newer().catch((err) => this.fail(err));
       this.#tell();
     }, { passive: true });
@@ -178,6 +195,7 @@ class LogView extends Island {
       e.preventDefault();
       openTask(a.getAttribute("data-seq") ?? "");
     });
+    this.#list.classList.toggle("turned", this.#turned);
     this.dataset.drawn = "";
     this.replaceChildren(tools, this.#list, this.#pill);
   }
