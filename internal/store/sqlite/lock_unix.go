@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 )
@@ -17,14 +18,27 @@ import (
 // process; the file stays, and says who has or had it.
 type fileLock struct{ f *os.File }
 
-// lockFile takes the lock at once or fails. A second one in the same process
+// Who only asks whether there is a lock holds it for a moment (lockHolder), and so does
+// a process that was just started by one that had it. So it is tried a few times.
+const (
+	lockTries = 4
+	lockPause = 5 * time.Millisecond
+)
+
+// lockFile takes the lock at once, or nearly, or fails. A second one in the same process
 // fails too: flock is of the open file, not of the process.
 func lockFile(path string) (*fileLock, error) {
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // of our choosing
 	if err != nil {
 		return nil, lockFailed(path, err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for range lockTries {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		<-time.NewTimer(lockPause).C
+	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		text, _ := io.ReadAll(io.LimitReader(f, 200))
 		_ = f.Close()
