@@ -71,6 +71,9 @@ func (x *exporter) runs() error {
 
 func text(st *sqlite.Stmt, i int) dump.Text { return dump.Text(column(st, i)) }
 
+// value copies one that is there, though it may be empty.
+func value(st *sqlite.Stmt, i int) []byte { return append([]byte{}, column(st, i)...) }
+
 func (x *exporter) readNames() error {
 	return x.each("SELECT id, name FROM task_name", func(st *sqlite.Stmt) error {
 		x.names[st.ColumnInt64(0)] = text(st, 1)
@@ -124,13 +127,13 @@ func (x *exporter) lines() error {
 
 func (x *exporter) keyed() error {
 	return x.each("SELECT task_id, value FROM keyed ORDER BY task_id", func(st *sqlite.Stmt) error {
-		return x.to.Keyed(&dump.Keyed{TaskID: text(st, 0), Value: column(st, 1)})
+		return x.to.Keyed(&dump.Keyed{TaskID: text(st, 0), Value: value(st, 1)})
 	})
 }
 
 func (x *exporter) records() error {
 	return x.each("SELECT kind, key, value, blob FROM record ORDER BY kind, key", func(st *sqlite.Stmt) error {
-		return x.to.Record(&dump.Record{Kind: text(st, 0), Key: text(st, 1), Value: column(st, 2), Blob: st.ColumnInt64(3)})
+		return x.to.Record(&dump.Record{Kind: text(st, 0), Key: text(st, 1), Value: value(st, 2), Blob: st.ColumnInt64(3)})
 	})
 }
 
