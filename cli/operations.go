@@ -10,7 +10,7 @@ import (
 )
 
 func newOperationCmd(env *Env) *cobra.Command {
-	return group("operation", "What is being done to many runs", []string{"operations"},
+	return group("operation", "What is being done to many runs, task runs, kept results or schedules", []string{"operations"},
 		newOperationLsCmd(env), newOperationShowCmd(env), newOperationWatchCmd(env), newOperationStopCmd(env))
 }
 
@@ -19,6 +19,7 @@ var operationTable = table[httpapi.Operation]{
 	columns: []column[httpapi.Operation]{
 		{name: "ID", value: func(_ *printer, o *httpapi.Operation) string { return o.ID }},
 		{name: "ACTION", value: func(_ *printer, o *httpapi.Operation) string { return o.Action }},
+		{name: "TARGET", value: func(_ *printer, o *httpapi.Operation) string { return o.Target }},
 		{name: "STATE", value: func(_ *printer, o *httpapi.Operation) string { return o.State }},
 		{name: "DONE", right: true, value: func(p *printer, o *httpapi.Operation) string { return p.number(int64(o.Done)) }},
 		{name: "FAILED", right: true, value: func(p *printer, o *httpapi.Operation) string { return p.number(int64(o.Failed)) }},
@@ -30,7 +31,7 @@ var operationTable = table[httpapi.Operation]{
 
 func newOperationLsCmd(env *Env) *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List operations of the server, newest first", Args: none,
+		Use: "ls", Short: "List operations, newest first", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := env.connect(cmd.Context(), look)
 			if err != nil {
@@ -97,19 +98,25 @@ func (env *Env) showOperation(o *httpapi.Operation) error {
 	return p.one(raw, o.ID, func(f *facts) {
 		f.line("operation", o.ID)
 		f.line("action", o.Action)
+		f.line("target", o.Target)
 		f.line("state", o.State)
+		f.line("filter", o.Q)
+		f.line("by", o.Who)
 		f.line("reason", o.Reason)
 		f.line("total", p.number(int64(o.Total)))
 		if o.State != "dry_run" {
 			f.line("done", p.number(int64(o.Done)))
 			f.line("failed", p.number(int64(o.Failed)))
 		}
-		var runs, errs [][]string
+		if o.Resumed > 0 {
+			f.line("taken over", p.number(int64(o.Resumed))+" times, from a server that had ended")
+		}
+		var some, errs [][]string
 		for _, id := range o.Sample {
-			runs = append(runs, []string{id})
+			some = append(some, []string{id})
 		}
 		if o.State == "dry_run" {
-			f.part("runs", nil, runs)
+			f.part(o.Target, nil, some)
 		}
 		for _, e := range o.Errors[:min(len(o.Errors), 10)] {
 			errs = append(errs, []string{e.ID, e.Message})

@@ -66,7 +66,7 @@ func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error 
 	if len(args) == 1 && !a.dryRun {
 		return env.actOnOne(ctx, c, v, args[0], a)
 	}
-	r := httpapi.OperationRequest{Action: a.again.action(v.name), Q: a.filter, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until, DryRun: true}
+	r := httpapi.OperationRequest{Action: a.again.action(v.name), Q: a.filter, Reason: a.reason, State: a.states, Name: a.name, Since: since, Until: until}
 	for _, text := range args {
 		id, err := runID(ctx, c, text)
 		if err != nil {
@@ -74,20 +74,34 @@ func (env *Env) act(ctx context.Context, v verb, a *asked, args []string) error 
 		}
 		r.IDs = append(r.IDs, id)
 	}
+	return env.operate(ctx, c, r, &many{noun: "runs", verb: v.name, dryRun: a.dryRun, chosen: len(args) == 0, asks: v.name == "delete"})
+}
+
+// many is how the same is done to many.
+type many struct {
+	noun, verb string
+	dryRun     bool
+	chosen     bool // by flags: whoever does it is asked
+	asks       bool // they are asked in any case
+}
+
+// operate asks for an operation, and follows it to its end.
+func (env *Env) operate(ctx context.Context, c *httpapi.Client, r httpapi.OperationRequest, m *many) error {
+	r.DryRun = true
 	plan, err := c.Operate(ctx, r)
 	if err != nil {
 		return err
 	}
-	if a.dryRun {
+	if m.dryRun {
 		return env.showOperation(&plan)
 	}
 	if plan.Total == 0 {
-		env.note("no runs are chosen")
+		env.note("no " + m.noun + " are chosen")
 		return nil
 	}
-	if len(args) == 0 || v.name == "delete" {
-		question := fmt.Sprintf("%s %s runs (%s)?", v.name, env.printer.number(int64(plan.Total)), sample(&plan))
-		if err := env.confirm(question, len(args) == 0); err != nil {
+	if m.chosen || m.asks {
+		question := fmt.Sprintf("%s %s %s (%s)?", m.verb, env.printer.number(int64(plan.Total)), m.noun, sample(&plan))
+		if err := env.confirm(question, m.chosen); err != nil {
 			return err
 		}
 	}

@@ -219,14 +219,30 @@ func newScheduleDeleteCmd(env *Env) *cobra.Command {
 }
 
 func newScheduleVerbCmd(env *Env, name, short, done string) *cobra.Command {
-	return &cobra.Command{
-		Use: name + " NAME", Short: short, Args: exactly("NAME"), ValidArgsFunction: env.completeSchedules,
+	var all, dryRun bool
+	var match, reason string
+	c := &cobra.Command{
+		Use: name + " NAME… | --match TEXT | --all", Short: short, ValidArgsFunction: env.completeSchedules,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 0) == (match == "" && !all) {
+				return usagef("which schedules? Give NAME, or --match, or --all")
+			}
 			c, err := env.connect(cmd.Context(), look)
 			if err != nil {
 				return err
 			}
-			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), nil, nil)
+			if len(args) != 1 || dryRun {
+				r := httpapi.OperationRequest{Target: "schedules", Action: name, IDs: args, Name: match, All: all, Reason: reason}
+				if len(args) == 0 {
+					r.IDs = nil
+				}
+				return env.operate(cmd.Context(), c, r, &many{noun: "schedules", verb: name, dryRun: dryRun, chosen: len(args) == 0})
+			}
+			header := http.Header{}
+			if reason != "" {
+				header.Set("X-Reason", reason)
+			}
+			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), header, nil)
 			if err != nil {
 				return noSchedule(err)
 			}
@@ -237,6 +253,11 @@ func newScheduleVerbCmd(env *Env, name, short, done string) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&match, "match", "", "those whose name has this `text` in it")
+	c.Flags().BoolVar(&all, "all", false, "all of them")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say which they would be")
+	c.Flags().StringVar(&reason, "reason", "", "`text` for the log of who changed what")
+	return c
 }
 
 func newScheduleTriggerCmd(env *Env) *cobra.Command {
