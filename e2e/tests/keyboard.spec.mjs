@@ -39,6 +39,21 @@ test("Ctrl-K finds pages, tasks, limits, schedules and runs by their names", asy
   }
 });
 
+test("Space peeks at a row, and leaves the list as it is", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs?q=${encodeURIComponent("state:failed name:pay")}`);
+  await page.keyboard.press("j");
+  await page.keyboard.press(" ");
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByRole("heading", { level: 2 }).first()).toContainText("pay");
+  await expect(dialog).toContainText("connection refused");
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(page).toHaveURL(/q=state/);
+  await page.keyboard.press(" ");
+  await page.keyboard.press("Enter"); // opens it
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("pay");
+});
+
 test("? lists the keys, and Escape closes that", async ({ page, server }) => {
   await page.goto(`${server.url}/runs`);
   await page.keyboard.press("?");

@@ -13,8 +13,8 @@ type day struct {
 	From   time.Time
 	Lanes  []lane
 	Hours  []time.Time // a quarter of the day each
-	Height []hourBar  // how many begin in each hour
-	Most   string     // when most begin
+	Height []hourBar   // how many begin in each hour
+	Most   string      // when most begin
 }
 
 type hourBar struct {

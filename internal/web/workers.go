@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
@@ -94,22 +93,27 @@ type workerPage struct {
 
 	Names   []link // of its tasks
 	Running []taskRow
-	Alone   bool // all that runs is in it
+	Cut     bool // it runs more than those
 	Facts   []fact
 }
 
+// shownCurrent is how many of the task runs that a process has are shown.
+const shownCurrent = 200
+
 func showWorker(v *view) error {
-	rows, err := readWorkers(v)
+	w, err := get[api.Worker](v, at("/workers/%", v.r.PathValue("id")), nil)
+	if _, gone := notFound(err); gone {
+		return &problem{Status: http.StatusNotFound, Code: api.ErrNotFound.Code, Title: "No such process", Detail: "It has ended, or begun anew under another id."}
+	}
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(rows, func(w workerRow) bool { return w.ID == v.r.PathValue("id") })
-	if i < 0 {
-		return &problem{Status: http.StatusNotFound, Code: api.ErrNotFound.Code, Title: "No such process", Detail: "It has ended, or begun anew under another id."}
-	}
-	body := workerPage{workerRow: rows[i], Alone: len(rows) == 1}
+	body := workerPage{workerRow: workerRowOf(&w), Cut: len(w.Current) > shownCurrent}
 	v.page.Title, v.page.Nav, v.page.Crumb, v.page.Topics = body.Name, "workers", []link{{"Workers", "workers"}}, []string{"workers", "runs"}
 	body.Facts = []fact{{"Up for", span(v.site.now().Sub(body.Since).Round(time.Second)), ""}, {"Bodies at a time", number(body.Concurrency), ""}}
+	if w.Remote {
+		body.Facts = append(body.Facts, fact{"Comes", "over HTTP", ""})
+	}
 	if body.All {
 		body.Facts = append(body.Facts, fact{"Serves", "every queue", ""})
 	}
@@ -119,12 +123,8 @@ func showWorker(v *view) error {
 	for _, name := range body.Worker.Tasks {
 		body.Names = append(body.Names, link{name, at("flows/%", name)})
 	}
-	if body.Alone {
-		t, err := readTasks(v, "/tasks", "state:running")
-		if err != nil {
-			return err
-		}
-		body.Running = t.Rows
+	for i := range w.Current[:min(len(w.Current), shownCurrent)] {
+		body.Running = append(body.Running, taskRowOf(&w.Current[i]))
 	}
 	return v.show("worker", http.StatusOK, body)
 }

@@ -1,7 +1,7 @@
 // The keyboard: what each key does, and the dialog that says so. Keys are off where
 // somebody types.
 
-import { toggle } from "./live.js";
+import { peek, toggle } from "./live.js";
 
 /** @param {Element|null} e */
 const typing = (e) => e !== null && e.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
@@ -29,6 +29,7 @@ const keys = {
   "/": ["find or filter", () => /** @type {HTMLInputElement|null} */ (document.getElementById("filter") ?? document.getElementById("search"))?.select()],
   j: ["next row", () => move(1)],
   k: ["row before", () => move(-1)],
+  " ": ["peek at the row", () => { const a = /** @type {HTMLAnchorElement|null} */ (document.querySelector(".rows tr.at th a[href]")); if (a !== null) void peek(a); }],
   x: ["tick the row", () => press(".rows tr.at input[type=checkbox]")],
   n: ["older, or next page", () => press("a[rel=next]")],
   p: ["pause or follow", toggle],
@@ -55,7 +56,7 @@ function help() {
       const row = body.insertRow();
       const head = document.createElement("th");
       head.scope = "row";
-      for (const part of key.split(" ")) { const k = document.createElement("kbd"); k.textContent = part; head.append(k, " "); }
+      for (const part of key === " " ? ["Space"] : key.split(" ")) { const k = document.createElement("kbd"); k.textContent = part; head.append(k, " "); }
       row.append(head);
       row.insertCell().textContent = what;
     }
@@ -91,6 +92,8 @@ addEventListener("keydown", (e) => {
     return;
   }
   if (e.key === "Escape") { press("a[data-shut]"); return; }
+  const on = document.activeElement; // where Space means something else, it is left to that
+  if (e.key === " " && (document.querySelector(".rows tr.at") === null || (on !== document.body && on?.closest(".rows tr.at a") === null))) return;
   const known = keys[e.key];
   if (known === undefined) return;
   e.preventDefault();

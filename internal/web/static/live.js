@@ -240,15 +240,46 @@ async function ask(url) {
   for (const a of form.querySelectorAll("a[href]")) a.setAttribute("href", new URL(a.getAttribute("href") ?? "", answer.url).href);
   const title = form.querySelector("h1");
   if (title !== null) { const h = document.createElement("h2"); h.id = "modal-title"; h.append(...title.childNodes); title.replaceWith(h); }
-  if (modal === undefined) {
-    modal = document.createElement("dialog");
-    modal.setAttribute("aria-labelledby", "modal-title");
-    document.body.append(modal);
-    modal.addEventListener("click", (e) => { if (e.target === modal) modal?.close(); });
-  }
-  modal.replaceChildren(form);
-  modal.showModal();
+  dialog().replaceChildren(form);
+  dialog().showModal();
   /** @type {HTMLElement|null} */ (form.querySelector("input:not([type=hidden]), textarea, select, button"))?.focus();
+}
+
+/** The dialog, which is made when it is needed. */
+function dialog() {
+  if (modal === undefined) {
+    const d = modal = document.createElement("dialog");
+    d.setAttribute("aria-labelledby", "modal-title");
+    document.body.append(d);
+    d.addEventListener("click", (e) => { if (e.target === d) d.close(); });
+  }
+  return modal;
+}
+
+/** Shows what matters of the page behind a link, without going there. @param {HTMLAnchorElement} a */
+export async function peek(a) {
+  const answer = await fetch(a.href, { credentials: "same-origin" });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html"), from = page.querySelector(".panel") ?? page.getElementById("main");
+  if (from === null) return;
+  const h = document.createElement("h2"), body = document.createElement("div"), go = document.createElement("a");
+  h.id = "modal-title";
+  h.append(from.querySelector("h1, .head h2")?.textContent ?? "", " ", from.querySelector(".head .pill") ?? "");
+  go.className = "button first";
+  go.href = a.href;
+  go.textContent = "Open";
+  const parts = [...from.querySelectorAll(".sub, .progress, .why, .summary, .trouble-box, .facts, .page > section > .table, .attempts")].slice(0, 8);
+  for (const e of parts.flatMap((p) => [p, ...p.querySelectorAll("*")])) {
+    for (const name of ["id", "aria-labelledby"]) e.removeAttribute(name);
+    const href = e.localName === "a" ? e.getAttribute("href") : null;
+    if (href !== null) e.setAttribute("href", new URL(href, answer.url).href);
+  }
+  body.append(...parts);
+  for (const extra of body.querySelectorAll(".near, .actions, .choice")) extra.remove();
+  body.className = "peek";
+  tick(body);
+  dialog().replaceChildren(h, body, go);
+  dialog().showModal();
+  go.focus();
 }
 
 /** @param {HTMLElement} e */
