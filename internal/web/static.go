@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed static
@@ -30,7 +31,10 @@ var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 }
 
-func loadAssets() *assets {
+// loadAssets reads them once: to press them takes longer than to set up all else.
+var loadAssets = sync.OnceValue(readAssets)
+
+func readAssets() *assets {
 	entries, err := staticFiles.ReadDir("static")
 	if err != nil {
 		panic(err) // they are part of the program
