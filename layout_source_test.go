@@ -124,6 +124,31 @@ func (f *source) uses(imp string) map[string]int {
 	return found
 }
 
+// testsNaming gives the tests that mention a name, "" for what stands outside of any,
+// and all tests of the file. To declare the name is not to mention it.
+func (f *source) testsNaming(name string) (naming, all []string) {
+	for _, decl := range f.ast.Decls {
+		test := ""
+		if fn, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(fn.Name.Name, "Test") {
+			test = fn.Name.Name
+			all = append(all, test)
+		}
+		found := false
+		ast.Inspect(decl, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == 1 && spec.Names[0].Name == name {
+				return false
+			}
+			x, ok := n.(*ast.Ident)
+			found = found || ok && x.Name == name
+			return true
+		})
+		if found {
+			naming = append(naming, test)
+		}
+	}
+	return naming, all
+}
+
 func (f *source) length(fn *ast.FuncDecl) int {
 	return f.fset.Position(fn.End()).Line - f.fset.Position(fn.Pos()).Line + 1
 }

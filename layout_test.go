@@ -1,6 +1,7 @@
 package runnel_test
 
 import (
+	"cmp"
 	"go/ast"
 	"os"
 	"path/filepath"
@@ -253,6 +254,41 @@ func TestDependencies(t *testing.T) {
 		if m != nil && !strings.Contains(string(doc), m[1]) {
 			t.Errorf("docs/dependencies.md says nothing of %s", m[1])
 		}
+	}
+}
+
+// TestCutTestsRunInFull: what is cut under the race detector, the Makefile runs in full
+// without it. A file that cuts a flag's default has a test that is run in full.
+func TestCutTestsRunInFull(t *testing.T) {
+	text, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	variable := func(name string) string {
+		m := regexp.MustCompile(`(?m)^` + name + ` +:= (.+)$`).FindStringSubmatch(string(text))
+		if m == nil {
+			t.Fatalf("the Makefile does not set %s", name)
+		}
+		return m[1]
+	}
+	full, packages, cuts := regexp.MustCompile(variable("FULL")), variable("FULLPKGS"), 0
+	for _, f := range sources(t) {
+		cutting, all := f.testsNaming("raceDetector")
+		if len(cutting) == 0 {
+			continue
+		}
+		cuts++
+		if !contains(packages, strings.TrimSuffix("./"+f.pkg, "/.")) {
+			t.Errorf("%s: FULLPKGS of the Makefile lacks %s", f.path, f.pkg)
+		}
+		for _, name := range cutting {
+			if name != "" && !full.MatchString(name) || name == "" && !slices.ContainsFunc(all, full.MatchString) {
+				t.Errorf("%s: FULL of the Makefile finds no %s", f.path, cmp.Or(name, "test of this file"))
+			}
+		}
+	}
+	if cuts < 5 {
+		t.Errorf("%d files with tests that are cut", cuts)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 300, "how many seeds TestCrashes runs")
+	seeds = flag.Int("seeds", map[bool]int{false: 300, true: 30}[raceDetector], "how many seeds TestCrashes runs")
 	first = flag.Uint64("seed", 1, "the first of them")
 )
 

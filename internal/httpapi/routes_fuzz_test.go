@@ -162,7 +162,7 @@ func (c *contract) find(method, path string) operation {
 	return operation{method: method, path: path, answers: map[string]map[string]bool{"default": {"application/problem+json": false}}}
 }
 
-var garbage = flag.Uint64("garbage", 60, "how many made-up requests each operation is sent")
+var garbage = flag.Uint64("garbage", map[bool]uint64{false: 60, true: 6}[raceDetector], "how many made-up requests each operation is sent")
 
 // TestGarbageOnEveryRoute sends made-up requests to all that openapi.json describes: no
 // answer is a mistake of ours or tells of the inside, and each is what is described.

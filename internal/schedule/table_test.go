@@ -147,6 +147,9 @@ var exprs = []string{
 // TestAgainstEveryMinute compares with the rules as the package comment has them,
 // followed minute by minute: slow, and without a thought of offsets.
 func TestAgainstEveryMinute(t *testing.T) {
+	if raceDetector {
+		t.Skip("it is one goroutine, and millions of steps")
+	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, zone := range zones {
 		loc, err := time.LoadLocation(zone)

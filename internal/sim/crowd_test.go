@@ -43,6 +43,9 @@ func TestCrowd(t *testing.T) {
 
 // TestCrowdsRepeat: a seed does the same each time.
 func TestCrowdsRepeat(t *testing.T) {
+	if raceDetector {
+		t.Skip("as TestCrowd")
+	}
 	for seed := range uint64(10) {
 		o := sim.CrowdOptions{Seed: seed, Engines: 10, Runs: 10}
 		a, _, _ := sim.SimulateCrowd(t.Context(), o)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -27,16 +26,4 @@ func TestRandomPipelines(t *testing.T) {
 			rt.Fatalf("%v\n%s", err, strings.Join(log, "\n"))
 		}
 	})
-}
-
-// TestSeedsRepeat: a seed does the same each time, or it could not be looked
-// into.
-func TestSeedsRepeat(t *testing.T) {
-	for seed := range uint64(20) {
-		a, _, _ := Simulate(t.Context(), Options{Seed: seed})
-		b, _, _ := Simulate(t.Context(), Options{Seed: seed})
-		if !slices.Equal(a, b) {
-			t.Errorf("seed %d does not repeat", seed)
-		}
-	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 50, "how many seeds to simulate")
+	seeds = flag.Int("seeds", map[bool]int{false: 50, true: 5}[raceDetector], "how many seeds to simulate")
 	seed  = flag.Uint64("seed", 1, "the first of them")
 )
 
@@ -34,5 +34,20 @@ func TestSeeds(t *testing.T) {
 	}
 	for _, what := range slices.Sorted(maps.Keys(total)) {
 		t.Logf("%s: %d", what, total[what])
+	}
+}
+
+// TestSeedsRepeat: a seed does the same each time, or it could not be looked
+// into.
+func TestSeedsRepeat(t *testing.T) {
+	if raceDetector {
+		t.Skip("as TestCrowd")
+	}
+	for seed := range uint64(20) {
+		a, _, _ := sim.Simulate(t.Context(), sim.Options{Seed: seed})
+		b, _, _ := sim.Simulate(t.Context(), sim.Options{Seed: seed})
+		if !slices.Equal(a, b) {
+			t.Errorf("seed %d does not repeat", seed)
+		}
 	}
 }

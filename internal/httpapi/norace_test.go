@@ -1,0 +1,7 @@
+//go:build !race
+
+package httpapi_test
+
+// raceDetector says whether the tests run under it. What is cut under it, make test
+// does in full without.
+const raceDetector = false
