@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -212,7 +213,17 @@ func hooksOn(t *testing.T, store, dsn string) {
 	s.gives(t, 1, good.Send())
 	check("received", "started", "finished result 1", "out result 1")
 	s.fails(t, bad.Send())
-	check("received", "started", "finished error m", "out error m", "received", "started", "retry 1", "finished error m", "out error m")
+	quiet()
+	mu.Lock() // the second attempt may begin before the first one's result is told
+	for range 2 {
+		i := slices.Index(log, "out error m")
+		if i < 0 || !slices.Contains(log[:i], "finished error m") {
+			t.Fatalf("hooks: got %q", log)
+		}
+		log = slices.Delete(log, i, i+1)
+	}
+	mu.Unlock()
+	check("received", "started", "finished error m", "received", "started", "retry 1", "finished error m")
 	s.gives(t, "V:x", chained.Send())
 	check("received", "started", "finished pipeline", "out pipeline")
 	matches(t, s.fails(t, waits.Send()), runnel.ErrTimeout)

@@ -80,7 +80,7 @@ func whyCases() []whyCase {
 		},
 		{
 			api.WaitsForSlots, after(runnel.Tags("db")), api.Pending, "a slot of tag db (1 of 1 taken), place 1",
-			api.Waiting{Slots: []api.WaitingSlot{{Tag: "db", Limit: 1, Taken: 1, Place: 1}}},
+			api.Waiting{Slots: []api.WaitingSlot{{Tag: "db", Limit: 1, Taken: 1, Place: 1, Waiting: 1}}},
 		},
 		{api.WaitsForTaskID, after(runnel.TaskID("cart")), api.Pending, `task id "cart"`, api.Waiting{TaskID: "cart"}},
 		{api.WaitsForResume, func(t *testing.T, s *suite) (*runnel.Run[string], string) {

@@ -63,7 +63,8 @@ export const test = base.extend(/** @type {any} */ ({
   // Errors on the page are errors of the test.
   page: async (/** @type {any} */ { page }, /** @type {any} */ use) => {
     const errors = /** @type {string[]} */ ([]);
-    page.on("pageerror", (/** @type {Error} */ e) => errors.push(String(e)));
+    // What the browser says of its own transition to a page that was left at once is none.
+    page.on("pageerror", (/** @type {Error} */ e) => { if (!/^(InvalidState|Abort)Error: Transition was /.test(String(e))) errors.push(String(e)); });
     page.on("console", (/** @type {any} */ m) => { if (m.type() === "error" && !/Failed to load resource/.test(m.text())) errors.push(m.text()); });
     await use(page);
     if (errors.length > 0) throw new Error(`the page had errors:\n${errors.join("\n")}`);

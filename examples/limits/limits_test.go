@@ -47,7 +47,7 @@ $ runnel concurrency-limit create small_instance 10
 created limit on tag "small_instance": 10
 
 $ runnel concurrency-limit ls
-TAG LIMIT IN USE WAITING UPDATED
+TAG LIMIT IN USE WAITING MEDIAN HOLD UPDATED
 small_instance 10 0 0 SPAN
 
 $ runnel concurrency-limit read small_instance

@@ -148,12 +148,12 @@ func (e *Engine) follow(c *change) {
 			e.ended(end)
 		}
 	}
-	if c.end != nil {
-		e.forget(c.run)
-		c.run.handle.is(c.end, nil)
-	}
 	if c.after != nil {
 		c.after()
+	}
+	if c.end != nil { // told once what the run had is free
+		e.forget(c.run)
+		c.run.handle.is(c.end, nil)
 	}
 	if c.told != nil {
 		c.told(nil)

@@ -19,6 +19,7 @@ type audit struct {
 	mu      sync.Mutex
 	next    *auditBatch // nil: nothing waits
 	writing bool
+	closed  bool
 	since   int // how many were written since the old ones were removed
 }
 
@@ -39,6 +40,9 @@ func (l *audit) keep(one *Audited) <-chan struct{} {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return noAudit
+	}
 	if l.next == nil {
 		l.next = &auditBatch{done: make(chan struct{})}
 	}
@@ -52,6 +56,22 @@ func (l *audit) keep(one *Audited) <-chan struct{} {
 	}
 	return b.done
 }
+
+// close waits until all is written. Of what a request does that is answered later only
+// the log tells.
+func (l *audit) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.busy.Wait()
+}
+
+// noAudit is closed: there is nothing to wait for.
+var noAudit = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // settle waits until what was asked for before is written.
 func (l *audit) settle(ctx context.Context) {

@@ -113,7 +113,7 @@ func (h *Handler) Close() {
 	h.stop()
 	h.hub.wait()
 	h.ops.wait()
-	h.notes.busy.Wait()
+	h.notes.close()
 	h.work.Wait()
 }
 
