@@ -41,6 +41,15 @@ func whole(ctx context.Context, c *httpapi.Client, path string) iter.Seq2[json.R
 	}
 }
 
+// because is the header that says why something is done, which the audit keeps.
+func because(reason string) http.Header {
+	header := http.Header{}
+	if reason != "" {
+		header.Set("X-Reason", reason)
+	}
+	return header
+}
+
 // send sends a body, nil for none, with a header, and reads the answer.
 func send(ctx context.Context, c *httpapi.Client, method, path string, header http.Header, in any) (raw json.RawMessage, status int, err error) {
 	if header == nil {

@@ -18,13 +18,15 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		header: http.Header{}, body: write, ready: make(chan struct{}),
 		got: &http.Response{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r, ContentLength: -1},
 	}
-	w.got.Body = &responseBody{PipeReader: read, stop: cancel}
+	done := make(chan struct{})
+	w.got.Body = &responseBody{PipeReader: read, stop: cancel, done: done}
 	in := r.Clone(ctx)
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
 	in.RequestURI, in.RemoteAddr = in.URL.RequestURI(), "127.0.0.1:0"
 	go func() {
+		defer close(done)
 		defer cancel()
 		t.handler.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK)
@@ -40,16 +42,20 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// responseBody ends the handler's context when nobody reads any more.
+// responseBody ends the handler's context when nobody reads any more, and waits for what
+// the handler still has to do: that it was asked is noted after the answer.
 type responseBody struct {
 	*io.PipeReader
 
 	stop context.CancelFunc
+	done <-chan struct{}
 }
 
 func (b *responseBody) Close() error {
 	b.stop()
-	return b.PipeReader.Close()
+	err := b.PipeReader.Close()
+	<-b.done
+	return err
 }
 
 // response is what the handler writes to.

@@ -115,11 +115,7 @@ func (env *Env) actOnTask(ctx context.Context, c *httpapi.Client, v taskVerb, te
 	if err != nil {
 		return err
 	}
-	header := http.Header{}
-	if reason != "" {
-		header.Set("X-Reason", reason)
-	}
-	raw, _, err := send(ctx, c, http.MethodPost, strings.TrimPrefix(path, "/")+"/"+v.name, header, nil)
+	raw, _, err := send(ctx, c, http.MethodPost, strings.TrimPrefix(path, "/")+"/"+v.name, because(reason), nil)
 	if err != nil {
 		return hinted(err, "see: runnel task show %s", text)
 	}

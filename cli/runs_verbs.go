@@ -122,10 +122,7 @@ func sample(o *httpapi.Operation) string {
 }
 
 func (env *Env) actOnOne(ctx context.Context, c *httpapi.Client, v verb, text string, a *asked) error {
-	header := http.Header{}
-	if a.reason != "" {
-		header.Set("X-Reason", a.reason)
-	}
+	header := because(a.reason)
 	id, err := runID(ctx, c, text)
 	if err != nil {
 		return err

@@ -238,11 +238,7 @@ func newScheduleVerbCmd(env *Env, name, short, done string) *cobra.Command {
 				}
 				return env.operate(cmd.Context(), c, r, &many{noun: "schedules", verb: name, dryRun: dryRun, chosen: len(args) == 0})
 			}
-			header := http.Header{}
-			if reason != "" {
-				header.Set("X-Reason", reason)
-			}
-			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), header, nil)
+			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), because(reason), nil)
 			if err != nil {
 				return noSchedule(err)
 			}

@@ -172,7 +172,7 @@ func TestProxySaysWhoAsks(t *testing.T) {
 }
 
 // TestInProcessStreams: what a handler has written is read before it ends, and it is
-// told when nobody reads any more.
+// told when nobody reads any more, and waited for.
 func TestInProcessStreams(t *testing.T) {
 	gone := make(chan struct{})
 	client := http.Client{Transport: inProcess{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -199,5 +199,9 @@ func TestInProcessStreams(t *testing.T) {
 		t.Errorf("status %d, header %v", resp.StatusCode, resp.Header)
 	}
 	resp.Body.Close()
-	<-gone
+	select {
+	case <-gone:
+	default:
+		t.Error("the body was closed before the handler had ended")
+	}
 }

@@ -67,11 +67,7 @@ func newStopCmd(env *Env, what string, s stop) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			header := http.Header{}
-			if reason != "" {
-				header.Set("X-Reason", reason)
-			}
-			raw, _, err := send(cmd.Context(), c, http.MethodPost, at(what+"/%/"+verb, args[0]), header, nil)
+			raw, _, err := send(cmd.Context(), c, http.MethodPost, at(what+"/%/"+verb, args[0]), because(reason), nil)
 			if err != nil {
 				return hinted(err, "see: runnel %s ls -o json", strings.TrimSuffix(what, "s"))
 			}
