@@ -113,8 +113,8 @@ func sideOf(r *api.Run, now time.Time) DiffSide {
 	return s
 }
 
-// maxDifferences is how many places are told.
-const maxDifferences = 100
+// MaxDifferences is how many places are told.
+const MaxDifferences = 100
 
 // differences gives the places in which two JSON texts differ, in order.
 func differences(a, b []byte) ([]DiffValue, error) {
@@ -143,7 +143,7 @@ type nothing struct{}
 
 // compare walks two values and notes the innermost places in which they differ.
 func compare(path string, a, b any, out *[]DiffValue) {
-	if len(*out) == maxDifferences {
+	if len(*out) == MaxDifferences {
 		return
 	}
 	below := func(name string) string {

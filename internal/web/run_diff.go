@@ -79,9 +79,6 @@ type diffTask struct {
 	Slower bool
 }
 
-// maxInputs is how many differences the API tells.
-const maxInputs = 100
-
 func showDiff(v *view) error {
 	a, b := v.r.PathValue("id"), v.r.PathValue("other")
 	d, err := get[httpapi.RunDiff](v, at("/runs/%/diff/%", a, b), nil)
@@ -90,7 +87,7 @@ func showDiff(v *view) error {
 	}
 	v.page.Title, v.page.Nav, v.page.Crumb = "Compared", "runs", []link{{"Runs", "runs"}, {d.B.Name, at("runs/%", b)}}
 	v.page.Topics = []string{"run:" + d.A.ID, "run:" + d.B.ID}
-	body := diffPage{Same: d.Same, Cut: len(d.Input) == maxInputs, More: d.More, Form: at("runs/%/diff", b)}
+	body := diffPage{Same: d.Same, Cut: len(d.Input) == httpapi.MaxDifferences, More: d.More, Form: at("runs/%/diff", b)}
 	for i, side := range []httpapi.DiffSide{d.A, d.B} {
 		body.Sides = append(body.Sides, diffSide{side, lookOf(side.State), at("runs/%", side.ID), []string{"A", "B"}[i]})
 	}

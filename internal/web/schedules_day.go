@@ -49,14 +49,14 @@ func readDay(v *view, rows []scheduleRow) (*day, error) {
 		if s.Paused || len(s.Next) == 0 || s.Next[0].Sub(d.From) >= dayMinutes*time.Minute {
 			continue
 		}
-		found, err := get[struct{ Times []time.Time }](v, at("/schedules/%/next", s.Name), url.Values{"n": {number0(mostMarks)}})
+		times, err := d.times(v, s)
 		if err != nil {
 			return nil, err
 		}
 		l := lane{link: link{s.Name, s.URL}}
 		wide := max(int(middle(s.Past)/time.Minute), leastMark)
 		var said []string
-		for _, t := range found.Times {
+		for _, t := range times {
 			x := int(t.Sub(d.From) / time.Minute)
 			if x < 0 || x >= dayMinutes {
 				continue
@@ -78,6 +78,15 @@ func readDay(v *view, rows []scheduleRow) (*day, error) {
 	}
 	d.fill(hours[:])
 	return d, nil
+}
+
+// times gives when a schedule makes runs that day. Of most the list has all of them.
+func (d *day) times(v *view, s *scheduleRow) ([]time.Time, error) {
+	if last := s.Next[len(s.Next)-1]; last.Sub(d.From) >= dayMinutes*time.Minute {
+		return s.Next, nil
+	}
+	found, err := get[struct{ Times []time.Time }](v, at("/schedules/%/next", s.Name), url.Values{"n": {number0(mostMarks)}})
+	return found.Times, err
 }
 
 // fill adds how many begin in each hour.
