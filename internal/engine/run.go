@@ -14,9 +14,8 @@ import (
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
-// run is a live run. There are many: what each transition looks at stands first and in
-// as few lines of the processor's cache as it fits into, the dispatcher's in one of its
-// own. What has no word about it is guarded by mu.
+// run is a live run. There are many, most of them out of the processor's cache: what each
+// transition looks at stands first. What has no word about it is guarded by mu.
 type run struct {
 	mu     sync.Mutex
 	state  api.State
@@ -27,7 +26,7 @@ type run struct {
 	acts   int32 // of control, counted
 	seq    int64 // number of the next block
 	root   *pipeline.Frame
-	e      *Engine // this and the next three never change
+	e      *Engine // this and the next two never change
 	handle *Handle
 	id     int64
 	counts counts
@@ -49,7 +48,7 @@ type run struct {
 	name    string
 	base    int64
 	created int64
-	_       [24]byte // up to 512: each begins where a line of the cache does
+	_       [24]byte // into the class of 512: each begins where a line of the cache does
 }
 
 // stand is the attempt and generation that a row has.

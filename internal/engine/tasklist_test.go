@@ -102,3 +102,16 @@ func TestTaskFitsItsSizeClass(t *testing.T) {
 		t.Errorf("a task has %d bytes, want %d at most: see task", size, class-header)
 	}
 }
+
+// TestRunAndChangeFitTheirSizeClasses: a run is of the class in which each begins where a
+// line of the processor's cache does; a change, of which there is one for each event, has
+// what is left beside the allocator's header.
+func TestRunAndChangeFitTheirSizeClasses(t *testing.T) {
+	const class, header = 640, 8
+	if size := reflect.TypeFor[run]().Size(); size <= 480 || size > 512 {
+		t.Errorf("a run has %d bytes, want more than 480, the class below, and 512 at most: see run", size)
+	}
+	if size := reflect.TypeFor[change]().Size(); size > class-header {
+		t.Errorf("a change has %d bytes, want %d at most: see beyond", size, class-header)
+	}
+}
