@@ -43,16 +43,24 @@ func (e *Engine) cancelTaskHere(ctx context.Context, r *run, id string, seq int6
 		r.mu.Unlock()
 		return e.notLive(ctx, r, id)
 	}
+	var done chan error // nil: there is nothing to wait for
 	switch t.phase {
 	case ready, scheduled, waiting:
 		t.cell.Put().Name = lifecycle.Stopped
-		t.ended(api.Answer{NoRetry: true, Failure: stopped()}, pipeline.Value{})
+		if c := t.ending(api.Answer{NoRetry: true, Failure: stopped()}, pipeline.Value{}); c != nil {
+			done = make(chan error, 1)
+			c.told = func(err error) { done <- err }
+			e.queue.push(c)
+		}
 	case claimed:
 		t.tell(errStopped)
 	case over:
 	}
 	r.mu.Unlock()
-	return nil
+	if done == nil || e.manual {
+		return nil
+	}
+	return await(ctx, done)
 }
 
 // notLive says why a task run can't be cancelled that is not in memory.

@@ -16,6 +16,9 @@ func TestCancelTask(t *testing.T) {
 			h := r.submit(steps)
 			id := h.ID() + "/0"
 			r.must(r.CancelTask(t.Context(), id))
+			if run, err := r.TaskRun(t.Context(), id); err != nil || run.State != api.Cancelled {
+				t.Errorf("%s: it is not durable: %+v (%v)", what, run, err)
+			}
 			r.works()
 			out, err := h.Wait(t.Context())
 			if err != nil || out.State != state || string(out.Result) != result {

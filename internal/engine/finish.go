@@ -68,6 +68,13 @@ func (t *task) override(a api.Answer) api.Answer {
 // ended decides what follows an answer and queues it. Called with run.mu, in
 // phase claimed or waiting.
 func (t *task) ended(a api.Answer, result pipeline.Value) {
+	if c := t.ending(a, result); c != nil {
+		t.run.e.queue.push(c)
+	}
+}
+
+// ending is ended whose change is left to be queued; nil if the answer is held back.
+func (t *task) ending(a api.Answer, result pipeline.Value) *change {
 	t.stopTimers()
 	t.stepForward()
 	if t.phase == ready && !t.run.e.dispatch.serves(t.call.Lane.Queue) {
@@ -77,7 +84,7 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 		t.flow.forgetWaits()
 	}
 	if t.holds(a, result) {
-		return
+		return nil
 	}
 	r := t.run
 	c := r.newChange()
@@ -106,7 +113,7 @@ func (t *task) ended(a api.Answer, result pipeline.Value) {
 		last := a // a itself is not to be kept
 		c.first(func() { r.e.leaveKeyed(t, &last) })
 	}
-	r.e.queue.push(c)
+	return c
 }
 
 // again schedules another attempt if the policy wants one.
