@@ -178,7 +178,7 @@ function listen() {
   const s = new EventSource(`${root}api/v1/events?${query}`);
   stream = s;
   s.onopen = () => {
-    if (failures > 0) soon(); // something may have been missed
+    soon(); // something may have been missed: since the page was made, or the stream broke off
     failures = 0;
     show("live", "live");
   };
