@@ -82,6 +82,27 @@ test("all runs that a filter chooses are cancelled at once", async ({ page, serv
   }
 });
 
+test("task runs that are ticked are cancelled at once, and so are all of a run", async ({ page, server }) => {
+  const call = { task: "weigh", args: ["many"] };
+  const run = await server.api("/runs", { method: "POST", body: JSON.stringify({ name: "ticks", pipeline: { runnel: 1, steps: [{ children: Array.from({ length: 4 }, () => ({ steps: [call] })) }] } }) });
+  await page.goto(`${server.url}/runs/${run.id}?tab=tasks`);
+  const boxes = page.locator("main tbody").getByRole("checkbox");
+  await expect(boxes).toHaveCount(4);
+  await boxes.nth(0).check();
+  await boxes.nth(1).click({ modifiers: ["Shift"] });
+  await expect(page.getByText("2 ticked")).toBeVisible();
+  await page.getByRole("main").getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("dialog").getByLabel("Reason").fill("two of them");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel 2 task runs" }).click();
+  await expect(page).toHaveURL(/tab=tasks/);
+  await expect(page.locator("main tbody tr", { hasText: "cancelled" })).toHaveCount(2);
+  await page.locator("main tbody").getByRole("checkbox").first().check();
+  await page.getByLabel("all of this run").check();
+  await page.getByRole("main").getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel 4 task runs" }).click();
+  await expect.poll(async () => (await server.api(`/runs/${run.id}`)).state).toBe("FAILED");
+});
+
 test("two browsers see the same", async ({ page, browser, server }) => {
   const run = await runNamed(server, "waits for its next attempt");
   const other = await browser.newPage();

@@ -3,48 +3,101 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
-var bulkRoutes = []route{
-	{"GET /runs/bulk", askBulk},
-	{"POST /runs/bulk", doBulk},
+var bulkRoutes = slices.Concat(bulkRuns.routes(), bulkTasks.routes())
+
+// bulkOf is what can be done to many of one kind at once.
+type bulkOf struct {
+	target string // of the operation; its list and forms are there, too
+	one    string
+	verbs  []string // in the order of their buttons
+	verb   map[string]bulkVerb
 }
 
-// bulkVerbs are what can be done to many runs, in the order of their buttons.
-var bulkVerbs = []string{"cancel", "retry", "retry-all", "pause", "resume", "delete"}
+// bulkVerb is what is asked before, and said after it.
+type bulkVerb struct {
+	button, ask, text string
+	danger            bool
+}
 
-// bulkActions are the buttons for the runs that are ticked. Their URL is the verb.
-func bulkActions() []action {
-	all := make([]action, len(bulkVerbs))
-	for i, name := range bulkVerbs {
-		all[i] = action{Name: runVerbs[name].ask, URL: name, Danger: runVerbs[name].danger}
+var (
+	bulkRuns = &bulkOf{
+		target: "runs", one: "run", verbs: []string{"cancel", "retry", "retry-all", "pause", "resume", "delete"},
+		verb: func() map[string]bulkVerb {
+			all := map[string]bulkVerb{}
+			for name, verb := range runVerbs {
+				all[name] = bulkVerb{verb.ask, verb.ask, verb.text, verb.danger}
+			}
+			return all
+		}(),
 	}
-	return all
+	bulkTasks = &bulkOf{
+		target: "tasks", one: "task run", verbs: []string{"cancel", "retry"},
+		verb: map[string]bulkVerb{
+			"cancel": {"Cancel", "Cancel", "Bodies are told to end, and what has not begun never does. For what follows, their steps have failed.", true},
+			"retry":  {"Retry from these", "Retry from", "Each runs again, and all that comes after it. A run is begun anew by one of its task runs at a time; the others of it are refused: retry the run, to run all that failed in it.", false},
+		},
+	}
+)
+
+// bulkBar is the buttons for the rows that are ticked.
+type bulkBar struct {
+	Action string // where the form is sent; relative to the root
+	Verbs  []action
+	Q      string // what chooses all; "": only those that are ticked can be chosen
+	All    string // what choosing all is called
+	Back   string // where it leads in the end; relative to the root
 }
 
-// bulkOf reads what a form chose: the runs that are ticked, or all that a filter
-// chooses.
-func bulkOf(form url.Values) (*httpapi.OperationRequest, error) {
-	r := &httpapi.OperationRequest{Action: form.Get("action"), IDs: form["id"]}
-	if _, ok := runVerbs[r.Action]; !ok {
-		return nil, &problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "What is to be done?", Detail: "Choose one of " + strings.Join(bulkVerbs, ", ") + "."}
+func (b *bulkOf) routes() []route {
+	at := " /" + b.target + "/bulk"
+	return []route{{"GET" + at, b.ask}, {"POST" + at, b.do}}
+}
+
+// bar gives the buttons, for the list that q chooses; nil for who may change nothing.
+func (b *bulkOf) bar(v *view, q, all string) *bulkBar {
+	if !v.page.CanWrite {
+		return nil
+	}
+	bar := &bulkBar{Action: b.target + "/bulk", Q: q, All: all, Back: relative(v.r.URL)}
+	for _, name := range b.verbs {
+		bar.Verbs = append(bar.Verbs, action{Name: b.verb[name].button, URL: name, Danger: b.verb[name].danger})
+	}
+	return bar
+}
+
+// read reads what a form chose: those that are ticked, or all that a filter chooses.
+func (b *bulkOf) read(form url.Values) (*httpapi.OperationRequest, error) {
+	r := &httpapi.OperationRequest{Target: b.target, Action: form.Get("action"), IDs: form["id"]}
+	if _, ok := b.verb[r.Action]; !ok {
+		return nil, &problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "What is to be done?", Detail: "Choose one of " + strings.Join(b.verbs, ", ") + "."}
 	}
 	if q := strings.TrimSpace(form.Get("q")); form.Has("all") && q != "" {
 		r.IDs, r.Q = nil, q
 	}
 	if len(r.IDs) == 0 && r.Q == "" {
-		return nil, &problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "No runs are chosen", Detail: "Tick some, or choose all that match the filter."}
+		return nil, &problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "No " + b.one + "s are chosen", Detail: "Tick some, or choose all that match the filter."}
 	}
 	return r, nil
 }
 
-// askBulk says how many runs are meant, and shows some.
-func askBulk(v *view) error {
+// back is where who asked goes.
+func (b *bulkOf) back(form url.Values) string {
+	if to := inside(form.Get("back")); to != "" {
+		return to
+	}
+	return b.target
+}
+
+// ask says how many are meant, and shows some.
+func (b *bulkOf) ask(v *view) error {
 	form := v.r.URL.Query()
-	r, err := bulkOf(form)
+	r, err := b.read(form)
 	if err != nil {
 		return err
 	}
@@ -53,11 +106,12 @@ func askBulk(v *view) error {
 	if err != nil {
 		return err
 	}
-	verb := runVerbs[r.Action]
+	verb, many := b.verb[r.Action], plural(dry.Total, b.one)
 	c := &confirmation{
-		Title: verb.ask + " " + plural(dry.Total, "run") + "?", Text: []string{verb.text}, Items: dry.Sample, More: dry.Total - len(dry.Sample),
-		Hidden: []link{{"action", r.Action}}, Reason: true, Action: "runs/bulk", Button: verb.ask + " " + plural(dry.Total, "run"), Danger: verb.danger, Back: "runs",
+		Title: verb.ask + " " + many + "?", Text: []string{verb.text}, Items: dry.Sample, More: dry.Total - len(dry.Sample),
+		Hidden: []link{{"action", r.Action}}, Reason: true, Action: b.target + "/bulk", Button: verb.ask + " " + many, Danger: verb.danger, Back: b.back(form),
 	}
+	c.Hidden = append(c.Hidden, link{"back", c.Back})
 	if r.Q != "" {
 		c.Text = append(c.Text, "They are all that match "+r.Q+" when it begins.")
 		c.Hidden = append(c.Hidden, link{"all", "1"}, link{"q", r.Q})
@@ -65,18 +119,15 @@ func askBulk(v *view) error {
 	for _, id := range r.IDs {
 		c.Hidden = append(c.Hidden, link{"id", id})
 	}
-	if form.Get("q") != "" {
-		c.Back += "?" + url.Values{"q": {form.Get("q")}}.Encode()
-	}
-	v.page.Nav, v.page.Crumb = "runs", []link{{"Runs", "runs"}}
+	v.page.Nav, v.page.Crumb = b.target, []link{{strings.ToUpper(b.target[:1]) + b.target[1:], b.target}}
 	return v.confirm(c)
 }
 
-func doBulk(v *view) error {
+func (b *bulkOf) do(v *view) error {
 	if err := v.r.ParseForm(); err != nil {
 		return &problem{Status: http.StatusBadRequest, Code: "malformed", Title: "The form can’t be read", Detail: err.Error()}
 	}
-	r, err := bulkOf(v.r.PostForm)
+	r, err := b.read(v.r.PostForm)
 	if err != nil {
 		return err
 	}
@@ -85,9 +136,5 @@ func doBulk(v *view) error {
 	if err != nil {
 		return err
 	}
-	to := "runs"
-	if r.Q != "" {
-		to += "?" + url.Values{"q": {r.Q}}.Encode()
-	}
-	return v.done(to, runVerbs[r.Action].ask+" "+plural(began.Total, "run")+": under way.")
+	return v.done(b.back(v.r.PostForm), b.verb[r.Action].ask+" "+plural(began.Total, b.one)+": under way, see Operations.")
 }

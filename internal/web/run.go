@@ -185,6 +185,12 @@ func fillTasks(v *view, p *runPage) error {
 		return err
 	}
 	t.OneRun = true
+	all := "all of this run"
+	chosen := choosing(text, q, "tag", "state")
+	if chosen != "" {
+		all += " that match the filter"
+	}
+	t.Bulk = bulkTasks.bar(v, strings.TrimSpace("run:"+p.Run.ID+" "+chosen), all)
 	for i := range t.Rows { // beside the table, which stays
 		with := v.r.URL.Query()
 		with.Set("task", strconv.FormatInt(t.Rows[i].Seq, 10))

@@ -21,7 +21,7 @@ type runsPage struct {
 	Views []savedView
 	Pager pager
 	Strip *strip
-	Bulk  []action // for the rows that are ticked; nil: they can't be
+	Bulk  *bulkBar // for the rows that are ticked; nil: they can't be
 }
 
 // savedView is a saved filter.
@@ -82,9 +82,7 @@ func showRuns(v *view) error {
 	if err := v.frame(); err != nil {
 		return err
 	}
-	if v.page.CanWrite {
-		body.Bulk = bulkActions()
-	}
+	body.Bulk = bulkRuns.bar(v, choosing(text, q, "state"), "all that match the filter")
 	for i := range runs.Items {
 		body.Rows = append(body.Rows, rowOf(&runs.Items[i]))
 	}
@@ -117,6 +115,24 @@ func paging(u *url.URL, next *string, shown int) pager {
 		p.Next = "?" + q.Encode()
 	}
 	return p
+}
+
+// choosing is what a list is chosen by as one filter: the text, and the parameters of
+// the URL that are named as fields of filters.
+func choosing(text string, q url.Values, names ...string) string {
+	parts := []string{text}
+	for _, name := range names {
+		var values []string
+		for _, value := range q[name] {
+			if value != "" {
+				values = append(values, quoted(value))
+			}
+		}
+		if len(values) > 0 {
+			parts = append(parts, name+":"+strings.Join(values, ","))
+		}
+	}
+	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
 func rowOf(r *api.Run) runRow {

@@ -20,7 +20,8 @@ var taskRoutes = []route{
 type taskTable struct {
 	Rows   []taskRow
 	Pager  pager
-	OneRun bool // all are of the run whose page it is
+	OneRun bool     // all are of the run whose page it is
+	Bulk   *bulkBar // for the rows that are ticked; nil: they can't be
 }
 
 // taskRow is a task run in a table.
@@ -126,7 +127,11 @@ func showTasks(v *view) error {
 	if err != nil {
 		return err
 	}
-	return v.show("tasks", http.StatusOK, body)
+	if err := v.frame(); err != nil {
+		return err
+	}
+	body.Bulk = bulkTasks.bar(v, choosing(text, q, "tag", "task", "state"), "all that match the filter")
+	return v.render("tasks", http.StatusOK, body)
 }
 
 // quoted is a value of the filter language that may have spaces.
