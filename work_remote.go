@@ -139,6 +139,15 @@ func (s *service) Workers(ctx context.Context) ([]api.Worker, error) {
 	return list, nil
 }
 
+// Offered lists the same, and asks none.
+func (s *service) Offered(ctx context.Context) ([]api.Worker, []string, error) {
+	list, queues, err := s.Engine.Offered(ctx)
+	for _, w := range s.of.hub.Workers() {
+		list = append(list, described(&w))
+	}
+	return list, queues, err
+}
+
 func described(w *remote.Worker) api.Worker {
 	one := api.Worker{
 		ID: w.ID, Name: w.Name, Since: w.Since.UTC(), Seen: w.Heard.UTC(), Concurrency: w.Slots, Busy: w.Busy,

@@ -114,8 +114,9 @@ func (e *Engine) Queues(ctx context.Context) ([]api.Queue, error) {
 
 // process is one that works on the store.
 type process struct {
-	worker api.Worker
-	facts  facts
+	session int64 // 0 if no other process can be on the store
+	worker  api.Worker
+	facts   facts
 }
 
 func (o *offer) worker(id int64, name string, since time.Time) api.Worker {
@@ -125,35 +126,52 @@ func (o *offer) worker(id int64, name string, since time.Time) api.Worker {
 	}
 }
 
-// processes gives those that work on the store, and asks them.
-func (e *Engine) processes(ctx context.Context) ([]process, error) {
+// offers gives the processes that work on the store, as their offers say, the longest
+// there first: it asks none of them, and looks at no run.
+func (e *Engine) offers() ([]process, error) {
 	if e.isClosed() {
 		return nil, api.ErrClosed
 	}
-	offered := e.offering()
-	own := process{worker: offered.worker(1, store.ProcessName(), e.since), facts: e.facts()}
-	own.worker.Seen = e.now().UTC()
-	own.worker.Here, own.worker.Busy, own.worker.Flows = true, own.facts.Busy, own.facts.Flows
+	offered, now := e.offering(), e.now().UTC()
 	if e.peers.node == nil {
+		own := process{worker: offered.worker(1, store.ProcessName(), e.since)}
+		own.worker.Here, own.worker.Seen = true, now
 		return []process{own}, nil
 	}
 	live := e.peers.node.Live()
 	list := make([]process, len(live))
-	var asked sync.WaitGroup
 	for i := range live {
 		m, p := &live[i], &list[i]
 		o, _ := readOffer(m.Offer)
-		p.worker = o.worker(m.Session, m.Name, at(m.Started))
+		p.session, p.worker = m.Session, o.worker(m.Session, m.Name, at(m.Started))
 		if m.Session == e.peers.node.Self() {
-			p.facts = own.facts
-			p.worker.Here, p.worker.Busy, p.worker.Flows = true, own.facts.Busy, own.facts.Flows
-			p.worker.Draining, p.worker.Seen = offered.Drains, own.worker.Seen
+			p.worker.Here, p.worker.Draining, p.worker.Seen = true, offered.Drains, now
+		}
+	}
+	slices.SortStableFunc(list, func(a, b process) int {
+		return cmp.Or(a.worker.Since.Compare(b.worker.Since), cmp.Compare(a.worker.ID, b.worker.ID))
+	})
+	return list, nil
+}
+
+// processes gives those that work on the store, and asks them.
+func (e *Engine) processes(ctx context.Context) ([]process, error) {
+	list, err := e.offers()
+	if err != nil {
+		return nil, err
+	}
+	var asked sync.WaitGroup
+	for i := range list {
+		p := &list[i]
+		if p.worker.Here {
+			p.facts = e.facts()
+			p.worker.Busy, p.worker.Flows = p.facts.Busy, p.facts.Flows
 			continue
 		}
 		asked.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, askedBriefly)
 			defer cancel()
-			err := e.peers.node.Call(ctx, m.Session, askFacts, struct{}{}, &p.facts)
+			err := e.peers.node.Call(ctx, p.session, askFacts, struct{}{}, &p.facts)
 			if p.worker.Silent = err != nil; err == nil {
 				p.worker.Seen = e.now().UTC()
 			}
@@ -161,10 +179,35 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 		})
 	}
 	asked.Wait()
-	slices.SortStableFunc(list, func(a, b process) int {
-		return cmp.Or(a.worker.Since.Compare(b.worker.Since), cmp.Compare(a.worker.ID, b.worker.ID))
-	})
 	return list, context.Cause(ctx)
+}
+
+// Offered lists the processes that work on the store, with what they said that they can
+// do, and the names of queues that are served by name or are paused. Unlike Workers and
+// Queues it asks nobody and looks at no run, so it costs little, whatever there is to do.
+func (e *Engine) Offered(ctx context.Context) (workers []api.Worker, queues []string, err error) {
+	known, err := e.offers()
+	if err != nil {
+		return nil, nil, err
+	}
+	names := map[string]bool{pipeline.DefaultQueue: true}
+	for i := range known {
+		workers = append(workers, known[i].worker)
+		for _, name := range known[i].worker.Queues {
+			names[name] = true
+		}
+	}
+	e.remotes.any(func(o *offer) bool {
+		for _, name := range o.Queues {
+			names[name] = true
+		}
+		return false
+	})
+	paused, err := e.pausedQueues(ctx)
+	for name := range paused {
+		names[name] = true
+	}
+	return workers, slices.Sorted(maps.Keys(names)), err
 }
 
 // facts tells of this process.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -136,6 +137,15 @@ func TestWorkersOfProcesses(t *testing.T) {
 		}
 		if took := time.Since(begun); took > time.Second {
 			t.Errorf("it took %s", took)
+		}
+		// What was offered is known without asking, also of that one.
+		begun = time.Now()
+		offered, names, err := a.Engine().Offered(t.Context())
+		if err != nil || len(offered) != 3 || offered[1].Name != "b" || !slices.Equal(offered[1].Queues, []string{"x"}) || !offered[0].Here {
+			t.Errorf("offered: %+v, %v", offered, err)
+		}
+		if want := []string{"default", "x"}; !slices.Equal(names, want) || time.Since(begun) != 0 {
+			t.Errorf("queues %v after %s, want %v at once", names, time.Since(begun), want)
 		}
 		b.store.deaf.Store(false)
 		a.hold.Store(false)

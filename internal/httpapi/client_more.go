@@ -261,6 +261,18 @@ func (c *Client) Queues(ctx context.Context) ([]api.Queue, error) {
 	return l.Items, err
 }
 
+// Offered is GET /workers and /queues: the server has no route for less.
+func (c *Client) Offered(ctx context.Context) (workers []api.Worker, queues []string, err error) {
+	if workers, err = c.Workers(ctx); err != nil {
+		return nil, nil, err
+	}
+	known, err := c.Queues(ctx)
+	for i := range known {
+		queues = append(queues, known[i].Name)
+	}
+	return workers, queues, err
+}
+
 // Health is what GET /server says of the server's. A server that does not answer is
 // not reachable, as its store is not.
 func (c *Client) Health(ctx context.Context) api.Health {

@@ -133,15 +133,22 @@ func (a *routes) hitSchedules(ctx context.Context, h *hits) error {
 	return nil
 }
 
+// hitWork looks at what workers have said that they serve, and at the queues that tasks
+// are declared with: somebody types, so nobody is asked how busy he is.
 func (a *routes) hitWork(ctx context.Context, h *hits) error {
-	queues, err := a.svc().Queues(ctx)
+	workers, queues, err := a.svc().Offered(ctx)
 	if err != nil {
 		return err
 	}
-	for i := range queues {
-		h.add("queue", queues[i].Name, queues[i].Name)
+	known, err := a.svc().Registered(ctx)
+	for i := range known {
+		queues = append(queues, known[i].Options.Queue)
 	}
-	workers, err := a.svc().Workers(ctx)
+	for _, name := range queues {
+		if name != "" {
+			h.add("queue", name, name)
+		}
+	}
 	for i := range workers {
 		h.add("worker", workers[i].Name, workers[i].ID)
 	}

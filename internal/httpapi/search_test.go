@@ -1,12 +1,15 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"testing"
 
+	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
@@ -43,5 +46,43 @@ func TestSearch(t *testing.T) {
 	}
 	if status, _, text := s.get(t, "/api/v1/search?q="); status != http.StatusUnprocessableEntity {
 		t.Errorf("searching for nothing: %d %s", status, text)
+	}
+}
+
+// unasked is a service whose workers and queues cost too much for who types.
+type unasked struct {
+	httpapi.Service
+
+	t *testing.T
+}
+
+func (u unasked) Workers(context.Context) ([]api.Worker, error) {
+	u.t.Error("a search asks workers how busy they are")
+	return nil, nil
+}
+
+func (u unasked) Queues(context.Context) ([]api.Queue, error) {
+	u.t.Error("a search looks at what is ready")
+	return nil, nil
+}
+
+func (unasked) Offered(context.Context) ([]api.Worker, []string, error) {
+	return []api.Worker{{ID: "7", Name: "heavy-1"}}, []string{"heavy"}, nil
+}
+
+// TestSearchAsksNobody: workers and queues are found by what is known of them anyway.
+func TestSearchAsksNobody(t *testing.T) {
+	s := serve(t)
+	h := httpapi.NewHandler(func() httpapi.Service { return unasked{s.Client, t} }, httpapi.Options{})
+	t.Cleanup(h.Close)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/search?q=heavy", nil))
+	var found httpapi.Found
+	if err := json.Unmarshal(w.Body.Bytes(), &found); w.Code != http.StatusOK || err != nil {
+		t.Fatal(w.Code, w.Body, err)
+	}
+	want := []httpapi.Hit{{Kind: "queue", Name: "heavy", ID: "heavy"}, {Kind: "worker", Name: "heavy-1", ID: "7"}}
+	if !slices.Equal(found.Hits, want) {
+		t.Errorf("heavy finds %v, want %v", found.Hits, want)
 	}
 }

@@ -144,6 +144,9 @@ type Facts interface {
 	// DrainWorker has one take no new work, or take some again.
 	DrainWorker(ctx context.Context, id string, drain bool) error
 	Queues(ctx context.Context) ([]api.Queue, error)
+	// Offered gives workers, and names of queues, as far as that costs next to nothing:
+	// how busy workers are, and queues that nobody serves by name, are not in it.
+	Offered(ctx context.Context) (workers []api.Worker, queues []string, err error)
 	// PauseQueue has nothing more of a queue begin, until ResumeQueue.
 	PauseQueue(ctx context.Context, name string) error
 	ResumeQueue(ctx context.Context, name string) error
