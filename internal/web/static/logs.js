@@ -10,6 +10,7 @@ import "./jsontree.js";
 /** @typedef {import("../js/api").LogLine} LogLine */
 
 const page = 500; // lines that are read at once
+const near = 24; // px from the end that are as good as at the end
 
 class LogView extends Island {
   #lines = new Lines();
@@ -20,6 +21,7 @@ class LogView extends Island {
   #text = "";
   #regex = false;
   #sticky = true; // at the end, and stays there
+  #was = 0; // where it was when last looked at
   #turned = kept("newest") !== ""; // the end is at the top
   #fresh = 0; // lines that came while one was not
   #built = false;
@@ -91,6 +93,8 @@ class LogView extends Island {
     const { added, cut } = this.#lines.after(lines);
     if (added.length === 0) return;
     this.#list.querySelector(".isle-none")?.remove();
+    // Who has just scrolled away is not pulled back: the browser tells of it only later.
+    if (this.#top < this.#was - near && this.#left > near) this.#sticky = false;
     this.#list.append(chunk(added));
     this.#cut(cut, "first");
     if (this.#sticky) this.#end();
@@ -143,6 +147,9 @@ class LogView extends Island {
   get #top() { return Math.abs(this.#list.scrollTop); }
   set #top(to) { this.#list.scrollTop = this.#turned ? -to : to; }
 
+  /** How far it is from the end. */
+  get #left() { return this.#list.scrollHeight - this.#top - this.#list.clientHeight; }
+
   /** Has the newest line at the top, or at the bottom. @param {boolean} on */
   #turn(on) {
     this.#turned = on;
@@ -156,6 +163,7 @@ class LogView extends Island {
   #end() {
     if (this.#lines.below) { void this.#begin().catch((err) => this.fail(err)); return; }
     this.#top = this.#list.scrollHeight;
+    this.#was = this.#top;
     this.#fresh = 0;
   }
 
@@ -182,8 +190,8 @@ class LogView extends Island {
       h("span", { class: "group" }, h("a", { class: "button", href: this.url().href, download: "log.ndjson", title: "All lines as JSON" }, "NDJSON"), h("button", { type: "button", class: "button", title: "What is shown as text", onclick: () => this.#save() }, "Text")));
     this.#pill.addEventListener("click", () => { this.#sticky = true; this.#end(); this.#tell(); });
     this.#list.addEventListener("scroll", () => {
-      const l = this.#list, top = this.#top, left = l.scrollHeight - top - l.clientHeight;
-      this.#sticky = left < 24 && !this.#lines.below;
+      const top = this.#was = this.#top, left = this.#left;
+      this.#sticky = left < near && !this.#lines.below;
       if (this.#sticky) this.#fresh = 0;
       if (top < 300) this.#older().catch((err) => this.fail(err));
       if (left < 300) this.#newer().catch((err) => this.fail(err));
