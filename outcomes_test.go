@@ -22,8 +22,9 @@ type heard struct {
 	store, dsn string
 	eng        *runnel.Engine
 
-	mu   sync.Mutex
-	list []string
+	mu     sync.Mutex
+	list   []string
+	opened chan struct{} // closed when eng is the engine that calls them
 }
 
 // hearing runs test in a bubble on each store that survives what it does.
@@ -39,7 +40,12 @@ func hearing(t *testing.T, stores []string, test func(t *testing.T, h *heard)) {
 func (h *heard) open(t *testing.T, tasks ...runnel.AnyTask) {
 	t.Helper()
 	s := &suite{fixtures: &fixtures{everything: tasks}, store: h.store, dsn: h.dsn}
+	opened := make(chan struct{})
+	h.mu.Lock()
+	h.opened = opened // hooks are called before Open returns
+	h.mu.Unlock()
 	h.eng = s.open(t, runnel.Errors("declined", errDeclined), runnel.LogTo(slog.New(slog.DiscardHandler)))
+	close(opened)
 }
 
 // all are hooks of each kind. Each checks that what it is told can be read.
@@ -73,6 +79,10 @@ func (h *heard) hook(what string, then func() error) runnel.OutcomeHook {
 }
 
 func (h *heard) stored(ctx context.Context, run api.TaskRun) bool {
+	h.mu.Lock()
+	opened := h.opened
+	h.mu.Unlock()
+	<-opened
 	for stored, err := range h.eng.TaskRuns(ctx, api.TaskRunFilter{Run: run.Run}) {
 		if err == nil && stored.ID == run.ID {
 			again := stored.State == api.Scheduled && run.State == api.Completed // its pipeline has failed since
