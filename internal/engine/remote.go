@@ -175,16 +175,20 @@ func (e *Engine) wherever(ctx context.Context, id, method string, in, out any, h
 		if r != nil || row.State.Final() {
 			return here(r, &row)
 		}
-		if err := e.elsewhere(ctx, &row, method, in, out); !errors.Is(err, cluster.ErrGone) {
+		changed := e.peers.changed.wait()
+		err = e.elsewhere(ctx, &row, method, in, out)
+		if errors.Is(err, cluster.ErrGone) { // not at once
+			err = e.changing(ctx, changed)
+		}
+		if !errors.Is(err, cluster.ErrGone) {
 			return err
 		}
 	}
 }
 
-// elsewhere asks the engine that has a run. After ErrGone it is to be looked
-// again who that is; not at once, but when that may have changed.
+// elsewhere asks the engine that has a run. ErrGone says that none has it at the
+// moment: it has just ended, or is on its way to another.
 func (e *Engine) elsewhere(ctx context.Context, row *store.RunRow, method string, in, out any) error {
-	changed := e.peers.changed.wait()
 	owner := int64(0) // or it is on its way back, after a retry
 	if e.peers.shared != nil {
 		var err error
@@ -198,11 +202,9 @@ func (e *Engine) elsewhere(ctx context.Context, row *store.RunRow, method string
 			return strayError(uuid.UUID(row.UID).String())
 		}
 	case owner != 0 && owner != e.peers.node.Self():
-		if err := e.peers.node.Call(ctx, owner, method, in, out); !errors.Is(err, cluster.ErrGone) {
-			return err
-		}
+		return e.peers.node.Call(ctx, owner, method, in, out)
 	}
-	return e.changing(ctx, changed)
+	return cluster.ErrGone
 }
 
 // askedBriefly is how long a page or a list waits for an engine that may stand still.
