@@ -339,8 +339,8 @@ type expiryStatements struct {
 // None has a bound limit, with which SQLite would prepare the statement anew for
 // each value: who steps ends where it likes.
 func (e *expiryStatements) queries() []query {
-	const between = " WHERE run = ?1 AND id >= ?2 AND id < ?3"
-	const lines = " WHERE run = ?1 AND line >= ?2 AND line < ?3"
+	const between = " WHERE run = +?1 AND id >= ?2 AND id < ?3"
+	const lines = " WHERE run = +?1 AND line >= ?2 AND line < ?3"
 	const chunks = " WHERE ?1 <> 0 AND id >= ?2 AND id < ?3"
 	return []query{
 		{&e.selectOld, "SELECT id, base, state, created, finished, coalesce(length(plan), 0) + coalesce(length(cell), 0) FROM run WHERE id > ? ORDER BY id"},
@@ -349,9 +349,9 @@ func (e *expiryStatements) queries() []query {
 		{&e.deleteGone, "DELETE FROM gone_run WHERE id = ?"},
 		{&e.deleteRun, "DELETE FROM run WHERE id = ?"},
 		{&e.setLast, "UPDATE meta SET value = ?1 WHERE key = 'last' AND value < ?1"},
-		{&e.firstBlock, "SELECT first, count FROM block WHERE run = ? ORDER BY first LIMIT 1"},
+		{&e.firstBlock, "SELECT first, count FROM block WHERE run = +? ORDER BY first LIMIT 1"},
 		{&e.deleteBlock, "DELETE FROM block WHERE run = ? AND first = ?"},
-		{&e.firstBlob, "SELECT id, 0 FROM blob WHERE run = ? LIMIT 1"},
+		{&e.firstBlob, "SELECT id, 0 FROM blob WHERE run = +? LIMIT 1"},
 		{&e.someTasks, "SELECT id, length(cell) FROM task" + between + " ORDER BY id"},
 		{&e.deleteTasks, "DELETE FROM task" + between},
 		{&e.someFrames, "SELECT id, length(cell) FROM frame" + between + " ORDER BY id"},

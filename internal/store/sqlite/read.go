@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
@@ -14,19 +15,23 @@ import (
 
 // query runs a statement on a reader's connection. Bind may be nil; row is
 // called for each row, until it says stop.
+//
+// Where a statement says +? SQLite would look at the parameter's value to plan it, and
+// prepare it anew for each other value, which takes longer than to run it.
 func (s *Store) query(ctx context.Context, sql string, bind func(*sqlite.Stmt), row func(*sqlite.Stmt) (stop bool)) error {
-	conn, err := s.read.Take(ctx)
+	conn, done, err := s.read.take(ctx)
+	if errors.Is(err, errClosed) {
+		return s.closedError()
+	}
 	if err != nil {
-		if ctx.Err() == nil {
-			return s.closedError() // that is what else it fails for
-		}
 		return readError(ctx, s.path, err)
 	}
-	defer s.read.Put(conn)
+	defer done()
 	st, err := conn.Prepare(sql)
 	if err != nil {
 		return readError(ctx, s.path, err)
 	}
+	defer func() { _ = st.Reset() }() // it says again what the last step said
 	if bind != nil {
 		bind(st)
 	}
@@ -36,8 +41,6 @@ func (s *Store) query(ctx context.Context, sql string, bind func(*sqlite.Stmt), 
 			return readError(ctx, s.path, err)
 		}
 		if !found || row(st) {
-			// An interrupt that comes now does not matter.
-			_ = st.Reset()
 			return nil
 		}
 	}
@@ -91,8 +94,8 @@ func (s *Store) Run(ctx context.Context, id int64) (store.RunRow, error) {
 
 // Runs reads runs, newest first.
 func (s *Store) Runs(ctx context.Context, f api.RunFilter, below int64, limit int) ([]store.RunRow, error) {
-	const where = `WHERE id < ?1 AND (?2 >> state) & 1 AND (?3 = '' OR name = ?3) AND created >= ?4 AND created < ?5
-		ORDER BY id DESC LIMIT ?6`
+	const where = `WHERE id < ?1 AND (?2 >> state) & 1 AND (?3 = '' OR name = +?3) AND created >= ?4 AND created < ?5
+		ORDER BY id DESC LIMIT +?6`
 	if below == 0 {
 		below = math.MaxInt64
 	}
@@ -122,7 +125,7 @@ func micro(t time.Time, zero int64) int64 {
 
 // Blocks reads the key ranges of a run.
 func (s *Store) Blocks(ctx context.Context, run int64) (blocks []store.Block, err error) {
-	err = s.query(ctx, "SELECT "+blockColumns+" FROM block WHERE run = ? ORDER BY seq, first",
+	err = s.query(ctx, "SELECT "+blockColumns+" FROM block WHERE run = +? ORDER BY seq, first",
 		func(st *sqlite.Stmt) { st.BindInt64(1, run) },
 		func(st *sqlite.Stmt) bool {
 			blocks = append(blocks, store.Block{
@@ -140,7 +143,7 @@ func (s *Store) Frames(ctx context.Context, run, from, to int64, yield func(*sto
 	var rows []store.FrameRow
 	for size := firstPage; ; size = min(4*size, fullPage) {
 		rows = rows[:0]
-		err := s.query(ctx, "SELECT "+frameColumns+" FROM frame WHERE run = ? AND id >= ? AND id < ? ORDER BY id",
+		err := s.query(ctx, "SELECT "+frameColumns+" FROM frame WHERE run = +? AND id >= ? AND id < ? ORDER BY id",
 			func(st *sqlite.Stmt) {
 				st.BindInt64(1, run)
 				st.BindInt64(2, from)
@@ -205,7 +208,7 @@ func (s *Store) Tasks(ctx context.Context, run, from, to int64, yield func(*stor
 
 func (s *Store) readPage(ctx context.Context, p *page, run, from, to int64, size int) (more bool, err error) {
 	p.rows, p.cells, p.ends = p.rows[:0], p.cells[:0], p.ends[:0]
-	err = s.query(ctx, "SELECT "+taskColumns+" FROM task WHERE id >= ? AND id < ? AND run = ? ORDER BY id",
+	err = s.query(ctx, "SELECT "+taskColumns+" FROM task WHERE id >= ? AND id < ? AND run = +? ORDER BY id",
 		func(st *sqlite.Stmt) {
 			st.BindInt64(1, from)
 			st.BindInt64(2, to)
@@ -244,7 +247,7 @@ func (s *Store) Logs(ctx context.Context, run, from int64, yield func(api.LogLin
 	var lines []api.LogLine
 	for size := firstPage; ; size = min(4*size, fullPage) {
 		lines = lines[:0]
-		err := s.query(ctx, "SELECT "+logColumns+" FROM log WHERE run = ? AND line >= ? ORDER BY line",
+		err := s.query(ctx, "SELECT "+logColumns+" FROM log WHERE run = +? AND line >= ? ORDER BY line",
 			func(st *sqlite.Stmt) {
 				st.BindInt64(1, run)
 				st.BindInt64(2, from)

@@ -106,10 +106,7 @@ func (s *Store) Records(ctx context.Context, kind, from string, yield func(key s
 	size := 1 // who looks for one record has it at once
 	for next := []byte(from); ; size = min(16*size, fullPage) {
 		page = page[:0]
-		// SQLite looks at the value of a parameter that a column must equal, and so
-		// prepares the statement anew for each: 11 µs a look-up in place of 4. At a
-		// cast it does not.
-		err := s.query(ctx, "SELECT key, value FROM record WHERE kind = CAST(? AS TEXT) AND key >= ? ORDER BY key",
+		err := s.query(ctx, "SELECT key, value FROM record WHERE kind = +? AND key >= ? ORDER BY key",
 			func(st *sqlite.Stmt) {
 				st.BindText(1, kind)
 				st.BindBytes(2, next)

@@ -40,14 +40,14 @@ const (
 	defaultWAL      = 16 << 20
 	defaultPageSize = 8 << 10
 	defaultCache    = 2 << 20
-	readers         = 4
+	readConns       = 4
 )
 
 // Store is a store.Store in a SQLite file.
 type Store struct {
 	path string
 	lock *fileLock
-	read *sqlitex.Pool
+	read *readers
 
 	// mu is held for each write transaction, and by the checkpointer for the
 	// moment in which the log starts over.
@@ -121,10 +121,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) 
 		return nil, openError(path, err)
 	}
 	size := layOut(path, opts.WAL)
-	s.read, err = sqlitex.NewPool(path, sqlitex.PoolOptions{
-		Flags: sqlite.OpenReadOnly, PoolSize: readers, PrepareConn: prepareReader,
-	})
-	if err != nil {
+	if s.read, err = openReaders(path, readConns); err != nil {
 		return nil, openError(path, err)
 	}
 	if err := s.check.start(s, size); err != nil {
