@@ -82,3 +82,24 @@ test("a stretch of the runs over time is chosen by a drag", async ({ page, serve
   await expect(page.getByLabel("Filter", { exact: true })).toHaveValue(/^state:failed created:\S+\.\.\S+$/);
   await expect(page.locator("#runs tbody tr").first()).toContainText("failed");
 });
+
+test("the columns of a table are those that somebody chose", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs?q=state%3Afailed`);
+  const chooser = page.locator("details.columns"), head = (/** @type {string} */ name) => page.getByRole("columnheader", { name });
+  await expect(head("Retries")).toBeVisible();
+  await chooser.getByText("Columns").click();
+  await chooser.getByLabel("Retries").uncheck();
+  await chooser.getByLabel("Finished").check();
+  await page.keyboard.press("Escape"); // of what was not sent nothing comes
+  await expect(chooser.getByLabel("Retries")).toBeHidden();
+  await chooser.getByText("Columns").click();
+  await chooser.getByRole("button", { name: "Show these" }).click();
+  await expect(head("Finished")).toBeVisible();
+  await expect(head("Retries")).toHaveCount(0);
+  await expect(page).toHaveURL(/q=state%3Afailed/);
+  await page.goto(`${server.url}/runs`);
+  await expect(head("Retries")).toHaveCount(0);
+  await chooser.getByText("Columns").click();
+  await chooser.getByRole("button", { name: "As at first" }).click();
+  await expect(head("Retries")).toBeVisible();
+});

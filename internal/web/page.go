@@ -71,6 +71,8 @@ const (
 	timesCookie = "runnel_times"
 	railCookie  = "runnel_rail"
 	rowsCookie  = "runnel_rows"
+
+	columnsCookie = "runnel_columns"
 )
 
 // policy is the Content-Security-Policy of all pages: nothing inline, nothing from
@@ -282,6 +284,7 @@ func setPreference(v *view) error {
 			v.cookie(values[value], value, year, false)
 		}
 	}
+	v.chooseColumns(v.r.PostFormValue("table"))
 	return v.redirect(inside(v.r.PostFormValue("back")))
 }
 

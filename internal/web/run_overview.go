@@ -17,6 +17,7 @@ type overview struct {
 	RetryURL string // from the first failure on
 	Groups   []errorGroup
 	Names    []nameRow
+	Columns  *columns
 	More     bool // the times are not of all task runs
 }
 
@@ -49,7 +50,7 @@ func fillOverview(v *view, p *runPage) error {
 	for _, t := range times.Tasks {
 		byName[t.Task] = t
 	}
-	p.Overview = &overview{More: times.More}
+	p.Overview = &overview{More: times.More, Columns: v.columns("names")}
 	for _, name := range slices.Sorted(maps.Keys(p.Run.Tasks)) {
 		c := p.Run.Tasks[name]
 		u := p.URL + "?tab=tasks&q=" + url.QueryEscape("task:"+quoted(name))

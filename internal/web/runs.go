@@ -16,12 +16,13 @@ var runRoutes = []route{
 
 // runsPage is the list of runs.
 type runsPage struct {
-	Rows  []runRow
-	Query string
-	Views []savedView
-	Pager pager
-	Strip *strip
-	Bulk  *bulkBar // for the rows that are ticked; nil: they can't be
+	Rows    []runRow
+	Query   string
+	Views   []savedView
+	Pager   pager
+	Strip   *strip
+	Columns *columns
+	Bulk    *bulkBar // for the rows that are ticked; nil: they can't be
 }
 
 // savedView is a saved filter.
@@ -72,7 +73,7 @@ func showRuns(v *view) error {
 	if err != nil {
 		return err
 	}
-	body := runsPage{Query: text, Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
+	body := runsPage{Query: text, Columns: v.columns("runs"), Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
 	if len(runs.Items) > 0 || text != "" {
 		if body.Strip, err = readStrip(v, q.Get("span"), text); err != nil {
 			return err

@@ -18,10 +18,11 @@ var taskRoutes = []route{
 
 // taskTable is a list of task runs.
 type taskTable struct {
-	Rows   []taskRow
-	Pager  pager
-	OneRun bool     // all are of the run whose page it is
-	Bulk   *bulkBar // for the rows that are ticked; nil: they can't be
+	Rows    []taskRow
+	Pager   pager
+	OneRun  bool // all are of the run whose page it is
+	Columns *columns
+	Bulk    *bulkBar // for the rows that are ticked; nil: they can't be
 }
 
 // taskRow is a task run in a table.
@@ -60,7 +61,7 @@ func readTasks(v *view, from, text string) (taskTable, error) {
 	if err != nil {
 		return taskTable{}, err
 	}
-	t := taskTable{Pager: paging(v.r.URL, found.NextCursor, len(found.Items))}
+	t := taskTable{Columns: v.columns("tasks"), Pager: paging(v.r.URL, found.NextCursor, len(found.Items))}
 	for i := range found.Items {
 		t.Rows = append(t.Rows, taskRowOf(&found.Items[i]))
 	}

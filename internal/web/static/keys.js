@@ -91,7 +91,7 @@ addEventListener("keydown", (e) => {
     if (tab !== undefined) { e.preventDefault(); tab.click(); }
     return;
   }
-  if (e.key === "Escape") { press("a[data-shut]"); return; }
+  if (e.key === "Escape") { press(document.querySelector("details.columns[open]") === null ? "a[data-shut]" : "details.columns[open] summary"); return; }
   const on = document.activeElement; // where Space means something else, it is left to that
   if (e.key === " " && (document.querySelector(".rows tr.at") === null || (on !== document.body && on?.closest(".rows tr.at a") === null))) return;
   const known = keys[e.key];

@@ -301,6 +301,7 @@ async function copy(e) {
 
 document.addEventListener("click", (e) => {
   if (!(e.target instanceof Element) || e.defaultPrevented) return;
+  for (const d of document.querySelectorAll("details.columns[open]")) if (!d.contains(e.target)) d.removeAttribute("open");
   const plain = e.button === 0 && !e.metaKey && !e.ctrlKey && !e.shiftKey && !e.altKey;
   const a = /** @type {HTMLAnchorElement|null} */ (e.target.closest("a[data-modal]"));
   if (a !== null && plain) { e.preventDefault(); void ask(a.href); return; }
