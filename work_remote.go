@@ -95,8 +95,8 @@ func (l lending) Learn(ctx context.Context, tasks []remote.Task) error {
 }
 
 // Join says that a worker is there.
-func (l lending) Join(id string, queues, tasks []string) {
-	l.inner().Join(id, engine.Reach{Queues: queues, Tasks: tasks})
+func (l lending) Join(id, name string, queues, tasks []string) {
+	l.inner().Join(id, engine.Reach{Name: name, Queues: queues, Tasks: tasks})
 }
 
 // Leave says that it has gone.

@@ -388,13 +388,19 @@ func TestCancelElsewhere(t *testing.T) {
 		ended <- context.Cause(ctx)
 		return 0, ctx.Err()
 	})
-	url, _ := server(t)
+	url, eng := server(t)
 	w := works(t, url, runnel.Register(far))
 	run, err := w.Submit(t.Context(), far.Send())
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-began
+	_, there := httpGet(t, url+"/api/v1/workers")
+	for task, err := range eng.TaskRuns(t.Context(), api.TaskRunFilter{Run: run.ID()}) {
+		if name, _ := json.Marshal(task.Worker); err != nil || task.Worker == "" || !strings.Contains(there, `"name":`+string(name)) {
+			t.Errorf("it runs on %s, %v; workers are %s", name, err, there)
+		}
+	}
 	at := time.Now()
 	if err := run.Cancel(t.Context()); err != nil {
 		t.Fatal(err)

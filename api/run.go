@@ -89,8 +89,11 @@ type TaskRun struct {
 	Generation int      `json:"generation"`
 	// Waiting is what it waits for, nil if it has ended or its body runs. Reason
 	// is the same as text.
-	Waiting  *Waiting        `json:"waiting,omitempty"`
-	Reason   string          `json:"reason,omitempty"`
+	Waiting *Waiting `json:"waiting,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	// Worker is the name of the worker that runs its body, "" if none does. Of bodies
+	// that have ended it is not kept.
+	Worker   string          `json:"worker,omitempty"`
 	Started  time.Time       `json:"started,omitzero"`  // of the first attempt since the run was last retried
 	Finished time.Time       `json:"finished,omitzero"` // zero unless State is final
 	Result   json.RawMessage `json:"result,omitempty"`

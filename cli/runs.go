@@ -57,6 +57,7 @@ var runTable = table[api.Run]{
 // choice is the flags that choose runs.
 type choice struct {
 	states       []string
+	flows        []string
 	name, filter string
 	since, until string
 }
@@ -111,6 +112,9 @@ func newRunLsCmd(env *Env) *cobra.Command {
 			for _, s := range ch.states {
 				q.Add("state", s)
 			}
+			for _, f := range ch.flows {
+				q.Add("flow", f)
+			}
 			setIf(q, "name", ch.name)
 			setIf(q, "q", strings.Join(args, " "))
 			setTime(q, "since", since)
@@ -119,6 +123,8 @@ func newRunLsCmd(env *Env) *cobra.Command {
 		},
 	}
 	ch.flags(c)
+	c.Flags().StringSliceVar(&ch.flows, "flow", nil, "that have called one of these `flows`, or tasks")
+	_ = c.RegisterFlagCompletionFunc("flow", env.completeFlow) // the flag is there
 	c.Flags().IntVar(&limit, "limit", 50, "how many at most; 0: all")
 	return c
 }

@@ -45,7 +45,7 @@ var taskTable = table[api.TaskRun]{
 
 func newTaskLsCmd(env *Env) *cobra.Command {
 	var run, task string
-	var in, tags, anyTag []string
+	var in, tags, anyTag, flows, workers []string
 	var limit int
 	c := &cobra.Command{
 		Use: "ls [FILTER…]", Short: "List task runs, of a run or of all",
@@ -60,7 +60,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 				return err
 			}
 			q := url.Values{}
-			for name, values := range map[string][]string{"state": in, "tag": tags, "any_tag": anyTag} {
+			for name, values := range map[string][]string{"state": in, "tag": tags, "any_tag": anyTag, "flow": flows, "worker": workers} {
 				if len(values) > 0 {
 					q[name] = values
 				}
@@ -84,8 +84,11 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 	f.StringSliceVar(&in, "state", nil, "in one of these `states`")
 	f.StringSliceVar(&tags, "tag", nil, "with all of these `tags`")
 	f.StringSliceVar(&anyTag, "any-tag", nil, "with one of these `tags`")
+	f.StringSliceVar(&flows, "flow", nil, "of runs that have called one of these `flows`, or tasks")
+	f.StringArrayVar(&workers, "worker", nil, "whose body runs now, on a worker with this in its `name`")
 	f.IntVar(&limit, "limit", 50, "how many at most; 0: all")
 	_ = c.RegisterFlagCompletionFunc("run", env.completeRuns) // the flags are there
+	_ = c.RegisterFlagCompletionFunc("flow", env.completeFlow)
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateWords(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -126,6 +129,7 @@ func (env *Env) showTask(f *facts, t *api.TaskRun) {
 	f.line("finished", p.moment(t.Finished))
 	f.line("took", p.took(t.Started, t.Finished))
 	f.line("why", t.Reason)
+	f.line("worker", t.Worker)
 	f.line("result", cut(string(t.Result), 200))
 	f.line("error", first(t.Failure))
 	if t.Cache != nil {

@@ -36,6 +36,22 @@ func crowd(t *testing.T) (a, b *peer, h *engine.Handle) {
 func TestJobsAreLent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, h := crowd(t)
+		for _, p := range []*peer{a, b} {
+			on := map[string]int{}
+			for run, err := range p.Engine().TaskRuns(t.Context(), api.TaskRunFilter{Run: h.ID()}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				on[run.Worker]++
+				one, err := p.Engine().TaskRun(t.Context(), run.ID)
+				if err != nil || one.Worker != run.Worker {
+					t.Errorf("%s is on %q, %v; the list says %q", run.ID, one.Worker, err, run.Worker)
+				}
+			}
+			if on["a"] != 4 || on["b"] != 4 {
+				t.Errorf("asked %v: bodies run on %v, want 4 on each", p == a, on)
+			}
+		}
 		a.hold.Store(false)
 		b.hold.Store(false)
 		a.waits(h, "90")

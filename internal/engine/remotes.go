@@ -28,11 +28,12 @@ type Remotes struct {
 	mu      sync.RWMutex
 	workers map[string]*offer
 	tasks   map[string]*remoteTask
+	jobs    map[*api.Job]string // that they have, and the name of who has each
 }
 
 // NewRemotes makes an empty one.
 func NewRemotes() *Remotes {
-	return &Remotes{workers: make(map[string]*offer), tasks: make(map[string]*remoteTask)}
+	return &Remotes{workers: make(map[string]*offer), tasks: make(map[string]*remoteTask), jobs: make(map[*api.Job]string)}
 }
 
 // RemoteTask is what a worker tells of a task whose body it has.

@@ -11,6 +11,7 @@ import (
 
 // Reach is what a worker that is not of this process can do.
 type Reach struct {
+	Name   string   // for people
 	Queues []string // nil: all
 	Tasks  []string
 }
@@ -24,7 +25,7 @@ type farClaim struct {
 // Join says that a worker is there, under a name of its own. What it knows must have
 // been learned.
 func (e *Engine) Join(id string, reach Reach) {
-	o := &offer{Queues: reach.Queues, Tasks: slices.Sorted(slices.Values(reach.Tasks))}
+	o := &offer{name: reach.Name, Queues: reach.Queues, Tasks: slices.Sorted(slices.Values(reach.Tasks))}
 	o.alien = !slices.ContainsFunc(o.Tasks, func(task string) bool { return e.local(task) != nil })
 	r := e.remotes
 	r.mu.Lock()
@@ -151,7 +152,7 @@ func (e *Engine) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, 
 		}
 		switch {
 		case t != nil:
-			e.remotes.out.Add(1)
+			e.remotes.took(t.job, o.name)
 			return t.job, lentAway{e}, nil
 		case e.isClosed():
 			e.dispatch.unlisten(c)
@@ -196,7 +197,7 @@ type lentAway struct{ *Engine }
 
 // Settle takes the answer.
 func (l lentAway) Settle(job *api.Job, answer api.Answer) (counts bool) {
-	l.remotes.out.Add(-1)
+	l.remotes.gave(job)
 	if counts = l.Engine.Settle(job, answer); !counts {
 		l.lates(1)
 	}
@@ -205,14 +206,14 @@ func (l lentAway) Settle(job *api.Job, answer api.Answer) (counts bool) {
 
 // GiveBack gives the job to somebody else.
 func (l lentAway) GiveBack(job *api.Job) {
-	l.remotes.out.Add(-1)
+	l.remotes.gave(job)
 	l.takeBack(job)
 }
 
 // Cached asks the cache. If the body is not to run, the job is over.
 func (l lentAway) Cached(job *api.Job, use api.CacheUse) (run bool) {
 	if run = l.Engine.Cached(job, use); !run {
-		l.remotes.out.Add(-1)
+		l.remotes.gave(job)
 	}
 	return run
 }

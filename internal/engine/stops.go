@@ -262,18 +262,14 @@ const shownTasks = 1000
 
 // current gives the task runs whose bodies run here, the longest first.
 func (e *Engine) current() []api.TaskRun {
-	lent := make(map[*api.Job]bool)
-	e.lending.mu.Lock()
-	for _, x := range e.lending.out {
-		lent[x.job] = true
-	}
-	e.lending.mu.Unlock()
+	does := e.doers()
+	does.look()
 	var list []api.TaskRun
 	for _, r := range e.liveRuns() {
 		r.mu.Lock()
 		for t := range r.live.all() {
-			if t.born && t.phase == claimed && !lent[t.job] {
-				list = append(list, t.show())
+			if t.born && t.phase == claimed && !does.away(t.job) {
+				list = append(list, t.show(does))
 			}
 		}
 		r.mu.Unlock()
@@ -282,7 +278,7 @@ func (e *Engine) current() []api.TaskRun {
 	for _, x := range e.borrowing.have {
 		list = append(list, api.TaskRun{
 			ID: x.job.ID, Run: x.job.Run, Seq: seqOf(x.job.ID), Task: x.job.Task, Name: x.job.Name, Index: x.job.Index, State: api.Running,
-			Attempt: x.job.Attempt, Generation: x.job.Generation, Tags: x.job.Tags,
+			Attempt: x.job.Attempt, Generation: x.job.Generation, Tags: x.job.Tags, Worker: does.self,
 		})
 	}
 	e.borrowing.mu.Unlock()

@@ -14,8 +14,9 @@ import (
 
 // thing is a run or a task run, as fields see it.
 type thing struct {
-	run  *api.Run
+	run  *api.Run // nil for a task run
 	task *api.TaskRun
+	of   *api.Run // the run itself, or that of the task run; nil if it is not known
 	now  time.Time
 }
 
@@ -28,31 +29,35 @@ type field struct {
 	// holds reports whether the thing is as the value says. Values that compare
 	// nothing may not hold for what a thing has not.
 	holds func(thing, *value) bool
+	// ofRun says that it looks at the run, also for a task run.
+	ofRun bool
 }
 
 var both = []Target{Runs, TaskRuns}
 
 // fields are in the order in which users are told of them.
 var fields = []field{
-	{"state", both, "a state such as failed or running; of task runs also cached, awaiting_retry, timed_out; problems are failed and crashed, live what has not ended, final what has", readState, holdsState},
-	{"name", both, "part of the name", readText, func(t thing, v *value) bool { return containsFold(t.name(), v.text) }},
-	{"task", both, "the name of a task: of runs, one that they have called", readText, holdsTask},
-	{"id", both, "the beginning of the id", readText, func(t thing, v *value) bool { return strings.HasPrefix(t.id(), v.text) }},
-	{"run", []Target{TaskRuns}, "the beginning of the run's id", readText, func(t thing, v *value) bool { return strings.HasPrefix(t.task.Run, v.text) }},
-	{"tag", []Target{TaskRuns}, "a tag", readText, holdsTag},
-	{"schedule", both, "the name of the schedule that made the run", readText, holdsSchedule},
-	{"attempt", []Target{TaskRuns}, "how many attempts there were, as in >1", readNumber, func(t thing, v *value) bool { return v.compare(int64(t.task.Attempt)) }},
-	{"retries", []Target{Runs}, "how many attempts of its task runs were tried again", readNumber, holdsRetries},
-	{"duration", both, "how long it took, or takes by now, as in >30s", readDuration, holdsDuration},
-	{"created", []Target{Runs}, "when it was submitted: a day, a time, one..another, or >24h for longer ago", readTime, func(t thing, v *value) bool { return v.compareTime(t.run.Created, t.now) }},
-	{"since", []Target{Runs}, "submitted at most so long ago, as in 24h, or since a time", readSince, func(t thing, v *value) bool { return v.compareTime(t.run.Created, t.now) }},
-	{"started", []Target{TaskRuns}, "when its first attempt began", readTime, func(t thing, v *value) bool { return v.compareTime(t.task.Started, t.now) }},
-	{"ended", both, "when it ended", readTime, func(t thing, v *value) bool { return v.compareTime(t.ended(), t.now) }},
-	{"error", both, "part of the failure's text", readText, holdsError},
-	{"why", []Target{TaskRuns}, "the kind of thing it waits for, such as slots, queue or backoff", readText, holdsWhy},
-	{"limit", []Target{TaskRuns}, "the tag whose slot it waits for", readText, holdsLimit},
-	{"queue", []Target{TaskRuns}, "the queue that nobody serves, for which it waits", readText, func(t thing, v *value) bool { return t.task.Waiting != nil && t.task.Waiting.Queue == v.text }},
-	{"cached", []Target{TaskRuns}, "yes or no: its result was taken from the cache", readYes, func(t thing, v *value) bool { return (t.task.StateName == "Cached") == (v.from == 1) }},
+	{name: "state", of: both, doc: "a state such as failed or running; of task runs also cached, awaiting_retry, timed_out; problems are failed and crashed, live what has not ended, final what has", read: readState, holds: holdsState},
+	{name: "name", of: both, doc: "part of the name", read: readText, holds: func(t thing, v *value) bool { return containsFold(t.name(), v.text) }},
+	{name: "task", of: both, doc: "the name of a task: of runs, one that they have called", read: readText, holds: holdsTask},
+	{name: "flow", of: both, doc: "the name of a flow, or task, that the run has called", read: readText, holds: holdsFlow, ofRun: true},
+	{name: "id", of: both, doc: "the beginning of the id", read: readText, holds: func(t thing, v *value) bool { return strings.HasPrefix(t.id(), v.text) }},
+	{name: "run", of: []Target{TaskRuns}, doc: "the beginning of the run's id", read: readText, holds: func(t thing, v *value) bool { return strings.HasPrefix(t.task.Run, v.text) }},
+	{name: "tag", of: []Target{TaskRuns}, doc: "a tag", read: readText, holds: holdsTag},
+	{name: "schedule", of: both, doc: "the name of the schedule that made the run", read: readText, holds: holdsSchedule, ofRun: true},
+	{name: "attempt", of: []Target{TaskRuns}, doc: "how many attempts there were, as in >1", read: readNumber, holds: func(t thing, v *value) bool { return v.compare(int64(t.task.Attempt)) }},
+	{name: "retries", of: []Target{Runs}, doc: "how many attempts of its task runs were tried again", read: readNumber, holds: holdsRetries},
+	{name: "duration", of: both, doc: "how long it took, or takes by now, as in >30s", read: readDuration, holds: holdsDuration},
+	{name: "created", of: both, doc: "when the run was submitted: a day, a time, one..another, or >24h for longer ago", read: readTime, holds: holdsCreated, ofRun: true},
+	{name: "since", of: both, doc: "the run was submitted at most so long ago, as in 24h, or since a time", read: readSince, holds: holdsCreated, ofRun: true},
+	{name: "started", of: []Target{TaskRuns}, doc: "when its first attempt began", read: readTime, holds: func(t thing, v *value) bool { return v.compareTime(t.task.Started, t.now) }},
+	{name: "ended", of: both, doc: "when it ended", read: readTime, holds: func(t thing, v *value) bool { return v.compareTime(t.ended(), t.now) }},
+	{name: "error", of: both, doc: "part of the failure's text", read: readText, holds: holdsError},
+	{name: "why", of: []Target{TaskRuns}, doc: "the kind of thing it waits for, such as slots, queue or backoff", read: readText, holds: holdsWhy},
+	{name: "limit", of: []Target{TaskRuns}, doc: "the tag whose slot it waits for", read: readText, holds: holdsLimit},
+	{name: "queue", of: []Target{TaskRuns}, doc: "the queue that nobody serves, for which it waits", read: readText, holds: func(t thing, v *value) bool { return t.task.Waiting != nil && t.task.Waiting.Queue == v.text }},
+	{name: "worker", of: []Target{TaskRuns}, doc: "part of the name of the worker that runs its body now", read: readText, holds: func(t thing, v *value) bool { return t.task.Worker != "" && containsFold(t.task.Worker, v.text) }},
+	{name: "cached", of: []Target{TaskRuns}, doc: "yes or no: its result was taken from the cache", read: readYes, holds: func(t thing, v *value) bool { return (t.task.StateName == "Cached") == (v.from == 1) }},
 }
 
 // textField is that of a text without a field.
@@ -189,15 +194,16 @@ func holdsTag(t thing, v *value) bool {
 	return slices.Contains(t.task.Tags, v.text)
 }
 
-func holdsSchedule(t thing, v *value) bool {
-	var s *api.ScheduleTime
-	if t.run != nil {
-		s = t.run.Schedule
-	} else {
-		s = t.task.Schedule
-	}
-	return s != nil && s.Name == v.text
+func holdsFlow(t thing, v *value) bool {
+	_, ok := t.of.Tasks[v.text]
+	return ok
 }
+
+func holdsSchedule(t thing, v *value) bool {
+	return t.of.Schedule != nil && t.of.Schedule.Name == v.text
+}
+
+func holdsCreated(t thing, v *value) bool { return v.compareTime(t.of.Created, t.now) }
 
 func holdsRetries(t thing, v *value) bool {
 	var n int64

@@ -28,13 +28,16 @@ var runs = map[string]*api.Run{
 
 var tasks = map[string]*api.TaskRun{
 	"hit":   {ID: "0190-a/0", Run: "0190-a", Task: "load", Name: "load", State: api.Completed, StateName: "Cached", Tags: []string{"db"}, Attempt: 0, Finished: ago(time.Minute)},
-	"slow":  {ID: "0190-a/1", Run: "0190-a", Task: "load", Name: "load big", State: api.Running, StateName: "Running", Tags: []string{"db", "aws"}, Attempt: 3, Started: ago(time.Minute)},
+	"slow":  {ID: "0190-a/1", Run: "0190-a", Task: "load", Name: "load big", State: api.Running, StateName: "Running", Tags: []string{"db", "aws"}, Attempt: 3, Worker: "Host-7, pid 12", Started: ago(time.Minute)},
 	"waits": {ID: "0191-b/0", Run: "0191-b", Task: "send", Name: "send", State: api.Scheduled, StateName: "AwaitingRetry", Waiting: &api.Waiting{Kind: api.WaitsForBackoff}, Attempt: 1, Started: ago(time.Hour)},
 	"slot": {
 		ID: "0191-b/1", Run: "0191-b", Task: "send", Name: "send", State: api.Pending, StateName: "Pending",
 		Waiting: &api.Waiting{Kind: api.WaitsForSlots, Slots: []api.WaitingSlot{{Tag: "db"}}},
 	},
 }
+
+// of are the runs of the task runs; that of the third has gone.
+var of = map[string]*api.Run{"hit": runs["ok"], "slow": runs["ok"], "slot": runs["bad"]}
 
 func TestRunsAreChosen(t *testing.T) {
 	for text, want := range map[string]string{
@@ -52,6 +55,8 @@ func TestRunsAreChosen(t *testing.T) {
 		"0191":                            "bad",
 		"id:019":                          "bad live ok",
 		"task:load":                       "ok",
+		"flow:load":                       "ok",
+		"-flow:load,send":                 "bad live",
 		"schedule:nightly":                "ok",
 		"retries:2":                       "ok",
 		"retries:>2":                      "",
@@ -117,6 +122,15 @@ func TestTaskRunsAreChosen(t *testing.T) {
 		"started:<5m":           "slow",
 		"duration:>30s":         "slow waits",
 		"name:big":              "slow",
+		"worker:host-7":         "slow",
+		`worker:"host-7, pid"`:  "slow",
+		"-worker:host":          "hit slot waits",
+		"flow:load":             "hit slow",
+		"-flow:load":            "slot waits",
+		"schedule:nightly":      "hit slow",
+		"since:24h":             "hit slow",
+		"created:>24h":          "slot",
+		"since:7d state:live":   "slot slow",
 		"state:live attempt:>2": "slow",
 	} {
 		q, err := filter.Parse(text, filter.TaskRuns)
@@ -126,7 +140,7 @@ func TestTaskRunsAreChosen(t *testing.T) {
 		}
 		var got []string
 		for name, r := range tasks {
-			if q.TaskRun(r, now) {
+			if q.TaskRun(r, of[name], now) {
 				got = append(got, name)
 			}
 		}
@@ -139,11 +153,11 @@ func TestTaskRunsAreChosen(t *testing.T) {
 
 func TestWhatIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"stat:failed":                    `character 1: there is no field "stat" here; did you mean "state"?`,
-		"state:failed tag:db":            `character 14: there is no field "tag"`,
+		"stat:failed":                    `character 1: there is no field "stat" (did you mean "state"?); there are state, `,
+		"state:failed tag:db":            `character 14: the field "tag" is of task runs, and these are runs; there are state,`,
 		"state:happy":                    `character 7: state: "happy" is no state: want one of final, live, problems, pending,`,
-		"meta.team:db":                   `there is no field "meta.team"`,
-		"task-name:x":                    `there is no field "task-name" here; did you mean`,
+		"meta.team:db":                   "character 1: runs and task runs have no metadata",
+		"task-name:x":                    `there is no field "task-name" (did you mean "name"?)`,
 		"created:2026-11-07..2026-11-01": "begins with the smaller",
 		"duration:2h..10s":               "begins with the smaller",
 		"since:200000d":                  "is no time",
@@ -167,6 +181,9 @@ func TestWhatIsRefused(t *testing.T) {
 		if !errors.Is(err, api.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gave %v, want %q", text, err, want)
 		}
+	}
+	if _, err := filter.Parse("retries:2", filter.TaskRuns); err == nil || !strings.Contains(err.Error(), `"retries" is of runs, and these are task runs`) {
+		t.Errorf("retries of task runs: %v", err)
 	}
 	if _, err := filter.Parse("cached:maybe", filter.TaskRuns); err == nil {
 		t.Error("maybe was read as yes or no")
@@ -211,7 +228,7 @@ func TestNarrow(t *testing.T) {
 // it is read as the same.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		"state:failed tag:db duration:>30s", `-name:"a \" b",c`, "created:2026-11-01..2026-11-07", "x,y -z", `""`, "since:7d", "attempt:>=2,1..3",
+		"state:failed tag:db duration:>30s", `-name:"a \" b",c`, "created:2026-11-01..2026-11-07", "x,y -z", `""`, "since:7d", "attempt:>=2,1..3", "flow:etl,load -worker:host", "meta.team:x", `worker:"a, pid 1" created:>24h`,
 	} {
 		f.Add(seed)
 	}
@@ -237,7 +254,7 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 			for name, r := range tasks {
-				if target == filter.TaskRuns && q.TaskRun(r, now) != again.TaskRun(r, now) {
+				if target == filter.TaskRuns && q.TaskRun(r, of[name], now) != again.TaskRun(r, of[name], now) {
 					t.Errorf("%q and %q disagree about %s", text, q, name)
 				}
 			}
@@ -276,7 +293,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if !q.TaskRun(tasks["slow"], now) {
+		if !q.TaskRun(tasks["slow"], nil, now) {
 			b.Fatal("not chosen")
 		}
 	}

@@ -8,11 +8,20 @@ import (
 )
 
 // Run reports whether a run is chosen, at a time.
-func (q *Query) Run(r *api.Run, now time.Time) bool { return q.holds(thing{run: r, now: now}) }
+func (q *Query) Run(r *api.Run, now time.Time) bool { return q.holds(thing{run: r, of: r, now: now}) }
 
-// TaskRun reports whether a task run is chosen, at a time.
-func (q *Query) TaskRun(t *api.TaskRun, now time.Time) bool {
-	return q.holds(thing{task: t, now: now})
+// TaskRun reports whether a task run is chosen, at a time. Its run may be nil unless the
+// query needs it; then no field that looks at it holds.
+func (q *Query) TaskRun(t *api.TaskRun, of *api.Run, now time.Time) bool {
+	return q.holds(thing{task: t, of: of, now: now})
+}
+
+// Empty reports whether the query chooses everything.
+func (q *Query) Empty() bool { return len(q.terms) == 0 }
+
+// NeedsRun reports whether the query looks at the runs of task runs.
+func (q *Query) NeedsRun() bool {
+	return slices.ContainsFunc(q.terms, func(t term) bool { return t.field.ofRun })
 }
 
 func (q *Query) holds(t thing) bool {
@@ -25,6 +34,9 @@ func (q *Query) holds(t thing) bool {
 }
 
 func (t *term) holds(of thing) bool {
+	if t.field.ofRun && of.of == nil {
+		return false
+	}
 	for i := range t.values {
 		if t.field.holds(of, &t.values[i]) {
 			return true
@@ -50,6 +62,14 @@ func (q *Query) NarrowRuns(f *api.RunFilter, now time.Time) {
 			}
 		}
 	}
+}
+
+// Oldest gives a time before which no run that is chosen was submitted, nor the run of
+// a task run; zero if there is none.
+func (q *Query) Oldest(now time.Time) time.Time {
+	var f api.RunFilter
+	q.NarrowRuns(&f, now)
+	return f.Since
 }
 
 // NarrowTaskRuns is NarrowRuns for task runs.

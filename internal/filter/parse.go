@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,7 +91,7 @@ func (p *parser) term() (term, error) {
 	if !ok {
 		t.field = textField
 	} else if t.field = find(name, p.target); t.field == nil {
-		return t, fail(start, "there is no field %q here; did you mean %q? There are %s", name, nearest(name, p.target), strings.Join(Fields(p.target), ", "))
+		return t, fail(start, "%s; there are %s", missing(name, p.target), strings.Join(Fields(p.target), ", "))
 	}
 	for {
 		at := p.at
@@ -107,6 +108,33 @@ func (p *parser) term() (term, error) {
 		}
 		p.at++
 	}
+}
+
+// missing says why there is no such field.
+func missing(name string, target Target) string {
+	name = strings.ToLower(name)
+	switch other := find(name, 1-target); {
+	case other != nil && target == Runs:
+		return fmt.Sprintf("the field %q is of task runs, and these are runs", name)
+	case other != nil:
+		return fmt.Sprintf("the field %q is of runs, and these are task runs", name)
+	case name == "meta" || strings.HasPrefix(name, "meta."):
+		return "runs and task runs have no metadata: what they are chosen by is their names and, of task runs, tags"
+	}
+	return fmt.Sprintf("there is no field %q (did you mean %q?)", name, nearest(name, target))
+}
+
+// With gives the query with one more term: one of the values must hold. They are as
+// they would stand in quotes; the field must be one of the target's, and of texts.
+func (q *Query) With(name string, target Target, values []string) *Query {
+	if len(values) == 0 {
+		return q
+	}
+	t := term{field: find(name, target)}
+	for _, text := range values {
+		t.values = append(t.values, value{text: text})
+	}
+	return &Query{terms: append(slices.Clone(q.terms), t)}
 }
 
 func cmpOr(a, b string) string {

@@ -21,12 +21,12 @@ func (a *routes) chosenRuns(ctx context.Context, q *RunsQuery) (iter.Seq2[api.Ru
 		return nil, nil, err
 	}
 	f := api.RunFilter{States: states, Name: q.Name, Since: q.Since, Until: q.Until, Before: before}
-	if q.Q == "" {
-		return a.svc().Runs(ctx, f), nil, nil
-	}
 	chosen, err := filter.Parse(q.Q, filter.Runs)
 	if err != nil {
 		return nil, nil, err
+	}
+	if chosen = chosen.With("flow", filter.Runs, q.Flow); chosen.Empty() {
+		return a.svc().Runs(ctx, f), nil, nil
 	}
 	now := a.now()
 	chosen.NarrowRuns(&f, now)
@@ -44,16 +44,22 @@ func (a *routes) chosenTasks(ctx context.Context, run string, q *TasksQuery) (it
 		return nil, nil, err
 	}
 	f := api.TaskRunFilter{Run: run, States: states, Task: q.Task, Tags: q.Tag, AnyOf: q.AnyOf, After: after}
-	if q.Q == "" {
-		return a.svc().TaskRuns(ctx, f), nil, nil
-	}
 	chosen, err := filter.Parse(q.Q, filter.TaskRuns)
 	if err != nil {
 		return nil, nil, err
 	}
+	chosen = chosen.With("flow", filter.TaskRuns, q.Flow).With("worker", filter.TaskRuns, q.Worker)
+	if chosen.Empty() {
+		return a.svc().TaskRuns(ctx, f), nil, nil
+	}
 	now := a.now()
 	chosen.NarrowTaskRuns(&f)
-	return a.svc().TaskRuns(ctx, f), func(t *api.TaskRun) bool { return chosen.TaskRun(t, now) }, nil
+	list := a.svc().TaskRuns(ctx, f)
+	if !chosen.NeedsRun() {
+		return list, func(t *api.TaskRun) bool { return chosen.TaskRun(t, nil, now) }, nil
+	}
+	r := &runsOf{svc: a.svc(), oldest: chosen.Oldest(now)}
+	return r.beside(ctx, list), func(t *api.TaskRun) bool { return chosen.TaskRun(t, r.at, now) }, nil
 }
 
 // parseStates reads names of states, in capitals or not.

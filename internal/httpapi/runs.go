@@ -18,6 +18,7 @@ type RunsQuery struct {
 
 	State []string  `query:"state,explode" doc:"In one of these states, as in failed"`
 	Name  string    `query:"name" doc:"Of this name"`
+	Flow  []string  `query:"flow,explode" doc:"That have called one of these flows, or tasks"`
 	Since time.Time `query:"since" doc:"Created at or after"`
 	Until time.Time `query:"until" doc:"Created before"`
 	Q     string    `query:"q" maxLength:"2000" doc:"In the filter language"`

@@ -15,11 +15,13 @@ import (
 type TasksQuery struct {
 	ListQuery
 
-	State []string `query:"state,explode" doc:"In one of these states"`
-	Task  string   `query:"task" doc:"Of the task of this name"`
-	Tag   []string `query:"tag,explode" doc:"With all of these tags"`
-	AnyOf []string `query:"any_tag,explode" doc:"With one of these tags"`
-	Q     string   `query:"q" maxLength:"2000" doc:"In the filter language"`
+	State  []string `query:"state,explode" doc:"In one of these states"`
+	Task   string   `query:"task" doc:"Of the task of this name"`
+	Flow   []string `query:"flow,explode" doc:"Of runs that have called one of these flows, or tasks"`
+	Tag    []string `query:"tag,explode" doc:"With all of these tags"`
+	AnyOf  []string `query:"any_tag,explode" doc:"With one of these tags"`
+	Worker []string `query:"worker,explode" doc:"Whose bodies run now, on a worker with one of these in its name"`
+	Q      string   `query:"q" maxLength:"2000" doc:"In the filter language"`
 }
 
 // WhyAnswer is what something waits for.

@@ -55,7 +55,7 @@ func (f *floor) noted() []string {
 
 func (f *floor) Learn(context.Context, []remote.Task) error { return nil }
 
-func (f *floor) Join(id string, _, _ []string) {
+func (f *floor) Join(id, _ string, _, _ []string) {
 	f.mu.Lock()
 	f.joined[id] = true
 	f.mu.Unlock()

@@ -25,7 +25,7 @@ type Engine interface {
 	// Learn takes note of what a worker knows, or says what is wrong with it.
 	Learn(ctx context.Context, tasks []Task) error
 	// Join says that a worker is there, Leave that it is not any more.
-	Join(worker string, queues, tasks []string)
+	Join(worker, name string, queues, tasks []string)
 	Leave(worker string)
 	// ClaimFor gives the next job for a worker; [api.ErrNotFound] if there is none and
 	// it may not wait.
@@ -82,7 +82,7 @@ func (h *Hub) RegisterWorker(ctx context.Context, r Registration) (Registered, e
 	for i := range r.Tasks {
 		names[i] = r.Tasks[i].Name
 	}
-	h.engine.Join(s.id, r.Queues, names) // before anybody could have it leave
+	h.engine.Join(s.id, r.Name, r.Queues, names) // before anybody could have it leave
 	h.mu.Lock()
 	closed := h.closed
 	if !closed {

@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/runnel-dev/runnel/api"
+)
+
+// runsOf has the run of each task run of a list at hand, for filters that look at it.
+type runsOf struct {
+	svc    Service
+	oldest time.Time // no run that was submitted before it is chosen; zero: any may be
+
+	at    *api.Run // that of the task run at hand; nil if it has gone
+	id    string
+	asked int
+	ahead map[string]*api.Run
+}
+
+const (
+	// runsAhead is how many runs are read at a time: a list of all task runs goes from
+	// run to run, and those after one are next.
+	runsAhead = 200
+	// outOfOrder is by how much, with room to spare, runs may be out of the order of
+	// their times.
+	outOfOrder = time.Minute
+)
+
+// beside gives a list as it is, with at set for each of it. It ends once all that follow
+// are of runs that are too old.
+func (r *runsOf) beside(ctx context.Context, list iter.Seq2[api.TaskRun, error]) iter.Seq2[api.TaskRun, error] {
+	return func(yield func(api.TaskRun, error) bool) {
+		for t, err := range list {
+			if err == nil && t.Run != r.id {
+				err = r.look(ctx, t.Run)
+			}
+			if err != nil {
+				yield(t, err)
+				return
+			}
+			if r.at != nil && r.at.Created.Before(r.oldest.Add(-outOfOrder)) {
+				return
+			}
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
+}
+
+// look finds a run.
+func (r *runsOf) look(ctx context.Context, id string) error {
+	r.at, r.id = r.ahead[id], id
+	if r.at != nil {
+		return nil
+	}
+	run, err := r.svc.Status(ctx, id)
+	switch {
+	case errors.Is(err, api.ErrNotFound): // removed meanwhile
+		return nil
+	case err != nil:
+		return err
+	}
+	r.at = &run
+	if r.asked++; r.asked == 1 { // the list may be of this one alone
+		return nil
+	}
+	r.ahead = make(map[string]*api.Run, runsAhead)
+	for next, err := range r.svc.Runs(ctx, api.RunFilter{Before: id, Limit: runsAhead}) {
+		if err != nil {
+			return err
+		}
+		r.ahead[next.ID] = &next
+	}
+	return nil
+}
