@@ -103,3 +103,22 @@ test("the columns of a table are those that somebody chose", async ({ page, serv
   await chooser.getByRole("button", { name: "As at first" }).click();
   await expect(head("Retries")).toBeVisible();
 });
+
+test("a filter is saved for everybody, used and deleted", async ({ page, browser, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await page.getByLabel("Filter", { exact: true }).fill("name:late state:failed");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.getByRole("main").getByRole("link", { name: "Save" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Too late");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("link", { name: "Too late" })).toHaveAttribute("aria-current", "true");
+  const other = await browser.newPage();
+  await other.goto(`${server.url}/runs`);
+  await other.getByRole("link", { name: "Too late" }).click();
+  await expect(other.locator("#runs tbody tr").first()).toContainText("late");
+  await other.close();
+  await page.getByRole("main").getByRole("link", { name: "Forget" }).click();
+  await dialog.getByRole("button", { name: "Delete the filter" }).click();
+  await expect(page.getByRole("link", { name: "Too late" })).toHaveCount(0);
+});

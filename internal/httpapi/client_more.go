@@ -303,6 +303,28 @@ func (c *Client) Operation(ctx context.Context, id string) (Operation, error) {
 	return get[Operation](ctx, c, pathf("/operations/%s", id), nil)
 }
 
+// SavedFilters is GET /filters: those of "runs" or "tasks", "" for both.
+func (c *Client) SavedFilters(ctx context.Context, target string) ([]SavedFilter, error) {
+	q := url.Values{}
+	if target != "" {
+		q.Set("target", target)
+	}
+	found, err := get[List[SavedFilter]](ctx, c, "/filters", q)
+	return found.Items, err
+}
+
+// SaveFilter is PUT /filters/{target}/{name}.
+func (c *Client) SaveFilter(ctx context.Context, target, name, q string) error {
+	in := putSaved{}.Body
+	in.Q = q
+	return c.Do(ctx, http.MethodPut, pathf("/filters/%s/%s", target, name), nil, in, nil)
+}
+
+// DeleteFilter is DELETE /filters/{target}/{name}.
+func (c *Client) DeleteFilter(ctx context.Context, target, name string) error {
+	return c.delete(ctx, pathf("/filters/%s/%s", target, name))
+}
+
 // RunHistory is GET /runs/{id}/history.
 func (c *Client) RunHistory(ctx context.Context, run string, limit int) (RunHistory, error) {
 	return get[RunHistory](ctx, c, pathf("/runs/%s/history", run), url.Values{"limit": {strconv.Itoa(limit)}})

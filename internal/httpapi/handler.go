@@ -22,7 +22,7 @@ type Options struct {
 	MaxBody int64
 	// Auth says who may come in; nil: everybody, as admin.
 	Auth *Auth
-	// Notes keeps the audit and operations; nil: they end with the handler.
+	// Notes keeps the audit, operations and saved filters; nil: they end with the handler.
 	Notes Notes
 	// ReadOnly refuses what changes something.
 	ReadOnly bool
@@ -148,6 +148,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.seriesRoutes(api)
 	a.eventRoutes(api)
 	a.operationRoutes(api)
+	a.savedRoutes(api)
 	a.loginRoutes(api)
 	a.tokenRoutes(api)
 	a.workRoutes(api)

@@ -10,7 +10,7 @@ import (
 	"github.com/runnel-dev/runnel/api"
 )
 
-// Notes is what the handler keeps beside the runs: the audit, and operations.
+// Notes is what the handler keeps beside the runs: the audit, operations and saved filters.
 type Notes interface {
 	// Notes calls yield for what is kept under a kind, ordered by key and beginning
 	// with key from, until yield fails, and returns yield's error as it is.

@@ -40,6 +40,9 @@ var posts = []struct {
 	{"/workers/any/undrain", nil},
 	{"/new/token", []string{"name", "new", "role", "admin"}},
 	{"/tokens/any/delete", nil},
+	{"/new/filter", []string{"target", "runs", "name", "new", "q", "name:x"}},
+	{"/filters/runs/any/delete", nil},
+	{"/tasks/bulk", []string{"action", "cancel", "id", "any/0"}},
 }
 
 // token makes one of a role, and gives its header.

@@ -16,9 +16,10 @@ var runRoutes = []route{
 
 // runsPage is the list of runs.
 type runsPage struct {
+	sieve
+
 	Rows    []runRow
 	Query   string
-	Views   []savedView
 	Pager   pager
 	Strip   *strip
 	Columns *columns
@@ -73,7 +74,7 @@ func showRuns(v *view) error {
 	if err != nil {
 		return err
 	}
-	body := runsPage{Query: text, Columns: v.columns("runs"), Views: views("runs", text, runViews), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
+	body := runsPage{Query: text, Columns: v.columns("runs"), Pager: paging(v.r.URL, runs.NextCursor, len(runs.Items))}
 	if len(runs.Items) > 0 || text != "" {
 		if body.Strip, err = readStrip(v, q.Get("span"), text); err != nil {
 			return err
@@ -81,6 +82,9 @@ func showRuns(v *view) error {
 	}
 	v.page.Scripts = []string{"strip.js"}
 	if err := v.frame(); err != nil {
+		return err
+	}
+	if body.sieve, err = readSieve(v, "runs", text, runViews); err != nil {
 		return err
 	}
 	body.Bulk = bulkRuns.bar(v, choosing(text, q, "state"), "all that match the filter")

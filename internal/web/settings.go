@@ -27,6 +27,14 @@ type settingsPage struct {
 	Tokens    []httpapi.Token
 	NoTokens  string // why there are none
 	Processes []api.Process
+	Filters   []keptFilter
+}
+
+// keptFilter is a filter that somebody has saved.
+type keptFilter struct {
+	httpapi.SavedFilter
+
+	URL, Delete string
 }
 
 // choice is a preference, kept in a cookie.
@@ -46,6 +54,17 @@ func showSettings(v *view) error {
 		return err
 	}
 	body := settingsPage{Choices: v.choices(), Facts: v.serverFacts(), Admin: v.page.Me.Role == httpapi.Admin, Processes: v.page.Server.Health.Processes}
+	saved, err := get[httpapi.List[httpapi.SavedFilter]](v, "/filters", nil)
+	if err != nil {
+		return err
+	}
+	for _, one := range saved.Items {
+		kept := keptFilter{SavedFilter: one, URL: one.Target + "?" + url.Values{"q": {one.Q}}.Encode()}
+		if v.page.CanWrite {
+			kept.Delete = at("filters/%/%/delete?settings=1", one.Target, one.Name)
+		}
+		body.Filters = append(body.Filters, kept)
+	}
 	if body.Admin {
 		found, err := get[httpapi.List[httpapi.Token]](v, "/tokens", nil)
 		p, ok := mendable(err)

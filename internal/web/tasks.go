@@ -94,10 +94,10 @@ func waited(t *api.TaskRun) time.Duration {
 // tasksPage is the list of task runs of all runs.
 type tasksPage struct {
 	taskTable
+	sieve
 
 	Query  string
-	By     string // what they are counted by, "" for one by one
-	Views  []savedView
+	By     string      // what they are counted by, "" for one by one
 	Ways   []savedView // to count them
 	Groups *taskGroups
 }
@@ -117,7 +117,7 @@ func showTasks(v *view) error {
 	text := strings.TrimSpace(v.r.URL.Query().Get("q"))
 	v.page.Title, v.page.Nav, v.page.Topics, v.page.Query = "Tasks", "tasks", []string{"runs"}, text
 	q := v.r.URL.Query()
-	body := tasksPage{Query: text, By: q.Get("by"), Views: views("tasks", text, taskViews)}
+	body := tasksPage{Query: text, By: q.Get("by")}
 	body.Ways = groupLinks("tasks", q, body.By, false)
 	var err error
 	if body.By != "" {
@@ -129,6 +129,9 @@ func showTasks(v *view) error {
 		return err
 	}
 	if err := v.frame(); err != nil {
+		return err
+	}
+	if body.sieve, err = readSieve(v, "tasks", text, taskViews); err != nil {
 		return err
 	}
 	body.Bulk = bulkTasks.bar(v, choosing(text, q, "tag", "task", "state"), "all that match the filter")

@@ -135,6 +135,7 @@ func otherRoutes() []route {
 		cacheRoutes,
 		operationRoutes,
 		settingRoutes,
+		savedRoutes,
 		statsRoutes,
 	)
 }
