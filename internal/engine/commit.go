@@ -267,8 +267,13 @@ func (c *change) refuse(err error) bool {
 
 // fail deals with changes that could not be committed. One that nobody answers
 // for means that memory and store differ: the run is left alone until the next
-// engine reads it from the store.
+// engine reads it from the store. If this session was given up meanwhile, the next
+// engine is about to.
 func (e *Engine) fail(batch []*change, err error) {
+	if e.isLost() {
+		e.givenUp(batch)
+		return
+	}
 	for _, c := range batch {
 		if c.refuse(err) {
 			continue

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -122,13 +123,39 @@ func (p *Instance) Resume() {
 // this one is acknowledged which the other one does not have.
 func (p *Instance) Standby() *Instance {
 	p.tb.Helper()
-	s := newInstance(p.tb)
-	s.run("pg_basebackup", "-D", s.data(), "-d", "host="+p.Socket+" user=runnel", "-c", "fast", "-X", "stream", "-R", "--no-sync")
-	s.up()
+	s := p.Follower()
 	p.Exec("ALTER SYSTEM SET synchronous_standby_names = '*'")
 	p.Exec("SELECT pg_reload_conf()")
 	p.Exec("CREATE TABLE followed ()") // waits for the standby
 	return s
+}
+
+// Follower starts a second instance that follows this one without anybody waiting for it.
+func (p *Instance) Follower() *Instance {
+	p.tb.Helper()
+	s := newInstance(p.tb)
+	s.run("pg_basebackup", "-D", s.data(), "-d", "host="+p.Socket+" user=runnel", "-c", "fast", "-X", "stream", "-R", "--no-sync")
+	s.up()
+	return s
+}
+
+// Unfollow has a follower follow no longer, once it has what a query gives a number for.
+func (p *Instance) Unfollow(until string, args ...any) {
+	p.tb.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for patience := time.After(30 * time.Second); p.Number(until, args...) == 0; {
+		select {
+		case <-look.C:
+		case <-patience:
+			p.tb.Fatalf("the follower does not have what was asked for: %s", until)
+		}
+	}
+	p.Exec("ALTER SYSTEM SET primary_conninfo = ''")
+	p.Exec("SELECT pg_reload_conf()")
+	for p.Number("SELECT count(*) FROM pg_stat_wal_receiver") > 0 {
+		<-look.C
+	}
 }
 
 // Promote makes a standby the primary.

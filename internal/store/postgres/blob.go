@@ -67,7 +67,11 @@ func (s *Store) putChunk(ctx context.Context, run int64, b store.Blob, chunk int
 	if last {
 		size = b.Size
 	}
-	return s.fenced(ctx, func(x *pgx.Batch) {
+	send := s.fenced
+	if last {
+		send = s.counted
+	}
+	return send(ctx, func(x *pgx.Batch) {
 		switch {
 		case chunk == 0:
 			x.Queue(s.sql("INSERT INTO @.blob (id, run, size, owner) VALUES ($1, $2, $3, $4)"), b.ID, run, size, s.Session())

@@ -65,9 +65,11 @@ func (s *Store) Receive(ctx context.Context, done []int64, limit int) ([]store.L
 		return nil, s.closedError()
 	}
 	const (
-		read = `SELECT l.id, l.sender, l.body FROM (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0) p LEFT JOIN
+		box = ` FROM (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 AND started = $4) p LEFT JOIN
 			(SELECT id, sender, body FROM @.letter WHERE receiver = $1 AND id <> ALL($3) ORDER BY id LIMIT $2) l ON true ORDER BY l.id`
-		take = "WITH d AS (DELETE FROM @.letter WHERE receiver = $1 AND id = ANY($3)) " + read
+		read = "SELECT l.id, l.sender, l.body, 0::bigint" + box
+		take = "WITH d AS (DELETE FROM @.letter WHERE receiver = $1 AND id = ANY($3)), u AS (" + count + " RETURNING applied)" +
+			" SELECT l.id, l.sender, l.body, (SELECT applied FROM u)" + box
 	)
 	text := take
 	if len(done) == 0 {
@@ -76,14 +78,14 @@ func (s *Store) Receive(ctx context.Context, done []int64, limit int) ([]store.L
 	me, found := s.Session(), false
 	bounded, cancel := s.bounded(ctx)
 	defer cancel()
-	rows, err := s.calls.Query(bounded, s.sql(text), me, max(limit, 0), done)
+	rows, err := s.calls.Query(bounded, s.sql(text), me, max(limit, 0), done, s.started.Load())
 	if err != nil {
 		return nil, s.writeError(ctx, err)
 	}
 	var list []store.Letter
-	var id, from *int64
+	var id, from, number *int64
 	var body []byte
-	_, err = pgx.ForEachRow(rows, []any{&id, &from, &body}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &from, &body, &number}, func() error {
 		found = true
 		if id != nil {
 			list = append(list, store.Letter{ID: *id, From: *from, To: me, Body: body})
@@ -91,8 +93,11 @@ func (s *Store) Receive(ctx context.Context, done []int64, limit int) ([]store.L
 		}
 		return nil
 	})
-	if err == nil && !found {
+	if err == nil && (!found || number == nil) {
 		return nil, s.lost()
+	}
+	if err == nil {
+		s.knew(aside, *number)
 	}
 	return list, s.writeError(ctx, err)
 }

@@ -27,7 +27,7 @@ func (c *counter) take(ctx context.Context, n int64) (first int64, err error) {
 	defer c.mu.Unlock()
 	if n > c.end-c.next {
 		size := n + c.ahead
-		err := c.s.fenced(ctx, func(b *pgx.Batch) {
+		err := c.s.counted(ctx, func(b *pgx.Batch) {
 			const take = "UPDATE @.counter SET value = value + $2 WHERE name = $1 RETURNING value - $2"
 			b.Queue(c.s.sql(take), c.name, size).QueryRow(func(row pgx.Row) error { return row.Scan(&first) })
 		})
@@ -42,6 +42,13 @@ func (c *counter) take(ctx context.Context, n int64) (first int64, err error) {
 	first = c.next
 	c.next += n
 	return first, nil
+}
+
+// drop lets go of what was taken ahead.
+func (c *counter) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next, c.end = 0, 0
 }
 
 // ReserveKeys gives out keys.
@@ -69,6 +76,13 @@ const (
 	runsKept = time.Second
 )
 
+// drop lets go of the block.
+func (r *runNumbers) drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next, r.end = 0, 0
+}
+
 // ReserveRuns gives out run numbers, from blocks of a sequence, for which nobody
 // waits.
 func (s *Store) ReserveRuns(ctx context.Context, n int64) (int64, error) {
@@ -82,12 +96,17 @@ func (s *Store) ReserveRuns(ctx context.Context, n int64) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n > r.end-r.next || time.Since(r.since) > runsKept {
-		var first int64
+		var first, number int64
 		bounded, cancel := s.bounded(ctx)
 		defer cancel()
-		if err := s.calls.QueryRow(bounded, "SELECT nextval($1::text::regclass)", s.tables+"run_number").Scan(&first); err != nil {
+		err := s.calls.QueryRow(bounded, s.sql(count+" RETURNING nextval($2::text::regclass), applied"), s.Session(), s.tables+"run_number").Scan(&first, &number)
+		switch {
+		case isNoRows(err):
+			return 0, s.lost()
+		case err != nil:
 			return 0, s.writeError(ctx, err)
 		}
+		s.knew(aside, number)
 		r.next, r.end, r.since = first, first+runBlock, time.Now()
 	}
 	first := r.next

@@ -41,7 +41,9 @@ type Store struct {
 	read     *pgxpool.Pool // for readers
 	calls    *pgxpool.Pool // for what must not wait for readers
 	session  atomic.Int64
-	schemaID atomic.Int64 // see schemaNumber; 0: not read yet
+	started  atomic.Int64          // when the session began, by the database's clock: tells it from others of its number
+	known    [writers]atomic.Int64 // see behind.go
+	schemaID atomic.Int64          // see schemaNumber; 0: not read yet
 	commits  *writer
 	letters  *writer // what is said between sessions
 	bell     *bell
@@ -177,7 +179,7 @@ func (s *Store) release() {
 
 // fence has a transaction count only while its session lives, and keeps the
 // session from ending before it. It divides by zero, as checked does.
-const fence = "WITH p AS (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 FOR KEY SHARE) SELECT 1 / count(*) FROM p"
+const fence = "WITH p AS (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 AND started = $2 FOR KEY SHARE) SELECT 1 / count(*) FROM p"
 
 // fenced sends statements as one transaction beside the writers.
 func (s *Store) fenced(ctx context.Context, fill func(*pgx.Batch)) error {
@@ -185,7 +187,7 @@ func (s *Store) fenced(ctx context.Context, fill func(*pgx.Batch)) error {
 		return s.closedError()
 	}
 	b, alive := &pgx.Batch{}, false
-	b.Queue(s.sql(fence), s.Session()).QueryRow(func(row pgx.Row) error {
+	b.Queue(s.sql(fence), s.Session(), s.started.Load()).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(nil)
 		alive = err == nil
 		return err

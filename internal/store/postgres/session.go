@@ -24,12 +24,17 @@ const now = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 // join begins a session.
 func (s *Store) join(ctx context.Context) error {
-	const begin = `WITH p AS (INSERT INTO @.process (name, started, beat, lease) VALUES ($1, ` + now + `, ` + now + `, $2) RETURNING id)
-		INSERT INTO @.writer (process, id, turn, applied) SELECT p.id, w.id, 0, 0 FROM p, unnest($3::int[]) AS w(id) RETURNING process`
-	var id int64
-	err := s.calls.QueryRow(ctx, s.sql(begin), s.name, s.lease.Microseconds(), []int32{commits, letters}).Scan(&id)
+	const begin = `WITH p AS (INSERT INTO @.process (name, started, beat, lease) VALUES ($1, ` + now + `, ` + now + `, $2) RETURNING id, started),
+		w AS (INSERT INTO @.writer (process, id, turn, applied) SELECT p.id, w.id, 0, 0 FROM p, generate_series(0, $3::int - 1) AS w(id))
+		SELECT id, started FROM p`
+	var id, started int64
+	err := s.calls.QueryRow(ctx, s.sql(begin), s.name, s.lease.Microseconds(), writers).Scan(&id, &started)
 	if err == nil {
 		s.session.Store(id)
+		s.started.Store(started)
+		for i := range s.known {
+			s.known[i].Store(0)
+		}
 	}
 	return err
 }
@@ -48,9 +53,31 @@ func (s *Store) Rejoin(ctx context.Context) error {
 	}
 	s.commits.discard()
 	s.letters.discard()
-	err := s.join(ctx)
+	err := s.quit(ctx)
+	if err == nil {
+		err = s.join(ctx)
+	}
 	s.bell.again()
 	return s.writeError(ctx, err)
+}
+
+// quit ends what is left of the session before another one begins in its place, and
+// lets go of what it had taken ahead. It may be there still: after commits that the
+// database has forgotten.
+func (s *Store) quit(ctx context.Context) error {
+	const mine = "SELECT count(*) FROM @.process WHERE id = $1 AND started = $2"
+	var rows int
+	if err := s.calls.QueryRow(ctx, s.sql(mine), s.Session(), s.started.Load()).Scan(&rows); err != nil {
+		return err
+	}
+	s.keys.drop()
+	s.blobs.drop()
+	s.numbers.drop()
+	if rows == 0 {
+		return nil
+	}
+	_, err := s.end(ctx, s.calls, s.Session())
+	return err
 }
 
 // leave ends the session. If the database can't be told, others give it up.
@@ -92,7 +119,7 @@ func (s *Store) Beat(ctx context.Context, offer []byte) (live []store.Member, lo
 		return nil, 0, s.writeError(ctx, err)
 	}
 	if len(seen) == 0 {
-		return nil, 0, s.lost()
+		return nil, 0, s.lostOrForgotten(bounded)
 	}
 	patient := s.patient(seen)
 	for i := range seen {
@@ -121,10 +148,10 @@ type seen struct {
 
 // beat renews the lease, and reads all sessions; none if this one has ended.
 func (s *Store) beat(ctx context.Context, offer []byte) ([]seen, error) {
-	const text = `WITH me AS (UPDATE @.process SET beat = ` + now + `, offer = $2 WHERE id = $1 AND beat > 0 RETURNING id)
+	const text = `WITH me AS (UPDATE @.process SET beat = ` + now + `, offer = $2 WHERE id = $1 AND beat > 0 AND started = $3 AND NOT ` + behind + ` RETURNING id)
 		SELECT p.id, p.name, p.started, CASE p.id WHEN $1 THEN $2 ELSE p.offer END, p.beat, c.now - p.beat - p.lease, c.now
 		FROM @.process p, (SELECT ` + now + ` AS now) c WHERE EXISTS (SELECT 1 FROM me) ORDER BY p.id`
-	rows, err := s.calls.Query(ctx, s.sql(text), s.Session(), offer)
+	rows, err := s.calls.Query(ctx, s.sql(text), s.Session(), offer, s.started.Load(), s.knows())
 	if err != nil {
 		return nil, err
 	}

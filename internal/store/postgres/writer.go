@@ -35,10 +35,12 @@ type writer struct {
 	applied int64 // number of the last transaction that counts
 }
 
-// The writers of a session.
+// The writers of a session, and a row for what it writes beside them.
 const (
 	commits = iota
 	letters
+	aside
+	writers // how many
 )
 
 // writeTimeout is how long a transaction, or a connection, may take until the
@@ -53,19 +55,26 @@ func (w *writer) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	take := "UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2 RETURNING turn, applied"
+	take := `WITH w AS (UPDATE @.writer SET turn = turn + 1 WHERE process = $1 AND id = $2
+		AND EXISTS (SELECT 1 FROM @.process p WHERE p.id = $1 AND p.started = $3) RETURNING turn, applied) SELECT turn, applied, ` + behind + " FROM w"
 	if !w.s.pooled {
-		take = "WITH w AS (" + take + ") SELECT turn, applied FROM w, (SELECT " + always + ") s"
+		take += ", (SELECT " + always + ") s"
 	}
-	err = conn.QueryRow(ctx, w.s.sql(take), w.s.Session(), w.id).Scan(&w.turn, &w.applied)
+	var applied int64
+	var back bool
+	err = conn.QueryRow(ctx, w.s.sql(take), w.s.Session(), w.id, w.s.started.Load(), w.s.knows()).Scan(&w.turn, &applied, &back)
+	switch {
+	case isNoRows(err):
+		err = w.s.lost()
+	case err == nil && back:
+		err = w.s.forgotten()
+	}
 	if err != nil {
 		_ = conn.Close(ctx) // it is of no use
-		if isNoRows(err) {
-			return w.s.lost()
-		}
 		return err
 	}
-	w.conn = conn
+	w.conn, w.applied = conn, applied
+	w.s.knew(w.id, applied)
 	return nil
 }
 
@@ -153,6 +162,7 @@ func (w *writer) apply(ctx context.Context, fill func(*statements), reread func(
 	err := w.send(st)
 	if err == nil {
 		w.applied = number
+		w.s.knew(w.id, number)
 		return nil
 	}
 	if st.step == 0 && sqlState(err) == divisionByZero { // it is not this one's turn, or the session's

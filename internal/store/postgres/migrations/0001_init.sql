@@ -32,7 +32,8 @@ CREATE TABLE process (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- Connections that write. What they write changes their row, which tells whether
--- something counts whose answer was lost.
+-- something counts whose answer was lost, and whether the database has forgotten
+-- something. A row more counts what is written beside them.
 CREATE TABLE writer (
     process bigint NOT NULL,
     id      int NOT NULL,
