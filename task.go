@@ -2,6 +2,7 @@ package runnel
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/runnel-dev/runnel/api"
 )
@@ -193,16 +194,29 @@ func arg[T any](v T) argument {
 	return argument{data, err}
 }
 
+// oneCall is what a plan of one step that calls a task consists of, with room for one
+// argument: all of it is made at once.
+type oneCall struct {
+	call api.Call
+	args [1]json.RawMessage
+	step [1]api.Step
+}
+
 // call is a plan of one step that calls the task.
 func (h handle) call(args ...argument) plan {
 	if err := h.Err(); err != nil {
 		return plan{err: err}
 	}
-	call := &api.Call{Task: h.decl.name, Options: h.options}
+	one := &oneCall{call: api.Call{Task: h.decl.name, Options: h.options}}
+	call := &one.call
 	if n := len(args); n > 0 && n == len(h.decl.params) && h.decl.params[0].kind == "none" {
 		args = args[1:] // none is no argument
 	}
-	if len(args) > 0 {
+	switch len(args) {
+	case 0:
+	case 1:
+		call.Args = one.args[:]
+	default:
 		call.Args = make(api.Args, len(args))
 	}
 	for i, a := range args {
@@ -212,7 +226,6 @@ func (h handle) call(args ...argument) plan {
 		}
 		call.Args[i] = a.data
 	}
-	p := planOf(api.Step{Call: call})
-	p.task, p.refused = h.decl, h.decl.refused
-	return p
+	one.step[0].Call = call
+	return plan{steps: steps{list: one.step[:]}, task: h.decl, refused: h.decl.refused}
 }

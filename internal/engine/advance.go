@@ -156,7 +156,7 @@ func (e *Engine) follow(c *change) {
 		c.run.handle.is(c.end, nil)
 	}
 	if c.told != nil {
-		c.told(nil)
+		c.told.tell(nil)
 	}
 }
 

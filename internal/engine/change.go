@@ -14,13 +14,13 @@ type change struct {
 	store.Transition
 	run *run
 	// After the commit:
-	starts  []*task         // to dispatch
-	joined  []joined        // children that ended
-	counted *task           // whose end to count
-	end     *ending         // of the run; nil: it goes on
-	after   func()          // anything else; called without locks
-	told    func(err error) // last, also if it could not be committed; nil: nobody asked
-	base    int64           // first key of the chain that a task returned
+	starts  []*task  // to dispatch
+	joined  []joined // children that ended
+	counted *task    // whose end to count
+	end     *ending  // of the run; nil: it goes on
+	after   func()   // anything else; called without locks
+	told    told     // last, also if it could not be committed; nil: nobody asked
+	base    int64    // first key of the chain that a task returned
 	baseSeq int64
 	retried bool      // the counted task is to be tried again
 	last    api.State // of the counted task
@@ -34,6 +34,19 @@ type change struct {
 	oneStart  [1]*task
 	oneJoined [1]joined
 }
+
+// told is who asked for a change.
+type told interface{ tell(err error) }
+
+// toldOn is a channel on which somebody waits to be; it has room.
+type toldOn chan error
+
+func (c toldOn) tell(err error) { c <- err }
+
+// toldBy is a function for it.
+type toldBy func(err error)
+
+func (f toldBy) tell(err error) { f(err) }
 
 // beyond is what few changes have. There are many changes, and each is cleared when it
 // is over.
@@ -118,8 +131,13 @@ func (c *change) first(f func()) {
 	}
 }
 
-// changes are used again: each is large, and there is one for every event.
-var changes = sync.Pool{New: func() any { return new(change) }}
+// changes are used again: each is large, and there is one for every event. So is what
+// they say of their runs: a short run has a change for each.
+var (
+	changes = sync.Pool{New: func() any { return new(change) }}
+	newRuns = sync.Pool{New: func() any { return new(store.RunRow) }}
+	setRuns = sync.Pool{New: func() any { return new(store.RunSet) }}
+)
 
 func (r *run) newChange() *change {
 	c := changes.Get().(*change)
@@ -129,6 +147,14 @@ func (r *run) newChange() *change {
 
 // free gives back a change that nobody knows any more, or that came to nothing.
 func (c *change) free() {
+	if c.NewRun != nil {
+		*c.NewRun = store.RunRow{}
+		newRuns.Put(c.NewRun)
+	}
+	if c.SetRun != nil {
+		*c.SetRun = store.RunSet{}
+		setRuns.Put(c.SetRun)
+	}
 	effects := c.effects
 	*c = change{} // cleared where it is; with the effects in the literal it would be made elsewhere and copied
 	c.effects = effects

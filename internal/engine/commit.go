@@ -261,7 +261,7 @@ func (c *change) refuse(err error) bool {
 	if c.NewRun != nil {
 		c.run.e.forget(c.run)
 	}
-	c.told(err)
+	c.told.tell(err)
 	return true
 }
 

@@ -80,7 +80,7 @@ func (e *Engine) controlHere(ctx context.Context, r *run, action lifecycle.Actio
 	c := r.newChange()
 	r.state = to
 	r.acts++
-	c.told = func(err error) { done <- err }
+	c.told = toldOn(done)
 	act(r, c)
 	r.mu.Unlock()
 	if e.manual {

@@ -49,7 +49,7 @@ func (e *Engine) cancelTaskHere(ctx context.Context, r *run, id string, seq int6
 		t.cell.Put().Name = lifecycle.Stopped
 		if c := t.ending(api.Answer{NoRetry: true, Failure: stopped()}, pipeline.Value{}); c != nil {
 			done = make(chan error, 1)
-			c.told = func(err error) { done <- err }
+			c.told = toldOn(done)
 			e.queue.push(c)
 		}
 	case claimed:

@@ -110,7 +110,7 @@ func (d *dispatcher) put(r *run, tasks []*task) {
 		if l.unvisited() {
 			l.strand(tasks[:n])
 		} else {
-			l.ready = append(l.ready, tasks[:n]...)
+			l.add(tasks[:n])
 		}
 		d.list(l)
 		tasks = tasks[n:]

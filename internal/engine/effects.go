@@ -236,7 +236,10 @@ func (r *run) pause(c *change) {
 
 // setRun writes the run's row as it is now.
 func (r *run) setRun(c *change) {
-	c.SetRun = &store.RunSet{State: r.state, Gen: r.gen, Epoch: r.epoch, Cell: r.made.cell()}
+	if c.SetRun == nil {
+		c.SetRun = setRuns.Get().(*store.RunSet)
+	}
+	*c.SetRun = store.RunSet{State: r.state, Gen: r.gen, Epoch: r.epoch, Cell: r.made.cell()}
 }
 
 // end ends the run, unless it is paused: then when it is resumed.

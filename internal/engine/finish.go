@@ -231,7 +231,7 @@ func (t *task) remember(state api.State) {
 	if t.frame.Group == nil {
 		s := spaceOf(t.frame)
 		_, seq, _ := s.at(t.frame.Chain.Step(int(t.place)).Slot)
-		s.last, s.lastOK = seq+1, state == api.Completed
+		s.last, s.lastOK, s.lastID = seq+1, state == api.Completed, t.job.ID
 	}
 }
 

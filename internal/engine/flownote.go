@@ -38,7 +38,7 @@ func (e *Engine) FlowNote(job *api.Job, key string, value json.RawMessage, told 
 	c.Frames = append(c.Frames, store.FrameWrite{FrameRow: store.FrameRow{
 		Run: r.id, ID: id, Parent: t.key, Kind: store.NoteFrame, State: store.FrameDone, Cell: cell.Append(nil),
 	}})
-	c.told = func(err error) { told(value, err) }
+	c.told = toldBy(func(err error) { told(value, err) })
 	e.queue.push(c)
 	return nil
 }

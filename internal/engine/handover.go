@@ -53,11 +53,11 @@ func (o *offer) knowsAll(spec *api.Spec) bool {
 
 // handOver queues the change that makes a run, and leaves that to another session.
 // Called with r.mu.
-func (e *Engine) handOver(c *change, heir int64, told func(error)) {
+func (e *Engine) handOver(c *change, heir int64, asked told) {
 	r := c.run
 	r.handle.away = true // nobody has it yet
 	c.NewRun.Loose = true
-	c.told = func(err error) {
+	c.told = toldBy(func(err error) {
 		if err == nil {
 			e.forget(r)
 			e.peers.mu.Lock()
@@ -65,8 +65,8 @@ func (e *Engine) handOver(c *change, heir int64, told func(error)) {
 			e.peers.mu.Unlock()
 			_ = e.peers.node.Tell(heir, runsHanded, r.id) // a number can be encoded
 		}
-		told(err)
-	}
+		asked.tell(err)
+	})
 	e.queue.push(c)
 }
 

@@ -41,14 +41,23 @@ func (k *keyring) take(ctx context.Context, n int64) (int64, error) {
 // step has follows from bases that are committed before the step starts.
 type space struct {
 	blocks []block
-	last   int64 // key of the task step that ended last, 0 for none
+	one    [1]block // room for the first
+	last   int64    // key of the task step that ended last, 0 for none
 	lastOK bool
+	lastID string // its id, "" if it would have to be made
 }
 
 type block struct{ first, seq int64 }
 
 func newSpace(first, seq int64) *space {
-	return &space{blocks: []block{{first, seq}}}
+	s := new(space)
+	s.begin(first, seq)
+	return s
+}
+
+func (s *space) begin(first, seq int64) {
+	s.one[0] = block{first, seq}
+	s.blocks = s.one[:]
 }
 
 // spaceOf gives the keys that the steps of chain frame f take.

@@ -41,11 +41,20 @@ type lane struct {
 	turn   bool   // of the groups, when there are tasks too
 	listed bool
 	ready  []*task
+	one    [1]*task // room for a single one
 	groups []*group // with children to start
 	key    *laneKey
 	// If nobody serves the queue: tasks among ready that have ended, and groups
 	// that were dropped.
 	dead, gone int32
+}
+
+// add adds tasks to those that are ready. Most lanes have one at a time.
+func (l *lane) add(tasks []*task) {
+	if cap(l.ready) == 0 {
+		l.ready = l.one[:0]
+	}
+	l.ready = append(l.ready, tasks...)
 }
 
 // round is the lanes with work of one priority.

@@ -40,7 +40,7 @@ func (rec *recovery) findTask(f *pipeline.Frame, at int, step *pipeline.Step) (p
 	}
 	end, err := taskEnd(row, cell)
 	s := spaceOf(f)
-	s.last, s.lastOK = s.blocks[0].seq+1, row.State == api.Completed
+	s.last, s.lastOK, s.lastID = s.blocks[0].seq+1, row.State == api.Completed, ""
 	if _, seq, ok := s.at(step.Slot); ok {
 		s.last = seq + 1
 	}

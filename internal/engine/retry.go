@@ -66,7 +66,7 @@ func (e *Engine) startsAgain(ctx context.Context, id string, action lifecycle.Ac
 	again.c.Records = r.liveWrites(true)
 	row.Gen, row.Epoch, row.Cell, row.Finished = r.gen, r.epoch, again.c.SetRun.Cell, 0
 	done := make(chan error, 1)
-	again.c.told = func(err error) {
+	again.c.told = toldBy(func(err error) {
 		if errors.Is(err, store.ErrFenced) {
 			err = api.Errorf(api.ErrConflict, "", "run %s was retried by somebody else meanwhile", id)
 		}
@@ -74,7 +74,7 @@ func (e *Engine) startsAgain(ctx context.Context, id string, action lifecycle.Ac
 			err = e.recoverRun(context.WithoutCancel(ctx), &row)
 		}
 		done <- err
-	}
+	})
 	e.queue.push(again.c)
 	if e.manual {
 		return nil

@@ -45,10 +45,11 @@ type run struct {
 	lines   bell
 	uid     uuid.UUID
 	text    string // uid as text
+	first   string // id of the first task run, which text is the beginning of
 	name    string
 	base    int64
 	created int64
-	_       [24]byte // into the class of 512: each begins where a line of the cache does
+	_       [8]byte // into the class of 512: each begins where a line of the cache does
 }
 
 // stand is the attempt and generation that a row has.
@@ -72,10 +73,11 @@ type heldChild struct {
 }
 
 func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
-	r := &run{e: e, id: id, uid: uid, text: uid.String(), name: name, state: api.Running}
+	first := firstTask(uid)
+	r := &run{e: e, id: id, uid: uid, text: first[:idLen], first: first, name: name, state: api.Running}
 	r.handle = &Handle{e: e, id: r.text}
-	first := &r.lanes.first
-	first.of, first.key, first.round = &r.lanes, &plainLane, e.dispatch.home
+	lane := &r.lanes.first
+	lane.of, lane.key, lane.round = &r.lanes, &plainLane, e.dispatch.home
 	return r
 }
 
@@ -110,7 +112,22 @@ func parseID(id string) (uuid.UUID, error) {
 	return u, nil
 }
 
+// idLen is how long a run's id is.
+const idLen = 36
+
+// firstTask gives the id of a run's first task run. Most runs have no other, so that
+// one text does for both.
+func firstTask(run uuid.UUID) string {
+	var buf [idLen + 2]byte
+	id, _ := run.MarshalText() // gives no error
+	copy(buf[copy(buf[:], id):], "/0")
+	return string(buf[:])
+}
+
 func (r *run) taskID(seq int64) string {
+	if seq == 0 {
+		return r.first
+	}
 	var buf [64]byte
 	return string(strconv.AppendInt(append(append(buf[:0], r.text...), '/'), seq, 10))
 }

@@ -210,5 +210,5 @@ func (e *Engine) scheduled(x *storedSchedule, by string, at time.Time, rec *sche
 			return []store.RecordWrite{w}, err
 		}
 	}
-	return e.submit(e.closers.ctx, req, func(err error) { told(text, err) })
+	return e.submit(e.closers.ctx, req, toldBy(func(err error) { told(text, err) }))
 }

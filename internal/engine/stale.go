@@ -51,7 +51,7 @@ func (e *Engine) answerStale(ctx context.Context, r *run, parts []string, answer
 		r.rec.answers = make(map[int64][]byte)
 	}
 	r.rec.answers[key] = answer
-	c.told = func(err error) { done <- err }
+	c.told = toldOn(done)
 	e.queue.push(c)
 	r.mu.Unlock()
 	return await(ctx, done)

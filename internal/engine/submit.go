@@ -16,7 +16,7 @@ const submitAhead = 4096
 // Submit makes a run of a pipeline and returns once that is durable.
 func (e *Engine) Submit(ctx context.Context, spec *api.Spec, name string) (*Handle, error) {
 	done := make(chan error, 1)
-	r, err := e.submit(ctx, request{spec: spec, name: name}, func(err error) { done <- err })
+	r, err := e.submit(ctx, request{spec: spec, name: name}, toldOn(done))
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (e *Engine) Submit(ctx context.Context, spec *api.Spec, name string) (*Hand
 // Enqueue makes a run without waiting until it is durable, for who drives the
 // engine by hand. It gives the run's id.
 func (e *Engine) Enqueue(ctx context.Context, spec *api.Spec, name string) (string, error) {
-	r, err := e.submit(ctx, request{spec: spec, name: name}, func(error) {})
+	r, err := e.submit(ctx, request{spec: spec, name: name}, toldBy(func(error) {}))
 	if err != nil {
 		return "", err
 	}
@@ -48,13 +48,10 @@ func (e *Engine) Enqueue(ctx context.Context, spec *api.Spec, name string) (stri
 func (e *Engine) SubmitAll(ctx context.Context, specs iter.Seq2[*api.Spec, error], name string, each func(*Handle) error) error {
 	ahead := submissions{told: make(chan *submission, submitAhead+1), each: each}
 	for spec, err := range specs {
-		s := new(submission)
+		s := ahead.next()
 		if err == nil {
 			var r *run
-			if r, err = e.submit(ctx, request{spec: spec, name: name}, func(err error) {
-				s.err = err
-				ahead.told <- s
-			}); err == nil {
+			if r, err = e.submit(ctx, request{spec: spec, name: name}, s); err == nil {
 				s.handle = r.handle
 			}
 		}
@@ -75,14 +72,31 @@ func (e *Engine) SubmitAll(ctx context.Context, specs iter.Seq2[*api.Spec, error
 // submissions are the runs of a SubmitAll that nobody was told of yet, in order.
 type submissions struct {
 	list []*submission
+	room []submission     // made several at a time
 	told chan *submission // room for all of them
 	each func(*Handle) error
 }
 
 type submission struct {
+	of      *submissions
 	handle  *Handle // kept here too: the run is out of the processor's cache by now
 	err     error
 	settled bool
+}
+
+func (s *submission) tell(err error) {
+	s.err = err
+	s.of.told <- s
+}
+
+func (l *submissions) next() *submission {
+	if len(l.room) == 0 {
+		l.room = make([]submission, 64)
+	}
+	s := &l.room[0]
+	l.room = l.room[1:]
+	s.of = l
+	return s
 }
 
 // settle waits until at most so many are left.
@@ -145,20 +159,20 @@ func (e *Engine) accept(ctx context.Context, req *request) (p accepted, err erro
 	return p, err
 }
 
-// submit queues a new run; told is called once it is durable, or refused.
-func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*run, error) {
+// submit queues a new run; who asked is told once it is durable, or refused.
+func (e *Engine) submit(ctx context.Context, req request, asked told) (*run, error) {
 	plan, err := e.accept(ctx, &req)
 	if err != nil {
 		return nil, err
 	}
 	done := e.trace(ctx, &req)
 	if done == nil {
-		return e.put(ctx, &req, &plan, told)
+		return e.put(ctx, &req, &plan, asked)
 	}
-	r, err := e.put(ctx, &req, &plan, func(err error) {
+	r, err := e.put(ctx, &req, &plan, toldBy(func(err error) {
 		done(err)
-		told(err)
-	})
+		asked.tell(err)
+	}))
 	if err != nil {
 		done(err)
 	}
@@ -166,7 +180,7 @@ func (e *Engine) submit(ctx context.Context, req request, told func(error)) (*ru
 }
 
 // put queues the run of a request that was accepted.
-func (e *Engine) put(ctx context.Context, req *request, plan *accepted, told func(error)) (*run, error) {
+func (e *Engine) put(ctx context.Context, req *request, plan *accepted, asked told) (*run, error) {
 	r, err := e.admit(ctx, req.name, req.made)
 	if err != nil {
 		return nil, err
@@ -184,24 +198,37 @@ func (e *Engine) put(ctx context.Context, req *request, plan *accepted, told fun
 		return nil, err
 	}
 	r.base, r.seq = plan.base, plan.root.Width()
-	r.root = &pipeline.Frame{Chain: plan.root, Data: newSpace(plan.base, 0)}
+	r.root = newRoot(plan.root, plan.base)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.newChange()
-	c.NewRun = &store.RunRow{
+	c.NewRun = newRuns.Get().(*store.RunRow)
+	*c.NewRun = store.RunRow{
 		ID: r.id, UID: r.uid, Name: req.name, State: api.Running, Base: plan.base, Created: r.created,
 		Plan: store.EncodeRef(payload(kept)), Cell: r.made.cell(),
 	}
 	records = append(records, r.liveWrites(true)...)
 	c.Records = records
 	if heir := e.heir(req, plan.root); heir != 0 {
-		e.handOver(c, heir, told)
+		e.handOver(c, heir, asked)
 		return r, nil
 	}
 	r.apply(c, pipeline.Begin(c.effects, r.root))
-	c.told = told
+	c.told = asked
 	e.queue.push(c)
 	return r, nil
+}
+
+// newRoot makes the frame of a run's outermost chain, in one piece with its keys: it
+// always has some.
+func newRoot(chain *pipeline.Chain, base int64) *pipeline.Frame {
+	one := &struct {
+		frame pipeline.Frame
+		keys  space
+	}{frame: pipeline.Frame{Chain: chain}}
+	one.keys.begin(base, 0)
+	one.frame.Data = &one.keys
+	return &one.frame
 }
 
 // admit gives a new run its number and id.

@@ -103,7 +103,7 @@ func (s *keyedSubmission) submit(ctx context.Context, spec *api.Spec, name strin
 			{Kind: submissionKind, Key: s.key, Value: text, Check: true, Was: s.was},
 			{Kind: submissionExpiryKind, Key: expiryKey(rec.At+submissionKept.Microseconds(), s.key), Value: []byte{}},
 		}, err
-	}}, func(err error) { s.done <- err })
+	}}, toldOn(s.done))
 	if err != nil {
 		return "", err
 	}

@@ -178,7 +178,11 @@ func (t *task) locate(seq int64) {
 		if !s.lastOK {
 			state = api.Failed
 		}
-		t.job.Upstream = []api.Upstream{{TaskRun: t.run.taskID(s.last - 1), State: state}}
+		id := s.lastID
+		if id == "" {
+			id = t.run.taskID(s.last - 1)
+		}
+		t.job.Upstream = []api.Upstream{{TaskRun: id, State: state}}
 		t.cell.Upstream = store.AppendUpstream(t.up[:0], seq-(s.last-1), state)
 	}
 }

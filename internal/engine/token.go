@@ -41,7 +41,7 @@ func (e *Engine) Token(ctx context.Context, job *api.Job) (string, error) {
 		t.recordRunning(c)
 	}
 	token := strings.Join([]string{r.text, hexInt(t.key), hexInt(int64(r.gen)), hexInt(int64(t.attempt)), hex.EncodeToString(t.cell.Seldom().Token)}, ".")
-	c.told = func(err error) { done <- err }
+	c.told = toldOn(done)
 	e.queue.push(c)
 	r.mu.Unlock()
 	if err := await(ctx, done); err != nil {
@@ -157,7 +157,7 @@ func (e *Engine) answerHere(ctx context.Context, r *run, token string, x externa
 	} else {
 		t.write(c, api.Running, &t.cell)
 	}
-	c.told = func(err error) { done <- err }
+	c.told = toldOn(done)
 	e.queue.push(c)
 	r.mu.Unlock()
 	return await(ctx, done)

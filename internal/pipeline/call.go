@@ -47,26 +47,27 @@ func (k kind) fits(want kind) bool {
 
 func (k kind) numeric() bool { return k == "integer" || k == "number" }
 
-// call compiles a task that is given a value of the kind.
-func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, error) {
+// call compiles a task that is given a value of the kind, and gives that of its result.
+func (c *compiler) call(out *Task, spec *api.Call, at *place, given kind) (kind, error) {
 	if c.shape {
-		return shapeTask, anything, nil
+		out.Options = &shapeOptions
+		return anything, nil
 	}
 	sig := c.tasks(spec.Task)
 	if sig == nil {
-		return nil, none, api.Errorf(api.ErrUnknownTask, at.String(), "task %q is not registered", spec.Task)
+		return none, api.Errorf(api.ErrUnknownTask, at.String(), "task %q is not registered", spec.Task)
 	}
 	if sig.Trips != nil {
-		return nil, none, api.Errorf(api.ErrUnknownTask, at.String(), "%q is a kill switch, not a task", spec.Task)
+		return none, api.Errorf(api.ErrUnknownTask, at.String(), "%q is a kill switch, not a task", spec.Task)
 	}
 	if err := checkArgs(sig, spec, at, given); err != nil {
-		return nil, none, err
+		return none, err
 	}
 	options, err := effective(sig, spec.Options, at)
 	if err != nil {
-		return nil, none, err
+		return none, err
 	}
-	return &Task{
+	*out = Task{
 		Name:     spec.Task,
 		Args:     spec.Args,
 		Spread:   spec.Spread,
@@ -77,7 +78,8 @@ func (c *compiler) call(spec *api.Call, at *place, given kind) (*Task, kind, err
 		Alone:    sig.Cached && !sig.Flow && !sig.Orchestrator,
 		Told:     sig.Told,
 		Lane:     laneOf(sig, options),
-	}, kind(sig.Result), nil
+	}
+	return kind(sig.Result), nil
 }
 
 // checkArgs checks number and kinds: what arrives first, then the bound ones.

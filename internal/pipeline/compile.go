@@ -1,17 +1,13 @@
 package pipeline
 
-import (
-	"fmt"
-
-	"github.com/runnel-dev/runnel/api"
-)
+import "github.com/runnel-dev/runnel/api"
 
 // Compile checks a pipeline against the registered tasks and makes a plan of
 // it. What is refused is an api.ErrInvalid or api.ErrUnknownTask that names the
 // place, as in "steps[0].children[3].steps[1]".
 func Compile(spec *api.Spec, tasks Registry) (*Plan, error) {
 	c := compiler{tasks: tasks}
-	root, err := c.chain(spec, place{}, none, true)
+	root, err := c.chain(spec, new(place), none, true)
 	if err != nil {
 		return nil, err
 	}
@@ -24,43 +20,45 @@ type compiler struct {
 	shape bool // nothing is known of tasks, see Shape
 }
 
-// place is a path in the pipeline, made into text only for an error.
-type place struct {
-	up    *place
-	part  string
-	index int
-}
-
-func (p *place) sub(part string, index int) place { return place{up: p, part: part, index: index} }
-
-func (p *place) String() string {
-	if p.part == "" {
-		return ""
-	}
-	text := p.part
-	if p.index >= 0 {
-		text = fmt.Sprintf("%s[%d]", p.part, p.index)
-	}
-	if above := p.up.String(); above != "" {
-		return above + "." + text
-	}
-	return text
-}
-
-func (p *place) invalid(format string, args ...any) error {
-	return api.Errorf(api.ErrInvalid, p.String(), format, args...)
-}
-
 // chain compiles a chain that is given a value of kind in. Only a whole pipeline
 // may have a state and a finally.
-func (c *compiler) chain(spec *api.Spec, at place, in kind, whole bool) (*Chain, error) {
-	out := &Chain{Inline: spec.Inline}
+func (c *compiler) chain(spec *api.Spec, at *place, in kind, whole bool) (*Chain, error) {
+	out := newChain(spec)
+	out.Inline = spec.Inline
 	_, err := c.into(out, spec, at, in, whole)
 	return out, err
 }
 
+// newChain makes a chain with room for the steps and their tasks: one piece for the many
+// that are one call, and three for all others.
+func newChain(spec *api.Spec) *Chain {
+	if len(spec.Steps) == 1 && spec.Steps[0].Call != nil {
+		one := new(struct {
+			chain Chain
+			steps [1]Step
+			task  Task
+		})
+		one.steps[0].Task = &one.task
+		one.chain.Steps = one.steps[:]
+		return &one.chain
+	}
+	calls := 0
+	for i := range spec.Steps {
+		if spec.Steps[i].Call != nil {
+			calls++
+		}
+	}
+	c, tasks := &Chain{Steps: make([]Step, len(spec.Steps))}, make([]Task, calls)
+	for i := range spec.Steps {
+		if spec.Steps[i].Call != nil {
+			c.Steps[i].Task, tasks = &tasks[0], tasks[1:]
+		}
+	}
+	return c
+}
+
 // into compiles the steps of a chain, and gives the kind of its result.
-func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, whole bool) (kind, error) {
+func (c *compiler) into(out *Chain, spec *api.Spec, at *place, in kind, whole bool) (kind, error) {
 	if c.depth > api.MaxDepth {
 		// It could be stored, but not read again.
 		return in, at.invalid("nested deeper than %d levels", api.MaxDepth)
@@ -80,21 +78,21 @@ func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, whole boo
 		return in, at.invalid("has a finally: only a whole pipeline may have one")
 	}
 	if spec.Steps[0].OnError {
-		sub := at.sub("steps", 0)
-		return in, sub.invalid("a chain can't begin with a handler: nothing before it can fail")
+		at.enter("steps", 0)
+		return in, at.invalid("a chain can't begin with a handler: nothing before it can fail")
 	}
-	out.Steps = make([]Step, len(spec.Steps))
 	result := in
 	for i := range spec.Steps {
 		given := result
 		if spec.Steps[i].OnError {
 			given = object
 		}
-		sub := at.sub("steps", i)
-		kind, err := c.step(out, &out.Steps[i], &spec.Steps[i], &sub, given)
+		at.enter("steps", i)
+		kind, err := c.step(out, &out.Steps[i], &spec.Steps[i], at, given)
 		if err != nil {
 			return in, err
 		}
+		at.leave()
 		if spec.Steps[i].OnError && kind != result {
 			kind = anything
 		}
@@ -103,12 +101,13 @@ func (c *compiler) into(out *Chain, spec *api.Spec, at place, in kind, whole boo
 	if spec.Finally == nil {
 		return result, nil
 	}
-	sub := at.sub("finally", -1)
+	at.enter("finally", -1)
 	if spec.Finally.OnError {
-		return in, sub.invalid("finally can't be a handler as well")
+		return in, at.invalid("finally can't be a handler as well")
 	}
 	out.Finally = new(Step)
-	_, err := c.step(out, out.Finally, spec.Finally, &sub, none)
+	_, err := c.step(out, out.Finally, spec.Finally, at, none)
+	at.leave()
 	if out.Finally.Kind == ValueStep {
 		out.Finally = nil // it runs nothing
 	}
@@ -124,9 +123,10 @@ func (c *compiler) step(in *Chain, out *Step, spec *api.Step, at *place, given k
 	case spec.Call != nil:
 		out.Kind, out.Slot = TaskStep, in.Slots
 		in.Slots++
-		task, kind, err := c.call(spec.Call, at, given)
-		out.Task = task
-		return kind, err
+		if out.Task == nil {
+			out.Task = new(Task)
+		}
+		return c.call(out.Task, spec.Call, at, given)
 	case spec.Group != nil:
 		out.Kind = GroupStep
 		return c.group(out, spec, at, given)
@@ -144,8 +144,11 @@ func (c *compiler) step(in *Chain, out *Step, spec *api.Step, at *place, given k
 func (c *compiler) nested(in *Chain, out *Step, spec *api.Step, at *place, given kind) (kind, error) {
 	out.Kind = ChainStep
 	out.Slot = max(in.Slots, 1)
-	out.Chain = &Chain{Slots: out.Slot + 1}
-	kind, err := c.into(out.Chain, spec.Chain, at.sub("chain", -1), given, false)
+	out.Chain = newChain(spec.Chain)
+	out.Chain.Slots = out.Slot + 1
+	at.enter("chain", -1)
+	kind, err := c.into(out.Chain, spec.Chain, at, given, false)
+	at.leave()
 	in.Slots = out.Chain.Slots
 	return kind, err
 }
@@ -159,10 +162,12 @@ func (c *compiler) group(out *Step, spec *api.Step, at *place, given kind) (kind
 	g.Empty = !(&api.Spec{Steps: []api.Step{*spec}}).HasTask() && !spec.OnError
 	g.Children = make([]*Chain, len(spec.Group.Children))
 	for i := range spec.Group.Children {
-		chain, err := c.chain(&spec.Group.Children[i], at.sub("children", i), given, false)
+		at.enter("children", i)
+		chain, err := c.chain(&spec.Group.Children[i], at, given, false)
 		if err != nil {
 			return given, err
 		}
+		at.leave()
 		g.Children[i] = chain
 	}
 	g.setKeys()
@@ -180,7 +185,9 @@ func (c *compiler) each(out *Step, spec *api.Step, at *place, given kind) (kind,
 	if given != array && given != anything {
 		return given, at.invalid("each wants an array, got %s", given)
 	}
-	chain, err := c.chain(&spec.Each.Do, at.sub("each", -1), anything, false)
+	at.enter("each", -1)
+	chain, err := c.chain(&spec.Each.Do, at, anything, false)
+	at.leave()
 	g.Each = chain
 	if err == nil {
 		g.setKeys()

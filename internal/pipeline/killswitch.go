@@ -21,7 +21,7 @@ func (c *compiler) options(at *place, g *Group) error {
 		return err
 	}
 	for i, k := range g.KillSwitches {
-		at := at.sub("kill_switches", i)
+		at.enter("kill_switches", i)
 		if err := k.Check(); err != nil {
 			return at.invalid("%w", err)
 		}
@@ -34,6 +34,7 @@ func (c *compiler) options(at *place, g *Group) error {
 			trips = sig.Trips
 		}
 		g.trips = append(g.trips, tripper{k.String(), trips})
+		at.leave()
 	}
 	return nil
 }

@@ -11,11 +11,11 @@ import (
 // run by it. Slots, widths and offsets are those of the plan that Compile makes.
 func Shape(spec *api.Spec) (*Chain, error) {
 	c := compiler{shape: true}
-	return c.chain(spec, place{}, anything, true)
+	return c.chain(spec, new(place), anything, true)
 }
 
-// shapeTask is every task of a shape.
-var shapeTask = &Task{Options: &api.Options{}}
+// shapeOptions are those of every task of a shape.
+var shapeOptions api.Options
 
 // Path is the place of a step in the JSON form, within its chain.
 func (c *Chain) Path(place int) string {

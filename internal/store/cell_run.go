@@ -1,5 +1,10 @@
 package store
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // RunCell is the content of RunRow.Cell.
 type RunCell struct {
 	Result   Payload
@@ -12,6 +17,8 @@ type RunCell struct {
 
 // Append appends the encoded cell to b.
 func (c *RunCell) Append(b []byte) []byte {
+	const tags = 6 * (1 + binary.MaxVarintLen32)
+	b = slices.Grow(b, tags+len(c.Result.Data)+len(c.Failure)+len(c.State)+len(c.Schedule)+len(c.Trace)+len(c.Counts))
 	b = appendPayload(b, tagResult, c.Result)
 	b = appendBytes(b, tagFailure, c.Failure)
 	b = appendBytes(b, tagState, c.State)
