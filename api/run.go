@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -162,4 +163,18 @@ type TaskRunFilter struct {
 	// that came meanwhile with a lower number are not in it. "" begins with the first.
 	After string
 	Limit int // 0: no limit
+}
+
+// Chooses reports whether the filter chooses a task run by what it is: its state, task
+// and tags.
+func (f *TaskRunFilter) Chooses(t *TaskRun) bool {
+	for _, tag := range f.Tags {
+		if !slices.Contains(t.Tags, tag) {
+			return false
+		}
+	}
+	if len(f.AnyOf) > 0 && !slices.ContainsFunc(f.AnyOf, func(tag string) bool { return slices.Contains(t.Tags, tag) }) {
+		return false
+	}
+	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) && (f.Task == "" || f.Task == t.Task)
 }

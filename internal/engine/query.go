@@ -157,8 +157,12 @@ func (e *Engine) Result(ctx context.Context, id string) (Outcome, error) {
 	return e.outcome(ctx, endOf(row.State, &cell))
 }
 
-// listPage is how many runs are read at a time.
-const listPage = 200
+// listPage is how many runs are read at a time, and firstListPage at first: most who
+// read lists want no more than a page of a screen.
+const (
+	listPage      = 200
+	firstListPage = 64
+)
 
 // Runs lists the runs that the filter chooses, newest first.
 func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error] {
@@ -169,8 +173,7 @@ func (e *Engine) Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.R
 			yield(api.Run{}, err)
 			return
 		}
-		for below > 0 {
-			page := listPage
+		for page := firstListPage; below > 0; page = listPage {
 			if filter.Limit > 0 {
 				page = min(page, left)
 			}

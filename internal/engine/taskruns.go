@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +29,7 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 		}
 		list := func(row *store.RunRow) error {
 			return e.taskRuns(ctx, row, from.seq(row.ID), func(t api.TaskRun) error {
-				if !chosen(&filter, &t) {
+				if !filter.Chooses(&t) {
 					return nil
 				}
 				if left--; !yield(t, nil) || left == 0 {
@@ -46,18 +45,6 @@ func (e *Engine) TaskRuns(ctx context.Context, filter api.TaskRunFilter) iter.Se
 	}
 }
 
-func chosen(f *api.TaskRunFilter, t *api.TaskRun) bool {
-	for _, tag := range f.Tags {
-		if !slices.Contains(t.Tags, tag) {
-			return false
-		}
-	}
-	if len(f.AnyOf) > 0 && !slices.ContainsFunc(f.AnyOf, func(tag string) bool { return slices.Contains(t.Tags, tag) }) {
-		return false
-	}
-	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) && (f.Task == "" || f.Task == t.Task)
-}
-
 func (e *Engine) eachRun(ctx context.Context, id string, from start, list func(*store.RunRow) error) error {
 	if id != "" {
 		row, err := e.rowOf(ctx, id)
@@ -66,8 +53,8 @@ func (e *Engine) eachRun(ctx context.Context, id string, from start, list func(*
 		}
 		return list(&row)
 	}
-	for below := from.below; ; {
-		rows, err := e.store.Runs(ctx, api.RunFilter{}, below, listPage)
+	for below, page := from.below, firstListPage; ; page = listPage {
+		rows, err := e.store.Runs(ctx, api.RunFilter{}, below, page)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -129,9 +116,12 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, from int64, yi
 
 // blocksOf gives the blocks of a run's keys, the first one too.
 func (e *Engine) blocksOf(ctx context.Context, row *store.RunRow) ([]store.Block, error) {
-	blocks, err := e.store.Blocks(ctx, row.ID)
-	if err != nil {
-		return nil, err
+	var blocks []store.Block
+	if !row.Alone || !row.State.Final() { // a live one may have got some meanwhile
+		var err error
+		if blocks, err = e.store.Blocks(ctx, row.ID); err != nil {
+			return nil, err
+		}
 	}
 	// The first block is not among them. It is of 16 keys or less: no further
 	// than where the next one of the run begins.

@@ -139,6 +139,9 @@ type RunRow struct {
 	// Loose makes a new run nobody's, for whoever adopts it, if the store is shared.
 	// It is not stored.
 	Loose bool
+	// Alone says, in what is read, that the run has no key ranges beside its first
+	// one: Blocks would give none. Nor is it stored.
+	Alone bool
 }
 
 // RunSet changes a run.

@@ -128,7 +128,7 @@ func (p *Session) Orphans(_ context.Context, after int64, limit int) ([]store.Ru
 	var rows []store.RunRow
 	for ; i < len(p.order) && len(rows) < limit; i++ {
 		if r := p.runs[p.order[i]]; p.orphan(r) {
-			rows = append(rows, copyRun(r.row))
+			rows = append(rows, r.copy())
 		}
 	}
 	return rows, nil

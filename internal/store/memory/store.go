@@ -93,7 +93,7 @@ func (s *Store) Run(_ context.Context, id int64) (store.RunRow, error) {
 	if r == nil {
 		return store.RunRow{}, api.Errorf(api.ErrNotFound, "memory", "no run with number %d", id)
 	}
-	return copyRun(r.row), nil
+	return r.copy(), nil
 }
 
 // LiveRuns reads runs that are not final.
@@ -107,7 +107,7 @@ func (s *Store) LiveRuns(_ context.Context, after int64, limit int) ([]store.Run
 	var rows []store.RunRow
 	for ; i < len(s.order) && len(rows) < limit; i++ {
 		if r := s.runs[s.order[i]]; !r.row.State.Final() {
-			rows = append(rows, copyRun(r.row))
+			rows = append(rows, r.copy())
 		}
 	}
 	return rows, nil
@@ -124,7 +124,7 @@ func (s *Store) Runs(_ context.Context, filter api.RunFilter, below int64, limit
 	var rows []store.RunRow
 	for i--; i >= 0 && len(rows) < limit; i-- {
 		if r := s.runs[s.order[i]]; chosen(&r.row, &filter) {
-			rows = append(rows, copyRun(r.row))
+			rows = append(rows, r.copy())
 		}
 	}
 	return rows, nil
@@ -263,8 +263,10 @@ func (s *Store) Location() string { return "memory" }
 // Close does nothing: the store can be used on, as after a restart.
 func (s *Store) Close() error { return nil }
 
-func copyRun(row store.RunRow) store.RunRow {
-	row.Plan, row.Cell = bytes.Clone(row.Plan), bytes.Clone(row.Cell)
+// copy gives the row as it is read.
+func (r *run) copy() store.RunRow {
+	row := r.row
+	row.Plan, row.Cell, row.Alone = bytes.Clone(row.Plan), bytes.Clone(row.Cell), len(r.blocks) == 0
 	return row
 }
 

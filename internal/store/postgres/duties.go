@@ -18,7 +18,7 @@ func (s *Store) Orphans(ctx context.Context, after int64, limit int) ([]store.Ru
 			UNION ALL SELECT (SELECT r.owner FROM @.run r WHERE r.` + live + ` AND r.owner > o.owner ORDER BY r.owner LIMIT 1)
 				FROM o WHERE o.owner IS NOT NULL)
 		SELECT ` + readRun + ` FROM o CROSS JOIN LATERAL
-			(SELECT ` + readRun + ` FROM @.run r WHERE r.owner = o.owner AND r.` + live + ` AND r.id > $1 ORDER BY r.id LIMIT $2) r
+			(SELECT ` + runStored + ` FROM @.run r WHERE r.owner = o.owner AND r.` + live + ` AND r.id > $1 ORDER BY r.id LIMIT $2) r
 		WHERE NOT EXISTS (SELECT 1 FROM @.process p WHERE p.id = o.owner) ORDER BY r.id LIMIT $2`
 	return collect(ctx, s, text, runRow, after, max(limit, 0))
 }

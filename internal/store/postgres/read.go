@@ -93,12 +93,15 @@ func (s *Store) LastRun(ctx context.Context) (int64, error) {
 	return last, err
 }
 
-// readRun are the columns that runRow takes.
-const readRun = "r.id, r.uid, r.name, r.state, r.gen, r.epoch, r.base, r.created, r.finished, r.plan, r.cell"
+// readRun are the columns that runRow takes, and runStored those that are a run's.
+const (
+	readRun   = runStored + ", NOT EXISTS (SELECT FROM @.block b WHERE b.run = r.id)"
+	runStored = "r.id, r.uid, r.name, r.state, r.gen, r.epoch, r.base, r.created, r.finished, r.plan, r.cell"
+)
 
 func runRow(row pgx.CollectableRow) (r store.RunRow, err error) {
 	var uid, name []byte
-	err = row.Scan(&r.ID, &uid, &name, (*uint8)(&r.State), &r.Gen, &r.Epoch, &r.Base, &r.Created, &r.Finished, &r.Plan, &r.Cell)
+	err = row.Scan(&r.ID, &uid, &name, (*uint8)(&r.State), &r.Gen, &r.Epoch, &r.Base, &r.Created, &r.Finished, &r.Plan, &r.Cell, &r.Alone)
 	r.Name = string(name)
 	copy(r.UID[:], uid)
 	return r, err

@@ -51,7 +51,7 @@ func (w *writer) applyLive() error {
 
 // LiveRuns reads runs that are not final.
 func (s *Store) LiveRuns(ctx context.Context, after int64, limit int) ([]store.RunRow, error) {
-	where := "WHERE id IN (SELECT id FROM live_run WHERE id > ?1 ORDER BY id LIMIT +?2) UNION ALL SELECT " + runColumns +
+	where := "WHERE id IN (SELECT id FROM live_run WHERE id > ?1 ORDER BY id LIMIT +?2) UNION ALL SELECT " + readRun +
 		" FROM run WHERE id > ?1 AND id >= (SELECT value FROM meta WHERE key = 'floor') AND state" + firstFinal("<") +
 		" ORDER BY id LIMIT +?2"
 	return s.runs(ctx, where, func(st *sqlite.Stmt) {

@@ -66,12 +66,15 @@ func (s *Store) LastRun(ctx context.Context) (id int64, err error) {
 	return id, err
 }
 
+// readRun are the columns that runs takes.
+const readRun = runColumns + ", NOT EXISTS (SELECT 1 FROM block WHERE block.run = run.id)"
+
 func (s *Store) runs(ctx context.Context, where string, bind func(*sqlite.Stmt)) (rows []store.RunRow, err error) {
-	err = s.query(ctx, "SELECT "+runColumns+" FROM run "+where, bind, func(st *sqlite.Stmt) bool {
+	err = s.query(ctx, "SELECT "+readRun+" FROM run "+where, bind, func(st *sqlite.Stmt) bool {
 		r := store.RunRow{
 			ID: st.ColumnInt64(0), Name: st.ColumnText(2), State: api.State(st.ColumnInt64(3)),
 			Gen: st.ColumnInt32(4), Epoch: st.ColumnInt32(5), Base: st.ColumnInt64(6),
-			Created: st.ColumnInt64(7), Finished: st.ColumnInt64(8), Plan: column(st, 9), Cell: column(st, 10),
+			Created: st.ColumnInt64(7), Finished: st.ColumnInt64(8), Plan: column(st, 9), Cell: column(st, 10), Alone: st.ColumnBool(11),
 		}
 		st.ColumnBytes(1, r.UID[:])
 		rows = append(rows, r)

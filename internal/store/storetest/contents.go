@@ -42,6 +42,15 @@ func blocksBySeq(e env) {
 	got, err := e.s.Blocks(e.t.Context(), 1)
 	e.ok("Blocks", err)
 	e.equal("blocks", got, want)
+	e.commit(newRun(3))
+	rows, err := e.s.Runs(e.t.Context(), api.RunFilter{}, 0, 10)
+	e.ok("Runs", err)
+	for _, r := range rows {
+		e.equal("a run is alone", r.Alone, r.ID == 3)
+		r, err = e.s.Run(e.t.Context(), r.ID)
+		e.ok("Run", err)
+		e.equal("a run, read by its number, is alone", r.Alone, r.ID == 3)
+	}
 	var many []store.Block
 	for i := range int64(157) {
 		many = append(many, store.Block{Run: 2, First: 5000 - i*16, Count: 16, Seq: i * 16})

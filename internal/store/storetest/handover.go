@@ -18,7 +18,7 @@ func runHandedOver(t *testing.T, a, b env, _ func(env)) {
 	b.ok("Orphans", err)
 	b.equal("orphans", len(rows), 1)
 	want := *loose.NewRun
-	want.Loose = false
+	want.Loose, want.Alone = false, true
 	b.equal("the orphan", rows[0], want)
 	adopted, err := b.shared().Adopt(t.Context(), []int64{1, 2})
 	b.ok("Adopt", err)

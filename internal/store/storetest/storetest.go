@@ -208,7 +208,7 @@ func taskRows(ctx context.Context, s store.Store, run, from, to int64) (rows []s
 func tidy(b []byte) []byte { return append([]byte(nil), b...) }
 
 func tidyRun(r store.RunRow) store.RunRow {
-	r.Plan, r.Cell = tidy(r.Plan), tidy(r.Cell)
+	r.Plan, r.Cell, r.Alone = tidy(r.Plan), tidy(r.Cell), false
 	return r
 }
 
