@@ -84,7 +84,7 @@ func writes(method string) bool {
 }
 
 // recovered answers a request whose handler panicked.
-func (a *routes) recovered(w http.ResponseWriter, r *http.Request) {
+func (a *routes) recovered(w *response, r *http.Request) {
 	v := recover()
 	if v == nil || v == http.ErrAbortHandler { //nolint:errorlint // the panic's value is this very one
 		if v != nil {
@@ -92,8 +92,14 @@ func (a *routes) recovered(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if w.failed != nil { // the client has gone: that is how huma says so
+		panic(http.ErrAbortHandler)
+	}
 	a.log.LogAttrs(r.Context(), slog.LevelError, "http: panic", slog.String("request_id", requestID(r.Context())),
 		slog.String("path", r.URL.Path), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	if w.status != 0 { // a part of the answer is out: the client is to see that it is not all
+		panic(http.ErrAbortHandler)
+	}
 	writeProblem(w, r, problem(http.StatusInternalServerError, CodeInternal, "something went wrong here; the server's log has it under this request_id"))
 }
 

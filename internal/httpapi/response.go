@@ -14,10 +14,14 @@ type response struct {
 	now    func() time.Time
 	began  time.Time
 	status int
+	failed error // of the last write
 }
 
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
+	if w.status != 0 { // huma gives another one when a client goes before it has all
+		return
+	}
+	if status >= http.StatusOK {
 		w.status = status
 		ms := float64(w.now().Sub(w.began)) / float64(time.Millisecond)
 		w.Header().Set("Server-Timing", "app;dur="+strconv.FormatFloat(ms, 'f', 2, 64))
@@ -29,7 +33,9 @@ func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	return w.ResponseWriter.Write(b)
+	n, err := w.ResponseWriter.Write(b)
+	w.failed = err
+	return n, err
 }
 
 // Flush sends what is there.
