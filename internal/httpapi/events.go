@@ -2,14 +2,10 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/runnel-dev/runnel/api"
 )
 
 type eventsInput struct {
@@ -51,7 +47,7 @@ func (a *routes) stream(hc huma.Context, c *client) {
 		hc.SetHeader(name, value)
 	}
 	hc.SetStatus(http.StatusOK)
-	s.write("retry: 2000\n\n")
+	s.write([]byte("retry: 2000\n\n"))
 	beat := time.NewTicker(a.opts.Heartbeat)
 	defer beat.Stop()
 	pace := time.NewTimer(0)
@@ -64,18 +60,11 @@ func (a *routes) stream(hc huma.Context, c *client) {
 		case <-a.hub.ctx.Done():
 			return
 		case <-beat.C:
-			s.write(": still here\n\n")
+			s.write([]byte(": still here\n\n"))
 			continue
 		case <-c.wake:
 		}
-		changes, reset := a.hub.take(c)
-		if reset {
-			s.write("event: reset\ndata: {\"all\":true}\n\n")
-		}
-		for i := range changes {
-			s.change(&changes[i])
-		}
-		s.flush()
+		s.write(a.hub.take(c))
 		pace.Reset(calm)
 		select { // what comes meanwhile is sent together
 		case <-pace.C:
@@ -92,28 +81,11 @@ type eventWriter struct {
 	err     error
 }
 
-func (s *eventWriter) change(c *api.Change) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		s.err = err
-		return
+// write sends a piece at once.
+func (s *eventWriter) write(text []byte) {
+	if s.err == nil {
+		_, s.err = s.w.Write(text)
 	}
-	s.print(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", c.Number, kindOf(c).event, data))
-}
-
-func (s *eventWriter) write(text string) {
-	s.print(text)
-	s.flush()
-}
-
-func (s *eventWriter) print(text string) {
-	if s.err != nil {
-		return
-	}
-	_, s.err = s.w.Write([]byte(text))
-}
-
-func (s *eventWriter) flush() {
 	if s.err == nil {
 		s.err = s.control.Flush()
 	}

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,9 +15,10 @@ import (
 
 // Bounds of event streams.
 const (
-	kept       = 5000 // events, for clients that come back, and for each that is behind
-	maxClients = 2000
-	calm       = 250 * time.Millisecond // between two batches of events to a client
+	kept         = 5000     // changes, for all clients and for those that come back
+	clientBuffer = 64 << 10 // bytes of events that wait for one client
+	maxClients   = 2000
+	calm         = 250 * time.Millisecond // between two batches of events to a client
 )
 
 // hub hears what changes, once, and tells all streams whose topics it is about.
@@ -26,19 +29,28 @@ type hub struct {
 	mu      sync.Mutex
 	heard   sync.WaitGroup
 	hearing bool
-	news    []api.Change // the newest, in order of their numbers
+	news    []event // the newest, in order of their numbers
+	lost    int64   // the number of the newest that is not among them any more
 	clients map[*client]bool
 }
 
-// client is one stream.
+// event is a change, and its text, which is the same for all.
+type event struct {
+	api.Change
+
+	text []byte
+}
+
+// client is one stream. It has nothing of its own that waits: what it is told is what the
+// hub has of its topics since it was told last.
 type client struct {
 	topics map[string]bool
 	wake   chan struct{}
 
-	// Guarded by hub.mu: what is to be sent, the newest of each thing, in order.
-	pending []api.Change
-	at      map[api.Change]int // by what they are about
-	reset   bool               // something was lost
+	// Guarded by hub.mu.
+	seen  int64 // the number of the last change that it was told of, or need not be
+	awake bool  // there is something to tell
+	reset bool  // something was lost
 }
 
 func newHub(ctx context.Context, svc func() Service) *hub {
@@ -55,7 +67,7 @@ func (h *hub) wait() {
 // join adds a stream. What happened since the event that it saw last comes first; if
 // that is not known any more, it is told to begin anew.
 func (h *hub) join(topics []string, seen string) (*client, error) {
-	c := &client{topics: map[string]bool{}, wake: make(chan struct{}, 1), at: map[api.Change]int{}}
+	c := &client{topics: map[string]bool{}, wake: make(chan struct{}, 1)}
 	for _, t := range topics {
 		if !validTopic(t) {
 			return nil, api.Errorf(api.ErrInvalid, "query.topic", "%q is no topic: want runs, run:ID, limits, schedules or workers", t)
@@ -71,6 +83,9 @@ func (h *hub) join(topics []string, seen string) (*client, error) {
 	if !h.hearing && h.ctx.Err() == nil {
 		h.hearing = true
 		h.heard.Go(h.hear)
+	}
+	if n := len(h.news); n > 0 {
+		c.seen = h.news[n-1].Number
 	}
 	if seen != "" {
 		h.replay(c, seen)
@@ -101,19 +116,15 @@ func (h *hub) leave(c *client) {
 	delete(h.clients, c)
 }
 
-// replay queues what came after the event that a client saw last.
+// replay has a client told of what came after the event that it saw last.
 func (h *hub) replay(c *client, seen string) {
 	n, err := strconv.ParseInt(seen, 10, 64)
-	if err != nil || len(h.news) == 0 || n < h.news[0].Number {
+	if err != nil || len(h.news) == 0 || n < h.news[0].Number || n > h.news[len(h.news)-1].Number {
 		c.reset = true
-		c.wakeUp()
-		return
+	} else {
+		c.seen = n
 	}
-	for _, change := range h.news {
-		if change.Number > n {
-			c.push(change)
-		}
-	}
+	c.wakeUp()
 }
 
 // hear takes what the service tells until the handler is closed. A service that was
@@ -135,46 +146,86 @@ func (h *hub) tell(change api.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.news) == kept {
-		h.news = slices.Delete(h.news, 0, kept/10)
+		const old = kept / 10
+		h.lost = h.news[old-1].Number
+		h.news = slices.Delete(h.news, 0, old)
 	}
-	h.news = append(h.news, change)
+	h.news = append(h.news, event{change, eventText(&change)})
 	for c := range h.clients {
-		c.push(change)
-	}
-}
-
-// push queues a change if one of the client's topics is about it.
-func (c *client) push(change api.Change) {
-	if c.reset || !c.wants(&change) { // who is to read everything again does so later than now
-		return
-	}
-	if change.All {
-		c.overflow()
-		return
-	}
-	thing := change
-	thing.Number, thing.State = 0, 0
-	if i, ok := c.at[thing]; ok {
-		if change.State == 0 {
-			change.State = c.pending[i].State // the news of before that still holds
+		switch {
+		case c.awake: // it looks by itself
+		case c.wants(&change):
+			c.wakeUp()
+		default:
+			c.seen = change.Number
 		}
-		c.pending[i] = change
-		return
 	}
-	if len(c.pending) == kept {
-		c.overflow()
-		return
-	}
-	c.at[thing] = len(c.pending)
-	c.pending = append(c.pending, change)
-	c.wakeUp()
 }
 
-// overflow forgets what was to be sent, and its memory: a client that is far behind may
-// stay so.
-func (c *client) overflow() {
-	c.pending, c.at, c.reset = nil, map[api.Change]int{}, true
-	c.wakeUp()
+// eventText is how a change is sent.
+func eventText(c *api.Change) []byte {
+	data, err := json.Marshal(c)
+	if err != nil {
+		data = []byte(`{}`) // a state that is none; who looks sees that something has changed
+	}
+	return fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", c.Number, kindOf(c).event, data)
+}
+
+// resetText tells a client to read everything again.
+const resetText = "event: reset\ndata: {\"all\":true}\n\n"
+
+// take gives what is to be sent to a client: the newest change of each thing, in order.
+// If that is more than one client may have, or some of it is not known any more, the
+// client is to begin anew.
+func (h *hub) take(c *client) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since, reset := c.seen, c.reset || c.seen < h.lost
+	c.awake, c.reset = false, false
+	if len(h.news) == 0 {
+		return []byte(resetText)
+	}
+	c.seen = h.news[len(h.news)-1].Number
+	if reset {
+		return []byte(resetText)
+	}
+	return h.after(since, c.wants)
+}
+
+// after gives the texts of the changes after one that are wanted, or of a reset.
+func (h *hub) after(since int64, wants func(*api.Change) bool) []byte {
+	var list []event // the newest first
+	size, at := 0, map[api.Change]int{}
+	for i := len(h.news) - 1; i >= 0 && h.news[i].Number > since; i-- {
+		e := h.news[i]
+		if !wants(&e.Change) {
+			continue
+		}
+		thing := e.Change
+		thing.Number, thing.State = 0, 0
+		if newer, ok := at[thing]; ok {
+			list[newer].inherit(&e)
+			continue
+		}
+		at[thing] = len(list)
+		list = append(list, e)
+		if size += len(e.text); e.All || size > clientBuffer {
+			return []byte(resetText)
+		}
+	}
+	text := make([]byte, 0, size)
+	for _, e := range slices.Backward(list) {
+		text = append(text, e.text...)
+	}
+	return text
+}
+
+// inherit takes the state that the thing had before, if no later change has another.
+func (e *event) inherit(before *event) {
+	if e.State == 0 && before.State != 0 {
+		e.State = before.State
+		e.text = eventText(&e.Change)
+	}
 }
 
 func (c *client) wants(change *api.Change) bool {
@@ -202,19 +253,11 @@ func kindOf(change *api.Change) kind {
 	return kind{"worker.changed", "workers"}
 }
 
+// wakeUp has a client look. Called with the hub's mu.
 func (c *client) wakeUp() {
+	c.awake = true
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
-}
-
-// take gives what is to be sent.
-func (h *hub) take(c *client) (changes []api.Change, reset bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	changes, reset = c.pending, c.reset
-	c.pending, c.reset = nil, false
-	clear(c.at)
-	return changes, reset
 }
