@@ -218,9 +218,27 @@ func TestNarrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := api.TaskRunFilter{Tags: []string{"first"}}
-	q.NarrowTaskRuns(&f)
+	if q.NarrowTaskRuns(&f) {
+		t.Error("one of two tags is not what the store chooses")
+	}
 	if !slices.Equal(f.States, []api.State{api.Running}) || f.Task != "load" || !slices.Equal(f.Tags, []string{"first", "db"}) {
 		t.Errorf("%+v", f)
+	}
+}
+
+// What the store does alone chooses the same.
+func TestNarrowWhole(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "state:failed task:load": true, "state:running,failed tag:db": true, "state:live": true,
+		"state:cached": false, "-state:failed": false, "state:failed state:running": false, "task:a,b": false, "task:a task:b": false, "name:x": false,
+	} {
+		q, err := filter.Parse(text, filter.TaskRuns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole := q.NarrowTaskRuns(new(api.TaskRunFilter)); whole != want {
+			t.Errorf("%q: %v, want %v", text, whole, want)
+		}
 	}
 }
 

@@ -72,22 +72,28 @@ func (q *Query) Oldest(now time.Time) time.Time {
 	return f.Since
 }
 
-// NarrowTaskRuns is NarrowRuns for task runs.
-func (q *Query) NarrowTaskRuns(f *api.TaskRunFilter) {
+// NarrowTaskRuns is NarrowRuns for task runs. Whole says that the store's filter chooses
+// just what the query does.
+func (q *Query) NarrowTaskRuns(f *api.TaskRunFilter) (whole bool) {
+	whole = true
 	for i := range q.terms {
 		t := &q.terms[i]
-		if t.not {
-			continue
-		}
 		switch {
+		case t.not:
+			whole = false
 		case t.field.name == "state":
+			whole = whole && len(f.States) == 0
 			f.States = narrowStates(f.States, t)
+			whole = whole && len(f.States) > 0
 		case t.field.name == "task" && len(t.values) == 1 && f.Task == "":
 			f.Task = t.values[0].text
 		case t.field.name == "tag" && len(t.values) == 1:
 			f.Tags = append(slices.Clone(f.Tags), t.values[0].text)
+		default:
+			whole = false
 		}
 	}
+	return whole
 }
 
 // narrowStates gives states that were chosen already, but for those that the term

@@ -10,56 +10,68 @@ import (
 )
 
 // chosenRuns gives the runs that a query chooses: what the service can choose by
-// itself, and a test for the rest.
+// itself, and a test for the rest, nil if nothing is left.
 func (a *routes) chosenRuns(ctx context.Context, q *RunsQuery) (iter.Seq2[api.Run, error], func(*api.Run) bool, error) {
-	before, err := q.after()
+	f, keep, err := a.runFilter(q)
 	if err != nil {
 		return nil, nil, err
 	}
-	states, err := parseStates(q.State)
-	if err != nil {
-		return nil, nil, err
+	return a.svc().Runs(ctx, f), keep, nil
+}
+
+func (a *routes) runFilter(q *RunsQuery) (f api.RunFilter, keep func(*api.Run) bool, err error) {
+	f = api.RunFilter{Name: q.Name, Since: q.Since, Until: q.Until}
+	if f.Before, err = q.after(); err != nil {
+		return f, nil, err
 	}
-	f := api.RunFilter{States: states, Name: q.Name, Since: q.Since, Until: q.Until, Before: before}
+	if f.States, err = parseStates(q.State); err != nil {
+		return f, nil, err
+	}
 	chosen, err := filter.Parse(q.Q, filter.Runs)
 	if err != nil {
-		return nil, nil, err
+		return f, nil, err
 	}
 	if chosen = chosen.With("flow", filter.Runs, q.Flow); chosen.Empty() {
-		return a.svc().Runs(ctx, f), nil, nil
+		return f, nil, nil
 	}
 	now := a.now()
 	chosen.NarrowRuns(&f, now)
-	return a.svc().Runs(ctx, f), func(r *api.Run) bool { return chosen.Run(r, now) }, nil
+	return f, func(r *api.Run) bool { return chosen.Run(r, now) }, nil
 }
 
 // chosenTasks is chosenRuns for task runs.
 func (a *routes) chosenTasks(ctx context.Context, run string, q *TasksQuery) (iter.Seq2[api.TaskRun, error], func(*api.TaskRun) bool, error) {
-	after, err := q.after()
+	f, rest, err := a.taskFilter(q)
 	if err != nil {
 		return nil, nil, err
 	}
-	states, err := parseStates(q.State)
-	if err != nil {
-		return nil, nil, err
+	f.Run = run
+	list := a.svc().TaskRuns(ctx, f)
+	if rest.chosen == nil {
+		return list, nil, nil
 	}
-	f := api.TaskRunFilter{Run: run, States: states, Task: q.Task, Tags: q.Tag, AnyOf: q.AnyOf, After: after}
+	return rest.beside(ctx, list), rest.chooses, nil
+}
+
+func (a *routes) taskFilter(q *TasksQuery) (f api.TaskRunFilter, rest *taskTest, err error) {
+	f = api.TaskRunFilter{Task: q.Task, Tags: q.Tag, AnyOf: q.AnyOf}
+	if f.After, err = q.after(); err != nil {
+		return f, nil, err
+	}
+	if f.States, err = parseStates(q.State); err != nil {
+		return f, nil, err
+	}
 	chosen, err := filter.Parse(q.Q, filter.TaskRuns)
 	if err != nil {
-		return nil, nil, err
+		return f, nil, err
 	}
+	rest = &taskTest{svc: a.svc(), now: a.now()}
 	chosen = chosen.With("flow", filter.TaskRuns, q.Flow).With("worker", filter.TaskRuns, q.Worker)
-	if chosen.Empty() {
-		return a.svc().TaskRuns(ctx, f), nil, nil
+	if !chosen.Empty() {
+		rest.chosen, rest.oldest = chosen, chosen.Oldest(rest.now)
+		rest.whole = chosen.NarrowTaskRuns(&f)
 	}
-	now := a.now()
-	chosen.NarrowTaskRuns(&f)
-	list := a.svc().TaskRuns(ctx, f)
-	if !chosen.NeedsRun() {
-		return list, func(t *api.TaskRun) bool { return chosen.TaskRun(t, nil, now) }, nil
-	}
-	r := &runsOf{svc: a.svc(), oldest: chosen.Oldest(now)}
-	return r.beside(ctx, list), func(t *api.TaskRun) bool { return chosen.TaskRun(t, r.at, now) }, nil
+	return f, rest, nil
 }
 
 // parseStates reads names of states, in capitals or not.

@@ -7,12 +7,17 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/filter"
 )
 
-// runsOf has the run of each task run of a list at hand, for filters that look at it.
-type runsOf struct {
+// taskTest says which task runs of a list are chosen, by what a service can't do by
+// itself. It has the run of each at hand, if the filter looks at that.
+type taskTest struct {
 	svc    Service
-	oldest time.Time // no run that was submitted before it is chosen; zero: any may be
+	now    time.Time
+	chosen *filter.Query // nil: all are
+	whole  bool          // the service does all of it
+	oldest time.Time     // no run that was submitted before it is chosen; zero: any may be
 
 	at    *api.Run // that of the task run at hand; nil if it has gone
 	id    string
@@ -29,9 +34,17 @@ const (
 	outOfOrder = time.Minute
 )
 
-// beside gives a list as it is, with at set for each of it. It ends once all that follow
-// are of runs that are too old.
-func (r *runsOf) beside(ctx context.Context, list iter.Seq2[api.TaskRun, error]) iter.Seq2[api.TaskRun, error] {
+// chooses reports whether the task run at hand is chosen.
+func (r *taskTest) chooses(t *api.TaskRun) bool {
+	return r.chosen == nil || r.chosen.TaskRun(t, r.at, r.now)
+}
+
+// beside gives a list as it is, with at set for each of it if that is needed. It ends
+// once all that follow are of runs that are too old.
+func (r *taskTest) beside(ctx context.Context, list iter.Seq2[api.TaskRun, error]) iter.Seq2[api.TaskRun, error] {
+	if r.chosen == nil || !r.chosen.NeedsRun() {
+		return list
+	}
 	return func(yield func(api.TaskRun, error) bool) {
 		for t, err := range list {
 			if err == nil && t.Run != r.id {
@@ -52,7 +65,7 @@ func (r *runsOf) beside(ctx context.Context, list iter.Seq2[api.TaskRun, error])
 }
 
 // look finds a run.
-func (r *runsOf) look(ctx context.Context, id string) error {
+func (r *taskTest) look(ctx context.Context, id string) error {
 	r.at, r.id = r.ahead[id], id
 	if r.at != nil {
 		return nil

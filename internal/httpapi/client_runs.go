@@ -44,6 +44,21 @@ func (c *Client) Runs(ctx context.Context, f api.RunFilter) iter.Seq2[api.Run, e
 	return Pages[api.Run](ctx, c, "/runs", url.Values(q), f.Limit)
 }
 
+// Estimate is the same with count=approx: the server counts, and what each weighs goes by
+// the newest.
+func (c *Client) Estimate(ctx context.Context, f api.RunFilter, weigh func(*api.Run) int64) (sum int64, exact bool, err error) {
+	q := query{}.states(f.States).set("name", f.Name).time("since", f.Since).time("until", f.Until)
+	q.set("limit", strconv.Itoa(most)).set("count", "approx")
+	p, err := get[Page[api.Run]](ctx, c, "/runs", url.Values(q))
+	for i := range p.Items {
+		sum += weigh(&p.Items[i])
+	}
+	if err != nil || p.NextCursor == nil || p.ApproxTotal == nil || len(p.Items) == 0 {
+		return sum, err == nil && p.NextCursor == nil, err
+	}
+	return sum * *p.ApproxTotal / int64(len(p.Items)), false, nil
+}
+
 // TaskRuns is GET /tasks, or that of one run.
 func (c *Client) TaskRuns(ctx context.Context, f api.TaskRunFilter) iter.Seq2[api.TaskRun, error] {
 	q := query{}.states(f.States).set("task", f.Task)

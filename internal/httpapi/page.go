@@ -12,6 +12,7 @@ import (
 type Page[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to go on; null: that was all"`
+	Total
 }
 
 // ListQuery is what all lists take.

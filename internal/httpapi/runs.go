@@ -15,6 +15,7 @@ import (
 // RunsQuery chooses runs.
 type RunsQuery struct {
 	ListQuery
+	CountQuery
 
 	State []string  `query:"state,explode" doc:"In one of these states, as in failed"`
 	Name  string    `query:"name" doc:"Of this name"`
@@ -92,6 +93,9 @@ func (a *routes) listRuns(ctx context.Context, in *RunsQuery) (*body[Page[api.Ru
 	}
 	p, err := page(&in.ListQuery, list, func(r *api.Run) string { return r.ID }, keep)
 	if err != nil {
+		return nil, err
+	}
+	if p.Total, err = a.countRuns(ctx, *in); err != nil {
 		return nil, err
 	}
 	return answer(*p), nil

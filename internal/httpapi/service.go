@@ -31,6 +31,9 @@ type Runs interface {
 	Submit(ctx context.Context, s Submission) (id string, existed bool, err error)
 	// Runs lists, newest first.
 	Runs(ctx context.Context, filter api.RunFilter) iter.Seq2[api.Run, error]
+	// Estimate sums up what weigh gives for each of those, exactly if they are few, else
+	// by looking at some.
+	Estimate(ctx context.Context, filter api.RunFilter, weigh func(*api.Run) int64) (sum int64, exact bool, err error)
 	// Lookup gives the ids of runs that begin with prefix, a few at most.
 	Lookup(ctx context.Context, prefix string) ([]string, error)
 	Status(ctx context.Context, run string) (api.Run, error)

@@ -14,6 +14,7 @@ import (
 // TasksQuery chooses task runs.
 type TasksQuery struct {
 	ListQuery
+	CountQuery
 
 	State  []string `query:"state,explode" doc:"In one of these states"`
 	Task   string   `query:"task" doc:"Of the task of this name"`
@@ -94,6 +95,9 @@ func (a *routes) tasksOf(ctx context.Context, run string, q *TasksQuery) (*body[
 	}
 	p, err := page(&q.ListQuery, list, func(t *api.TaskRun) string { return t.ID }, keep)
 	if err != nil {
+		return nil, err
+	}
+	if p.Total, err = a.countTasks(ctx, run, *q); err != nil {
 		return nil, err
 	}
 	return answer(*p), nil
