@@ -30,7 +30,8 @@ var (
 	// ErrNotFound is an id that is not known here.
 	ErrNotFound = &Error{Code: "not_found", Msg: "not found"}
 	// ErrConflict is an action that the present state does not allow, a second
-	// answer, or an answer that came too late.
+	// answer, or an answer that came too late. Some have a code that says more, such as
+	// "run_live" or "nothing_failed"; they match it all the same.
 	ErrConflict = &Error{Code: "conflict", Msg: "not allowed in this state"}
 	// ErrCancelled is the outcome of a cancelled run or task.
 	ErrCancelled = &Error{Code: "cancelled", Msg: "cancelled"}
@@ -75,6 +76,13 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Is compares codes.
 func (e *Error) Is(target error) bool { return codeIs(e.Code, target) }
 
+// wider has codes that are of the kind of another one.
+var wider = map[Code]Code{
+	"run_live": ErrConflict.Code, "run_final": ErrConflict.Code, "nothing_failed": ErrConflict.Code, "retried_meanwhile": ErrConflict.Code,
+	"task_not_ended": ErrConflict.Code, "task_final": ErrConflict.Code, "task_replaced": ErrConflict.Code, "inside_call": ErrConflict.Code,
+	"ambiguous_task": ErrConflict.Code,
+}
+
 func codeIs(code Code, target error) bool {
 	switch code {
 	case "":
@@ -93,5 +101,5 @@ func codeIs(code Code, target error) bool {
 	if ok {
 		e = t
 	}
-	return e != nil && e.Code == code
+	return e != nil && (e.Code == code || e.Code == wider[code])
 }

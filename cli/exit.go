@@ -142,6 +142,9 @@ func (env *Env) kind(ctx context.Context, err error) (api.Code, int) {
 	if exit, ok := exits[code]; ok {
 		return code, exit
 	}
+	if errors.Is(err, api.ErrConflict) { // of which some have a code that says more
+		return code, exitConflict
+	}
 	if p != nil && p.Status == http.StatusServiceUnavailable {
 		return code, exitUnreachable
 	}

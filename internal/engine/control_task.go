@@ -30,7 +30,7 @@ func (e *Engine) CancelTask(ctx context.Context, id string) error {
 	}
 	return e.wherever(ctx, of, askCancelTask, id, nil, func(r *run, row *store.RunRow) error {
 		if r == nil {
-			return api.Errorf(api.ErrConflict, "", "run %s has ended, as %s: nothing of it can be cancelled", of, row.State)
+			return api.Errorf(errRunFinal, "", "run %s has ended, as %s: nothing of it can be cancelled", of, row.State)
 		}
 		return e.cancelTaskHere(ctx, r, id, seq)
 	})
@@ -80,7 +80,7 @@ func (e *Engine) notLive(ctx context.Context, r *run, id string) error {
 	case found.ID == "":
 		return api.Errorf(api.ErrNotFound, "", "no task run %s: what has not begun has none; cancel its run", id)
 	case found.State.Final():
-		return api.Errorf(api.ErrConflict, "", "task run %s has ended, as %s", id, found.State)
+		return api.Errorf(errTaskFinal, "", "task run %s has ended, as %s", id, found.State)
 	}
 	return api.Errorf(api.ErrConflict, "", "task run %s is not in progress: what comes before it has yet to begin again, or its end is being stored", id)
 }

@@ -24,7 +24,7 @@ func (e *Engine) Delete(ctx context.Context, id string) error {
 	case errors.Is(err, api.ErrNotFound):
 		return api.Errorf(api.ErrNotFound, "", "no run %s", id)
 	case errors.Is(err, api.ErrConflict):
-		return api.Errorf(api.ErrConflict, "", "run %s is live again, and can't be deleted before it has ended", id)
+		return api.Errorf(errRunLive, "", "run %s is live again, and can't be deleted before it has ended", id)
 	case err != nil:
 		return err
 	}
@@ -48,7 +48,7 @@ func (e *Engine) endedRun(ctx context.Context, id string) (int64, error) {
 	case err != nil:
 		return 0, err
 	case !row.State.Final():
-		return 0, api.Errorf(api.ErrConflict, "", "run %s is %s, and can't be deleted before it has ended: cancel it", id, row.State)
+		return 0, api.Errorf(errRunLive, "", "run %s is %s, and can't be deleted before it has ended: cancel it", id, row.State)
 	case r == nil || e.manual:
 		return row.ID, nil
 	}

@@ -68,7 +68,7 @@ func (e *Engine) startsAgain(ctx context.Context, id string, action lifecycle.Ac
 	done := make(chan error, 1)
 	again.c.told = toldBy(func(err error) {
 		if errors.Is(err, store.ErrFenced) {
-			err = api.Errorf(api.ErrConflict, "", "run %s was retried by somebody else meanwhile", id)
+			err = api.Errorf(errRetriedNow, "", "run %s was retried by somebody else meanwhile", id)
 		}
 		if err == nil {
 			err = e.recoverRun(context.WithoutCancel(ctx), &row)
@@ -89,9 +89,9 @@ func mayStartAgain(id string, action lifecycle.Action, row *store.RunRow) error 
 	case err == nil:
 		return nil
 	case !row.State.Final():
-		return api.Errorf(api.ErrConflict, "", "run %s has not ended, it is %s: it can be retried when it has; cancel it to end it", id, row.State)
+		return api.Errorf(errRunLive, "", "run %s has not ended, it is %s: it can be retried when it has; cancel it to end it", id, row.State)
 	}
-	return api.Errorf(api.ErrConflict, "", "run %s is %s: nothing of it failed; retry all of it, or from one of its task runs on", id, row.State)
+	return api.Errorf(errNothingFailed, "", "run %s is %s: nothing of it failed; retry all of it, or from one of its task runs on", id, row.State)
 }
 
 // reopening collects what has to be written so that a recovery of the run

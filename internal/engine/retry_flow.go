@@ -94,7 +94,7 @@ func (a *reopening) calledAt(records []*callRecord) (*callRecord, error) {
 	}
 	if at.base != a.line.key {
 		first, _ := a.seqOf(at.base)
-		return nil, api.Errorf(api.ErrConflict, "", "task run %s is part of what a flow called as %q, and a flow makes a call again whole, so the others of it can't be kept: retry from what it began with, %s/%d",
+		return nil, api.Errorf(errInsideCall, "", "task run %s is part of what a flow called as %q, and a flow makes a call again whole, so the others of it can't be kept: retry from what it began with, %s/%d",
 			a.line.id, at.call.Key, a.r.text, first)
 	}
 	return at, nil

@@ -41,7 +41,7 @@ func (e *Engine) lineTo(ctx context.Context, row *store.RunRow, id string, seq i
 	case task == nil:
 		return nil, l.unknown()
 	case !task.State.Final():
-		return nil, api.Errorf(api.ErrConflict, "", "task run %s did not end: it is %s; retry what its run did not complete, or all of it", id, task.State)
+		return nil, api.Errorf(errTaskNotEnded, "", "task run %s did not end: it is %s; retry what its run did not complete, or all of it", id, task.State)
 	}
 	l.to(l.key, 0)
 	return l, l.climb(p, row)
@@ -127,5 +127,5 @@ func (l *line) unknown() error {
 
 // replaced refuses a task run that the run does not rest on any more.
 func (l *line) replaced() error {
-	return api.Errorf(api.ErrConflict, "", "task run %s is of an earlier attempt or generation, and others have run in its place: retry from one of those", l.id)
+	return api.Errorf(errTaskReplaced, "", "task run %s is of an earlier attempt or generation, and others have run in its place: retry from one of those", l.id)
 }

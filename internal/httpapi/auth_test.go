@@ -186,3 +186,32 @@ func TestWorkersRole(t *testing.T) {
 		}
 	}
 }
+
+// TestEventsForBrowsers: a browser's EventSource can send a cookie and no token. With the
+// cookie of a login the stream flows, without one or after the logout there is none.
+func TestEventsForBrowsers(t *testing.T) {
+	s := serve(t, runnel.RequireToken(secret))
+	_, header, _ := s.request(t, http.MethodPost, "/api/v1/login", `{"token":"`+secret+`"}`, http.Header{})
+	pair, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
+	cookie := http.Header{"Cookie": {pair}}
+	events := s.listenAs(t, "topic=runs", cookie)
+	until(t, events, "event: reset")
+	status, _, body := s.request(t, http.MethodPost, "/api/v1/runs?wait_ms=60000", `{"task":"double","args":[1]}`, bearer(secret))
+	var run httpapi.RunDetail
+	if err := json.Unmarshal([]byte(body), &run); err != nil || status != http.StatusCreated {
+		t.Fatal(status, body, err)
+	}
+	until(t, events, "event: run.changed", run.ID, `"state":"COMPLETED"`)
+	for who, h := range map[string]http.Header{"nobody": {}, "a cookie that is not one": {"Cookie": {"runnel_session=nonsense"}}} {
+		status, header, body := s.request(t, http.MethodGet, "/api/v1/events?topic=runs", "", h)
+		if status != http.StatusUnauthorized || header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s %s", who, status, header.Get("Content-Type"), body)
+		}
+	}
+	if status, _, body := s.request(t, http.MethodPost, "/api/v1/logout", "", cookie); status != http.StatusNoContent {
+		t.Fatalf("logout: %d %s", status, body)
+	}
+	if status, _, body := s.request(t, http.MethodGet, "/api/v1/events?topic=runs", "", cookie); status != http.StatusUnauthorized {
+		t.Errorf("after the logout: %d %s", status, body)
+	}
+}

@@ -14,13 +14,21 @@ import (
 // listen gives the stream's events as text, one after the other, until the test ends.
 func (s *served) listen(t *testing.T, query, last string) <-chan string {
 	t.Helper()
+	header := http.Header{}
+	if last != "" {
+		header.Set("Last-Event-ID", last)
+	}
+	return s.listenAs(t, query, header)
+}
+
+// listenAs is listen with a header of one's own.
+func (s *served) listenAs(t *testing.T, query string, header http.Header) <-chan string {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/events?"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last != "" {
-		req.Header.Set("Last-Event-ID", last)
-	}
+	req.Header = header
 	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // the goroutine below does
 	if err != nil {
 		t.Fatal(err)

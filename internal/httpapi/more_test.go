@@ -334,7 +334,7 @@ func TestOperations(t *testing.T) {
 	for err == nil && o.State == "running" {
 		o, err = s.Operation(t.Context(), o.ID)
 	}
-	if err != nil || o.Failed != 1 || o.Errors[0].Code != api.ErrConflict.Code {
+	if err != nil || o.Failed != 1 || o.Errors[0].Code != "run_final" {
 		t.Errorf("%+v %v", o, err)
 	}
 }

@@ -257,7 +257,7 @@ func TestOperationTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if o := operate(httpapi.OperationRequest{Target: "tasks", Action: "cancel", IDs: []string{live.ID() + "/0", failed + "/0"}}); o.Done != 1 || o.Failed != 1 || o.Errors[0].ID != failed+"/0" || o.Errors[0].Code != "conflict" {
+	if o := operate(httpapi.OperationRequest{Target: "tasks", Action: "cancel", IDs: []string{live.ID() + "/0", failed + "/0"}}); o.Done != 1 || o.Failed != 1 || o.Errors[0].ID != failed+"/0" || o.Errors[0].Code != "run_final" {
 		t.Errorf("task runs cancelled: %+v", o)
 	}
 	run(kept.Send(1))

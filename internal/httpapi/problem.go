@@ -43,10 +43,10 @@ const (
 // Error gives the detail.
 func (p *Problem) Error() string { return p.Detail }
 
-// Is compares codes, so that errors.Is finds the Err variables of package api.
+// Is compares codes, of which some are of the kind of another, so that errors.Is finds the Err variables of package api.
 func (p *Problem) Is(target error) bool {
 	e, ok := target.(*api.Error)
-	return ok && e.Code == p.Code
+	return ok && (&api.Error{Code: p.Code}).Is(e)
 }
 
 // GetStatus gives the status of the response.
@@ -77,6 +77,15 @@ var statuses = map[api.Code]int{
 	api.ErrTimeout.Code:     http.StatusGatewayTimeout,
 	api.ErrClosed.Code:      http.StatusServiceUnavailable,
 	api.ErrStore.Code:       http.StatusServiceUnavailable,
+	"run_live":              http.StatusConflict,
+	"run_final":             http.StatusConflict,
+	"nothing_failed":        http.StatusConflict,
+	"retried_meanwhile":     http.StatusConflict,
+	"task_not_ended":        http.StatusConflict,
+	"task_final":            http.StatusConflict,
+	"task_replaced":         http.StatusConflict,
+	"inside_call":           http.StatusConflict,
+	errAmbiguous.Code:       http.StatusConflict,
 	CodeAttemptLost:         http.StatusConflict,
 	CodeWorkerLost:          http.StatusNotFound,
 }

@@ -2,11 +2,13 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
@@ -15,6 +17,11 @@ import (
 func TestBadInput(t *testing.T) {
 	s := serve(t)
 	id, _ := s.ran(t, task("double", "1"))
+	two, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Group: &api.Group{Children: []api.Spec{*task("double", "1"), *task("double", "2")}}}}})
+	live, _, err := s.Submit(t.Context(), httpapi.Submission{Spec: task("held")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		method, path, body string
 		status             int
@@ -44,7 +51,13 @@ func TestBadInput(t *testing.T) {
 		"no id":                  {"GET", "/api/v1/runs/x", "", 404, "not_found"},
 		"no such task run":       {"GET", "/api/v1/runs/" + id + "/tasks/99", "", 404, "not_found"},
 		"negative task run":      {"GET", "/api/v1/runs/" + id + "/tasks/-1", "", 422, "invalid"},
-		"verb in a wrong state":  {"POST", "/api/v1/runs/" + id + "/pause", "", 409, "conflict"},
+		"verb in a wrong state":  {"POST", "/api/v1/runs/" + id + "/pause", "", 409, "run_final"},
+		"retry of what is good":  {"POST", "/api/v1/runs/" + id + "/retry", "", 409, "nothing_failed"},
+		"cancel what has ended":  {"POST", "/api/v1/runs/" + id + "/tasks/0/cancel", "", 409, "run_final"},
+		"delete what is live":    {"DELETE", "/api/v1/runs/" + live, "", 409, "run_live"},
+		"retry what is live":     {"POST", "/api/v1/runs/" + live + "/retry", `{"what":"all"}`, 409, "run_live"},
+		"retry from the living":  {"POST", "/api/v1/runs/" + live + "/tasks/0/retry", "", 409, "run_live"},
+		"retry from one of two":  {"POST", "/api/v1/runs/" + two + "/retry", `{"from":"double"}`, 409, "ambiguous_task"},
 		"level that is none":     {"GET", "/api/v1/runs/" + id + "/logs?level=loud", "", 422, "invalid"},
 		"tail and follow":        {"GET", "/api/v1/runs/" + id + "/logs?tail=3&follow=true", "", 422, "invalid"},
 		"negative limit":         {"PUT", "/api/v1/limits/db", `{"limit":-1}`, 422, "invalid"},
@@ -82,6 +95,9 @@ func TestBadInput(t *testing.T) {
 			}
 			if status != c.status || string(p.Code) != c.code || p.Status != status || p.Detail == "" || p.RequestID == "" || p.Type == "" {
 				t.Errorf("got %d %.500s, want %d %s", status, text, c.status, c.code)
+			}
+			if c.status == http.StatusConflict && c.code != "attempt_lost" && !errors.Is(&p, api.ErrConflict) {
+				t.Errorf("%s is no ErrConflict", p.Code)
 			}
 			if got := header.Get("Content-Type"); got != "application/problem+json" {
 				t.Errorf("Content-Type is %q", got)

@@ -48,6 +48,9 @@ func (a *routes) retryRun(ctx context.Context, in *retryInput) (*body[RunDetail]
 	return a.getRun(ctx, &in.RunPath)
 }
 
+// errAmbiguous is the kind of api.ErrConflict of a name that several task runs have.
+var errAmbiguous = &api.Error{Code: "ambiguous_task"}
+
 // mostNamed is how many task runs are named to who has to choose one.
 const mostNamed = 5
 
@@ -77,7 +80,7 @@ func (a *routes) taskNamed(ctx context.Context, run, text string) (string, error
 	case len(ids) > mostNamed:
 		ids[mostNamed] = "…"
 	}
-	return "", api.Errorf(api.ErrConflict, "", "run %s has several task runs of the task %q, say which: %s", run, text, strings.Join(ids, ", "))
+	return "", api.Errorf(errAmbiguous, "", "run %s has several task runs of the task %q, say which: %s", run, text, strings.Join(ids, ", "))
 }
 
 func (a *routes) retryTask(ctx context.Context, in *TaskPath) (*body[api.TaskRun], error) {

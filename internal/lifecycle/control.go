@@ -25,11 +25,18 @@ var controls = map[Action]map[api.State]api.State{
 	Rerun:   {api.Failed: api.Running, api.Cancelled: api.Running, api.Completed: api.Running},
 }
 
+// errFinal is the kind of api.ErrConflict of what a run that has ended does not allow.
+var errFinal = &api.Error{Code: "run_final"}
+
 // Control gives the state that an action leads to, or an api.ErrConflict.
 func Control(action Action, from api.State) (api.State, error) {
 	to, ok := controls[action][from]
 	if !ok {
-		return from, api.Errorf(api.ErrConflict, "", "can't %s a run that is %s", action, from)
+		kind := api.ErrConflict
+		if from.Final() {
+			kind = errFinal
+		}
+		return from, api.Errorf(kind, "", "can't %s a run that is %s", action, from)
 	}
 	return to, nil
 }

@@ -69,7 +69,7 @@ func TestOperationShowsHowFarItIs(t *testing.T) {
 	s.until(t, "/operations", `s-failed"`)
 	_, rest, _ := strings.Cut(s.get(t, "/operations").text, `href="./operations/`)
 	id, _, _ := strings.Cut(rest, `"`)
-	s.get(t, "/operations/"+id).says(t, "Retry 2 runs", "“again”", "What refused it", s.runs["done"], "conflict")
+	s.get(t, "/operations/"+id).says(t, "Retry 2 runs", "“again”", "What refused it", s.runs["done"], "nothing_failed")
 	s.get(t, "/operations/"+id+"/stop").says(t, "What is done stays")
 	s.post(t, "/operations/"+id+"/stop").to(t)
 	if r := s.post(t, "/operations/nothing/stop"); r.status != http.StatusNotFound {
