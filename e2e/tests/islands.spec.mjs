@@ -76,3 +76,46 @@ test("rows of the timeline are by task name if one wants that", async ({ page, s
   expect(await rows()).toBeLessThan(each / 2);
   await expect(page).toHaveURL(/lanes=name/);
 });
+
+test("the timeline and the log of a run show the same stretch of time", async ({ page, server }) => {
+  const steps = [{ task: "chat", args: ["early"] }, { task: "shell", ignore: true, args: [{ command: "sleep 0.4" }] }, { task: "chat", ignore: true, args: ["late"] }];
+  const run = await server.api("/runs?wait_ms=20000", { method: "POST", body: JSON.stringify({ name: "talk", pipeline: { runnel: 1, steps } }) });
+  const view = page.locator("run-timeline"), lines = async () => (await page.locator("log-view .isle-line").count());
+  await page.goto(`${server.url}/runs/${run.id}?tab=logs`);
+  await expect(page.locator("log-view")).toHaveAttribute("data-drawn");
+  const all = await lines();
+  expect(all).toBeGreaterThan(1);
+  await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);
+  await expect(view).toHaveAttribute("data-drawn");
+  const box = /** @type {{x: number, y: number, width: number, height: number}} */ (await view.locator(".board").boundingBox());
+  await page.mouse.move(box.x + 150, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 160, box.y + 60);
+  await page.mouse.move(box.x + 150 + (box.width - 150) * 0.3, box.y + 60);
+  await page.mouse.up();
+  await expect(page).toHaveURL(/between=0-/);
+  await page.getByRole("navigation", { name: "Parts of the run" }).getByRole("link", { name: "Logs" }).click();
+  await expect(page).toHaveURL(/tab=logs&between=0-/);
+  await expect(page.locator("log-view")).toHaveAttribute("data-drawn");
+  await expect(page.getByLabel("From", { exact: true })).toBeVisible();
+  await expect.poll(lines).toBeLessThan(all);
+  // And back: what is chosen here is seen there.
+  const t0 = Date.parse(run.created), end = 150;
+  await page.getByLabel("To", { exact: true }).evaluate((e, to) => {
+    const input = /** @type {HTMLInputElement} */ (e), at = new Date(to);
+    input.value = new Date(to - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
+    input.dispatchEvent(new Event("change"));
+  }, t0 + end);
+  await expect(page).toHaveURL(new RegExp(`between=0-${end}`));
+  await page.getByRole("navigation", { name: "Parts of the run" }).getByRole("link", { name: "Timeline" }).click();
+  await expect(view).toHaveAttribute("data-drawn");
+  await expect.poll(() => view.evaluate((e) => Math.round(/** @type {any} */ (e).view.u1))).toBe(end);
+  await page.getByRole("button", { name: "Fit" }).click();
+  await expect(page).not.toHaveURL(/between/);
+});
+
+test("the chart of what ran has a line at the limit", async ({ page, server }) => {
+  const run = await runNamed(server, "waits for parallelism");
+  await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);
+  await expect(page.locator("run-timeline .isle-key")).toContainText(/a group ≤ \d+/);
+});

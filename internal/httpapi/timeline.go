@@ -34,6 +34,7 @@ type Timeline struct {
 	TurnAt    []float64 `json:"turn_at"`
 	TurnState []int     `json:"turn_state"`
 	More      bool      `json:"more" doc:"There are more task runs than these"`
+	Limits []TimelineLimit `json:"limits,omitempty" doc:"What bounds how many bodies are in progress, as of when all of it was read: absent of what is new only"`
 	// Generation tells one that adds what is new to what it has that it must begin anew.
 	Generation int `json:"generation" doc:"How often the run was retried: with another, what was read before no longer holds"`
 }
@@ -95,6 +96,11 @@ func (a *routes) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 		c.add(&t)
 	}
 	c.settle()
+	if in.From == 0 && in.Since < 0 {
+		if c.Limits, err = a.limits(ctx, in.ID, c.tags); err != nil {
+			return nil, err
+		}
+	}
 	return &timelineOutput{Status: http.StatusOK, ETag: tag, Body: c.Timeline}, nil
 }
 
@@ -108,6 +114,7 @@ type columns struct {
 	ended                map[string]float64 // by task run's id, of those in it
 	first                map[family]float64 // when the first child of a group began
 	families             []family           // of each task run in it
+	tags                 map[string]bool    // of task runs in it
 	late                 []dependency       // on such as come later in the list
 }
 
@@ -138,7 +145,7 @@ func newColumns(run *api.Run, now time.Time) *columns {
 			TurnSeq: []int64{}, TurnAt: []float64{}, TurnState: []int{},
 		},
 		names: map[string]int{}, states: map[string]int{}, kinds: map[string]int{"": 0},
-		zero: time.UnixMilli(t0), grain: time.Microsecond, ended: map[string]float64{}, first: map[family]float64{},
+		zero: time.UnixMilli(t0), grain: time.Microsecond, ended: map[string]float64{}, first: map[family]float64{}, tags: map[string]bool{},
 	}
 	end := run.Finished
 	if end.IsZero() {
@@ -160,6 +167,9 @@ func (c *columns) ms(t time.Time) float64 {
 }
 
 func (c *columns) add(t *api.TaskRun) {
+	for _, tag := range t.Tags {
+		c.tags[tag] = true
+	}
 	name := place(&c.Names, c.names, t.Task)
 	c.Seq = append(c.Seq, t.Seq)
 	c.Name = append(c.Name, name)

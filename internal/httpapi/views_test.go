@@ -53,6 +53,27 @@ func TestTimelineKnowsWhatWaited(t *testing.T) {
 	}
 }
 
+// TestTimelineLimits: it tells what bounds how many bodies run, once.
+func TestTimelineLimits(t *testing.T) {
+	s := serve(t)
+	for tag, limit := range map[string]int{"math": 3, "elsewhere": 5} {
+		if err := s.SetLimit(t.Context(), tag, limit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spec := fanOut(4)
+	inner := api.Spec{Steps: []api.Step{{Each: &api.Each{Do: *task("double"), GroupOptions: api.GroupOptions{MaxParallelism: 7}}}}}
+	spec.Steps[0].Group.Children = append(spec.Steps[0].Group.Children, api.Spec{Steps: append([]api.Step{{Value: []byte("[1,2]")}}, inner.Steps...)})
+	id, _ := s.ran(t, spec)
+	want := []httpapi.TimelineLimit{{Tag: "math", Limit: 3}, {Place: "steps[0].children[4].steps[1]", Limit: 7}, {Place: "steps[0]", Limit: 2}}
+	if l := s.timeline(t, id+"/timeline"); !slices.Equal(l.Limits, want) {
+		t.Errorf("limits %+v, want %+v", l.Limits, want)
+	}
+	if l := s.timeline(t, id+"/timeline?since=0"); l.Limits != nil {
+		t.Errorf("what is new has limits %+v", l.Limits)
+	}
+}
+
 func TestTimelineTurns(t *testing.T) {
 	s := serve(t)
 	id, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "fails", Options: &api.Options{Retry: &api.RetryPolicy{Max: 2}}}}}})

@@ -95,6 +95,9 @@ func (p *runPage) fill(v *view) error {
 		if t.id != "overview" {
 			one.URL += "?tab=" + t.id
 		}
+		if between := v.r.URL.Query().Get("between"); between != "" && (t.id == "timeline" || t.id == "logs") {
+			one.URL += "&between=" + url.QueryEscape(between)
+		}
 		p.Tabs = append(p.Tabs, one)
 		if !one.Active {
 			continue

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,7 @@ func fillTimeline(v *view, p *runPage) error {
 // logsTab is the run's log. Lines are the last ones, for who has no JavaScript.
 type logsTab struct {
 	Src   string
+	T0    int64 // when the run was created, as the timeline counts: milliseconds since 1970
 	Lines []logLine
 }
 
@@ -86,10 +88,26 @@ const lastLines = "200"
 
 func fillLogs(v *view, p *runPage) error {
 	src := at("/runs/%/logs", p.Run.ID)
-	lines, err := readLogs(v, src, url.Values{"tail": {lastLines}})
+	ask := url.Values{"tail": {lastLines}}
+	t0 := p.Run.Created.UnixMilli()
+	if from, to, ok := stretch(v.r.URL.Query().Get("between")); ok {
+		ask.Set("since", iso(time.UnixMilli(t0+int64(from))))
+		ask.Set("until", iso(time.UnixMilli(t0+int64(to)+1)))
+	}
+	lines, err := readLogs(v, src, ask)
 	v.page.Scripts = []string{"logs.js"}
-	p.Logs = &logsTab{Src: base[1:] + src, Lines: lines}
+	p.Logs = &logsTab{Src: base[1:] + src, T0: t0, Lines: lines}
 	return err
+}
+
+// stretch reads the stretch of time that the timeline and the log have in common, as in
+// "12.5-400": milliseconds since the run was created.
+func stretch(text string) (from, to float64, ok bool) {
+	a, b, _ := strings.Cut(text, "-")
+	from, err1 := strconv.ParseFloat(a, 64)
+	to, err2 := strconv.ParseFloat(b, 64)
+	const most = 1e13 // more than any run is old
+	return from, to, err1 == nil && err2 == nil && from >= 0 && from < to && to < most
 }
 
 // readLogs reads lines, each of which is an object of its own.

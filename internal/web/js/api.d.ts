@@ -68,7 +68,14 @@ export interface Timeline {
   turn_at: number[];
   turn_state: number[];
   more: boolean;
+  limits?: TimelineLimit[];
   generation: number;
+}
+
+export interface TimelineLimit {
+  tag?: string;
+  place?: string;
+  limit: number;
 }
 
 export interface LogLine {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Binner, overlaps, profile } from "../static/bins.js";
 import { Columns, rank, rankOf } from "../static/columns.js";
 import { layout, spread } from "../static/lanes.js";
-import { hit, reveal, whole, within, zoomTime } from "../static/timeline-sight.js";
+import { bounds, hit, reveal, whole, within, zoomTime } from "../static/timeline-sight.js";
 import { straight, withoutIdle } from "../static/warp.js";
 
 /** An answer of the API with a task run for each row: seq, name, state, created, start, end. */
@@ -151,4 +151,13 @@ test("the keyboard moves the sight to where it is", () => {
   const v = reveal({ u0: 0, u1: 10, r0: 0, r1: 10 }, m, 57);
   assert.ok(v.r0 <= 57 && v.r1 >= 58 && v.u0 <= 57 && v.u1 >= 57);
   assert.deepEqual(reveal({ u0: 50, u1: 60, r0: 50, r1: 60 }, m, 57), { u0: 50, u1: 60, r0: 50, r1: 60 }, "which is seen already");
+});
+
+test("limits are lines in the chart, if it comes near them", () => {
+  const of = (...pairs) => pairs.map(([limit, tag]) => ({ limit, ...(tag && { tag }) }));
+  assert.deepEqual(bounds([], 7), { top: 7, lines: [] });
+  assert.deepEqual(bounds(of([10, "db"], [10], [0, "closed"], [500, "far"]), 8), { top: 10, lines: [{ at: 10, text: "db, a group ≤ 10" }] });
+  const { top, lines } = bounds(of([9, "a"], [10, "b"], [11, "c"], [4, "d"]), 10);
+  assert.deepEqual([top, lines.map((l) => l.at)], [11, [11, 10, 9]], "the three that are nearest, from above");
+  assert.deepEqual(bounds(of([1, "one"]), 0), { top: 0, lines: [] }, "nothing ran");
 });

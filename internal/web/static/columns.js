@@ -18,6 +18,7 @@ export class Columns {
   ended = false; // the run
   more = false;
   generation = -1;
+  /** @type {import("../js/api").TimelineLimit[]} */ limits = [];
   /** @type {string[]} */ names = [];
   /** @type {string[]} */ states = []; // as looks.js names them
   /** @type {string[]} */ kinds = [];
@@ -57,7 +58,7 @@ export class Columns {
    * run has been retried. @param {Timeline} l @param {boolean} delta @param {number} clock */
   put(l, delta, clock) {
     if (delta && l.generation !== this.generation) { this.clear(); return false; }
-    if (!delta) this.clear();
+    if (!delta) { this.clear(); this.limits = l.limits ?? []; }
     Object.assign(this, { t0: l.t0, now: l.now, read: clock, generation: l.generation, more: l.more });
     this.ended = ["COMPLETED", "FAILED", "CANCELLED", "CRASHED", "SKIPPED"].includes(l.state);
     const names = l.names.map((n) => place(this.names, n)), states = l.states.map((s) => place(this.states, stateOf(s)));

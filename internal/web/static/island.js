@@ -87,6 +87,25 @@ export function keep(name, value) {
 /** @param {string} name */
 export const kept = (name) => new URL(location.href).searchParams.get(name) ?? "";
 
+/** The stretch of time that the timeline and the log of a run have in common: milliseconds
+ * since it was created. @returns {[number, number]|undefined} */
+export function stretch() {
+  const found = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/.exec(kept("between"));
+  return found === null || Number(found[1]) >= Number(found[2]) ? undefined : [Number(found[1]), Number(found[2])];
+}
+
+/** Keeps it in the URL, and in the links between the two. @param {[number, number]|undefined} to */
+export function keepStretch(to) {
+  keep("between", to === undefined ? "" : to.map((t) => Number(t.toFixed(3))).join("-"));
+  for (const a of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".tabs a"))) {
+    const url = new URL(a.href);
+    if (!["timeline", "logs"].includes(url.searchParams.get("tab") ?? "")) continue;
+    url.searchParams.delete("between");
+    if (to !== undefined) url.searchParams.set("between", kept("between"));
+    a.href = url.href;
+  }
+}
+
 // The style sheet of the islands, beside this file.
 const sheet = h("link", { rel: "stylesheet", href: new URL("islands.css", import.meta.url) });
 const dressed = new Promise((done) => { sheet.addEventListener("load", done); sheet.addEventListener("error", done); });

@@ -1,7 +1,7 @@
 // <log-view src="…/logs">: the lines of a run's log, the last ones first, followed while
 // the run goes on. What is looked for is looked for by the server.
 
-import { Island, choice, h, keep, kept, openTask, toggle, trouble } from "./island.js";
+import { Island, choice, h, keep, keepStretch, kept, openTask, stretch, toggle, trouble } from "./island.js";
 import { fold, pairs, parts } from "./ansi.js";
 import { Lines, readLines } from "./log-lines.js";
 import { count } from "./units.js";
@@ -20,6 +20,7 @@ class LogView extends Island {
   #level = "";
   #text = "";
   #regex = false;
+  /** Milliseconds since the run was created. @type {[number, number]|undefined} */ #between = this.dataset.t0 ? stretch() : undefined;
   #sticky = true; // at the end, and stays there
   #was = 0; // where it was when last looked at
   #turned = kept("newest") !== ""; // the end is at the top
@@ -41,7 +42,8 @@ class LogView extends Island {
 
   /** @param {Record<string, string|number|boolean>} query @param {(lines: LogLine[]) => void} got @param {AbortSignal} signal */
   async #read(query, got, signal) {
-    const chosen = { level: this.#level, ...(this.#regex ? { match: this.#text } : { contains: this.#text }) };
+    const [since, until] = (this.#between ?? []).map((t, k) => new Date(Math.floor(Number(this.dataset.t0) + t) + k).toISOString());
+    const chosen = { level: this.#level, since, until, ...(this.#regex ? { match: this.#text } : { contains: this.#text }) };
     const answer = await fetch(this.url({ ...chosen, ...query }), { cache: "no-store", credentials: "same-origin", signal });
     if (!answer.ok || answer.body === null) throw new Error(await trouble(answer));
     await readLines(answer.body, got);
@@ -65,7 +67,7 @@ class LogView extends Island {
     this.#lines.begin(lines, page);
     if (named > 0 && lines.length > 0 && lines[0].line > 1) this.#lines.above = true;
     this.#list.replaceChildren(chunk(lines));
-    if (lines.length === 0) this.#list.append(h("p", { class: "isle-none" }, this.#text !== "" || this.#level !== "" ? "No line is like this." : "It has written no lines yet."));
+    if (lines.length === 0) this.#list.append(h("p", { class: "isle-none" }, this.#text !== "" || this.#level !== "" || this.#between !== undefined ? "No line is like this." : "It has written no lines yet."));
     this.#sticky = true;
     const target = named > 0 ? document.getElementById(`L${named}`) : null;
     if (target !== null) { this.#sticky = false; target.classList.add("named"); target.scrollIntoView({ block: "center" }); } else this.#end();
@@ -115,7 +117,7 @@ class LogView extends Island {
     if (this.#paging || !this.#lines.above || this.#lines.all.length === 0) return;
     this.#paging = true;
     try {
-      const lines = await this.#all({ before: this.#lines.first, ...(this.#text === "" && this.#level === "" && !this.#task() ? { from: Math.max(this.#lines.first - page, 1) } : { tail: page }) });
+      const lines = await this.#all({ before: this.#lines.first, ...(this.#text === "" && this.#level === "" && this.#between === undefined && !this.#task() ? { from: Math.max(this.#lines.first - page, 1) } : { tail: page }) });
       const from = this.#list.scrollHeight - this.#top;
       const cut = this.#lines.before(lines, page);
       this.#list.prepend(chunk(lines));
@@ -182,12 +184,15 @@ class LogView extends Island {
     const find = h("input", { type: "search", placeholder: "Text in lines", "aria-label": "Text in lines", spellcheck: "false" });
     /** @type {ReturnType<typeof setTimeout>|undefined} */ let timer;
     find.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => { this.#text = find.value; this.#again(); }, 300); });
+    const times = this.dataset.t0 ? this.#times() : undefined;
     const tools = h("div", { class: "isle-tools", role: "toolbar", "aria-label": "Log" },
       choice("Level", [["", "all"], ["info", "info and above"], ["warn", "warn and above"], ["error", "error"]], "", (v) => { this.#level = v; this.#again(); }),
       find, toggle("Regex", "The text is a regular expression", false, (on) => { this.#regex = on; if (this.#text !== "") this.#again(); }),
       toggle("Wrap", "Break long lines", true, (on) => this.#list.classList.toggle("straight", !on)),
+      times && times[0],
       toggle("Newest first", "The last line is at the top", this.#turned, (on) => this.#turn(on)), this.#count,
-      h("span", { class: "group" }, h("a", { class: "button", href: this.url().href, download: "log.ndjson", title: "All lines as JSON" }, "NDJSON"), h("button", { type: "button", class: "button", title: "What is shown as text", onclick: () => this.#save() }, "Text")));
+      h("span", { class: "group" }, h("a", { class: "button", href: this.url().href, download: "log.ndjson", title: "All lines as JSON" }, "NDJSON"), h("button", { type: "button", class: "button", title: "What is shown as text", onclick: () => this.#save() }, "Text")),
+      times && times[1]);
     this.#pill.addEventListener("click", () => { this.#sticky = true; this.#end(); this.#tell(); });
     this.#list.addEventListener("scroll", () => {
       const top = this.#was = this.#top, left = this.#left;
@@ -206,6 +211,31 @@ class LogView extends Island {
     this.#list.classList.toggle("turned", this.#turned);
     this.dataset.drawn = "";
     this.replaceChildren(tools, this.#list, this.#pill);
+  }
+
+  /** Two inputs for the stretch of time, and what shows them. */
+  #times() {
+    const utc = document.documentElement.dataset.times === "utc", t0 = Number(this.dataset.t0);
+    const text = (/** @type {number} */ t) => new Date(t - (utc ? 0 : new Date(t).getTimezoneOffset() * 60_000)).toISOString().slice(0, 23);
+    const input = (/** @type {string} */ label) => h("input", { type: "datetime-local", step: "0.001", "aria-label": label });
+    const from = input("From"), to = input("To"), both = h("span", { class: "isle-times", hidden: this.#between === undefined }, from, " to ", to);
+    const fill = () => {
+      const { all } = this.#lines, ends = this.#between?.map((t) => t0 + t) ?? (all.length > 0 ? [Date.parse(all[0].time), Date.parse(all[all.length - 1].time) + 1] : []);
+      ends.forEach((t, k) => { [from, to][k].value = text(t); });
+    };
+    const use = (/** @type {[number, number]|undefined} */ span) => { this.#between = span; keepStretch(span); this.#again(); };
+    fill();
+    for (const i of [from, to]) {
+      i.addEventListener("change", () => {
+        const [a, b] = [from, to].map((e) => Date.parse(e.value + (utc ? "Z" : "")) - t0);
+        if (a < b) use([Math.max(a, 0), b]);
+      });
+    }
+    return [toggle("Times", "Only lines of a stretch of time, which the timeline shows too", this.#between !== undefined, (on) => {
+      both.hidden = !on;
+      if (on) fill();
+      else if (this.#between !== undefined) use(undefined);
+    }), both];
   }
 
   #save() {

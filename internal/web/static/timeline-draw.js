@@ -4,6 +4,7 @@
 import { Binner, profile } from "./bins.js";
 import { rank } from "./columns.js";
 import { colourOf } from "./looks.js";
+import { bounds } from "./timeline-sight.js";
 import { count, tickText, ticks } from "./units.js";
 
 /** What is drawn. @typedef {{
@@ -101,14 +102,16 @@ export class Painter {
   #areas(pen, f, v, m, p) {
     const w = Math.ceil(f.w - f.left), bottom = f.axis + f.area - 8, height = f.area - 16;
     const from = m.aligned ? v.u0 : m.warp.back(v.u0), to = m.aligned ? v.u1 : m.warp.back(v.u1);
+    const limits = bounds(m.aligned ? [] : m.c.limits, m.running.most);
     /** @param {import("./bins.js").Steps} steps @param {string} colour @param {boolean} filled */
     const area = (steps, colour, filled) => {
       if (steps.most === 0) return;
+      const top = filled ? limits.top : steps.most;
       const counts = straightened(m, v, w, steps, from, to);
       pen.beginPath();
       pen.moveTo(f.left, bottom);
       for (let x = 0; x < w; x++) {
-        const y = bottom - (counts[x] / steps.most) * height;
+        const y = bottom - (counts[x] / top) * height;
         pen.lineTo(f.left + x, y);
         pen.lineTo(f.left + x + 1, y);
       }
@@ -124,6 +127,7 @@ export class Painter {
     };
     area(m.waiting, p.pending, false);
     area(m.running, p.running, true);
+    bound(pen, f, limits, bottom, height, p);
     pen.textAlign = "right";
     pen.fillStyle = p.running;
     pen.fillText(`running ≤ ${count(m.running.most)}`, f.left - 8, f.axis + 18);
@@ -279,6 +283,32 @@ function straightened(m, v, w, steps, from, to) {
   if (m.aligned || m.warp.times.length <= 2) return profile(steps, from, to, w);
   const at = steps.at.map((t) => m.warp.to(t)); // cut as the bars are
   return profile({ ...steps, at }, v.u0, v.u1, w);
+}
+
+/** Lines at the limits. @param {CanvasRenderingContext2D} pen @param {Frame} f @param {ReturnType<typeof bounds>} limits @param {number} bottom @param {number} height @param {Palette} p */
+function bound(pen, f, limits, bottom, height, p) {
+  let free = -Infinity; // where a text has room
+  pen.lineWidth = 1;
+  pen.textAlign = "right";
+  for (const { at, text } of limits.lines) {
+    const y = Math.round(bottom - (at / limits.top) * height) + 0.5;
+    pen.setLineDash([5, 3]);
+    pen.strokeStyle = p.text;
+    pen.beginPath();
+    pen.moveTo(f.left, y);
+    pen.lineTo(f.w, y);
+    pen.stroke();
+    pen.setLineDash([]);
+    if (y + 8 < free) continue;
+    free = y + 20;
+    const wide = pen.measureText(text).width + 8;
+    pen.globalAlpha = 0.85;
+    pen.fillStyle = p.page;
+    pen.fillRect(f.w - wide, y + 2, wide, 13);
+    pen.globalAlpha = 1;
+    pen.fillStyle = p.text;
+    pen.fillText(text, f.w - 4, y + 9);
+  }
 }
 
 /** A wait: lighter and thinner than what runs; striped while it lasts.

@@ -53,3 +53,17 @@ export function reveal(v, m, i) {
   const u0 = u < v.u0 || u > v.u1 ? u - time / 4 : v.u0;
   return { u0, u1: u0 + time, r0, r1: r0 + rows };
 }
+
+/** Where limits are in the chart of how many bodies ran, the nearest to what it has: at
+ * most three heights, each with the names of what is limited to it, and what the chart
+ * reaches. @param {import("../js/api").TimelineLimit[]} limits @param {number} most that ran at once
+ * @returns {{top: number, lines: {at: number, text: string}[]}} */
+export function bounds(limits, most) {
+  /** @type {Map<number, Set<string>>} */ const names = new Map();
+  for (const l of limits) {
+    if (l.limit < 1 || l.limit > 2 * most) continue; // so far off that it bounds nothing
+    names.set(l.limit, (names.get(l.limit) ?? new Set()).add(l.tag ?? "a group"));
+  }
+  const heights = [...names.keys()].sort((a, b) => Math.abs(a - most) - Math.abs(b - most)).slice(0, 3).sort((a, b) => b - a);
+  return { top: Math.max(most, ...heights), lines: heights.map((at) => ({ at, text: `${[...(names.get(at) ?? [])].slice(0, 3).join(", ")} ≤ ${at}` })) };
+}

@@ -2,14 +2,14 @@
 // thousand of them if need be.
 
 import { Columns, rank, rankOf } from "./columns.js";
-import { Island, choice, h, icon, keep, kept, openTask, toggle } from "./island.js";
+import { Island, choice, h, icon, keep, keepStretch, kept, openTask, stretch, toggle } from "./island.js";
 import { layout, spread } from "./lanes.js";
 import { straight, withoutIdle } from "./warp.js";
 import { overlaps } from "./bins.js";
 import { glyph, urgency, waiting } from "./looks.js";
 import { count, span, tickText } from "./units.js";
 import { Painter, palette, rowHeight, uOf, xOf } from "./timeline-draw.js";
-import { hit, reveal, whole, within, zoomTime } from "./timeline-sight.js";
+import { bounds, hit, reveal, whole, within, zoomTime } from "./timeline-sight.js";
 import { listen } from "./timeline-input.js";
 
 /** @typedef {import("./timeline-draw.js").Model} Model */
@@ -36,6 +36,7 @@ export class RunTimeline extends Island {
   #painter = new Painter();
   /** @type {import("./timeline-draw.js").Palette|undefined} */ #palette;
   #frame = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */ #keeping;
   #lanes = /** @type {import("./lanes.js").Lanes} */ (kept("lanes") || "task");
   #sort = /** @type {import("./lanes.js").Sort} */ (kept("order") || "start");
   #aligned = false;
@@ -48,8 +49,11 @@ export class RunTimeline extends Island {
     if (answer === undefined) return;
     const l = /** @type {import("../js/api").Timeline} */ (await answer.json());
     if (!this.columns.put(l, delta, performance.now())) { this.soon(); return; }
-    if (this.model === undefined) this.#build();
+    const first = this.model === undefined;
+    if (first) this.#build();
     this.arrange();
+    const seen = first ? stretch() : undefined, m = this.model;
+    if (seen !== undefined && m !== undefined) this.look({ ...this.view, u0: m.warp.to(seen[0]), u1: m.warp.to(seen[1]) });
   }
 
   recolour() { this.#palette = undefined; this.paint(); }
@@ -98,6 +102,15 @@ export class RunTimeline extends Island {
     this.free = v !== undefined;
     this.view = v === undefined ? whole(m.spread.end, m.layout.rows) : within(v, m.spread.end, m.layout.rows);
     this.paint();
+    clearTimeout(this.#keeping);
+    this.#keeping = setTimeout(() => this.#keep(), 200); // browsers take only so many changes of the URL
+  }
+
+  /** Has the stretch that is seen in the URL, which the log goes by. */
+  #keep() {
+    const m = this.model, { u0, u1 } = this.view;
+    if (m === undefined || m.aligned || !this.isConnected) return; // aligned, there are no times
+    keepStretch(this.free && (u0 > 0 || u1 < m.spread.end) ? [m.warp.back(u0), m.warp.back(u1)] : undefined);
   }
 
   /** Draws with the next frame. */
@@ -199,7 +212,8 @@ export class RunTimeline extends Island {
   #count() {
     const c = this.columns, counts = [...c.counts()].sort((a, b) => urgency(a[0]) - urgency(b[0]));
     this.#legend.replaceChildren(...counts.map(([state, n]) => h("span", { class: `s-${state}` }, h("i", { "aria-hidden": "true" }, glyph(state)), ` ${count(n)} ${state}`)),
-      h("span", { class: "s-pending waiting" }, h("i", { "aria-hidden": "true" }, "▬"), " waited"), ...(c.more ? [h("span", {}, `the first ${count(c.n)}; there are more`)] : []));
+      h("span", { class: "s-pending waiting" }, h("i", { "aria-hidden": "true" }, "▬"), " waited"),
+      ...bounds(c.limits, this.model?.running.most ?? 0).lines.map((l) => h("span", {}, h("i", { "aria-hidden": "true" }, "╌╌"), ` ${l.text}`)), ...(c.more ? [h("span", {}, `the first ${count(c.n)}; there are more`)] : []));
   }
 
   #build() {
