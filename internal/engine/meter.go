@@ -7,6 +7,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/lifecycle"
+	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/vital"
 )
 
@@ -17,6 +18,7 @@ type meter struct {
 	vital.Totals
 	since time.Time             // it counts
 	cache map[string]CacheTaken // by task
+	queue map[string]int64      // bodies that have ended, by queue
 }
 
 // CacheTaken counts what task runs of a name had from the cache since the engine was
@@ -79,6 +81,8 @@ func (m *meter) ended(batch []*change) {
 		}
 		if c.body {
 			m.Attempts++
+			queue, _ := pipeline.SplitQueue(c.counted.call.Lane.Queue)
+			m.queue[queue]++
 			m.Run.Add(c.ran)
 			if c.waited >= 0 {
 				m.Wait.Add(c.waited)
@@ -154,7 +158,7 @@ func (e *Engine) Vitals(all bool) *vital.Snapshot {
 	s := &vital.Snapshot{At: e.now(), Places: e.offered.Places}
 	v := e.vitals
 	v.meter.mu.Lock()
-	s.Totals = v.meter.Totals
+	s.Totals, s.Ended = v.meter.Totals, maps.Clone(v.meter.queue)
 	v.meter.mu.Unlock()
 	v.mu.Lock()
 	s.Late, s.Lost, s.Reachable = int64(v.late), int64(v.lost), !v.down()

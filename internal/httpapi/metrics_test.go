@@ -83,6 +83,7 @@ func TestMetrics(t *testing.T) {
 		{"runnel_task_runs_ended_total", "failed", 1},
 		{"runnel_attempts_total", "", 3},
 		{"runnel_attempt_seconds", "", 3},
+		{"runnel_queue_attempts_total", "default", 3},
 		{"runnel_wait_seconds", "", 3},
 		{"runnel_cache_hits_total", "", 1},
 		{"runnel_cache_misses_total", "", 1},

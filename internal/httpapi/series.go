@@ -99,8 +99,9 @@ var seriesKinds = []seriesKind{
 
 // history keeps series at all resolutions, in memory that does not grow.
 type history struct {
-	mu    sync.Mutex
-	rings []ring
+	mu     sync.Mutex
+	rings  []ring
+	queues queueRates
 }
 
 // ring is the newest points of all series at one resolution.
@@ -123,6 +124,7 @@ func newHistory() *history { return &history{rings: make([]ring, len(resolutions
 func (h *history) add(s *sample) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.queues.add(s)
 	for i := range h.rings {
 		h.rings[i].add(s, resolutions[i].step, resolutions[i].keep)
 	}
@@ -176,6 +178,7 @@ func (a *routes) seriesRoutes(api huma.API) {
 	const group = "metrics"
 	do(a, api, op(http.MethodGet, "/metrics", "list-metrics", group, "List the series that are kept in memory"), a.listMetrics)
 	do(a, api, op(http.MethodGet, "/metrics/series", "get-series", group, "Read series, of this process since it began"), a.getSeries)
+	do(a, api, op(http.MethodGet, "/metrics/queues", "get-queue-series", group, "Read how many bodies of each queue ended in a second, in this process over the last quarter of an hour"), a.getQueueSeries)
 }
 
 func (a *routes) listMetrics(context.Context, *empty) (*body[List[MetricName]], error) {

@@ -8,6 +8,33 @@ import (
 	"github.com/runnel-dev/runnel/internal/vital"
 )
 
+// TestQueueRates: what ended of each queue, from one sample to another, for as long as
+// the finest series goes back.
+func TestQueueRates(t *testing.T) {
+	h, now := newHistory(), time.Unix(1e9, 0)
+	for i := range int64(100) {
+		ended := map[string]int64{"default": 50 * i}
+		if i >= 98 {
+			ended["late"] = i - 97
+		}
+		h.add(&sample{Snapshot: vital.Snapshot{At: now, Ended: ended}})
+		now = now.Add(sampleEvery)
+	}
+	all := h.queues.series()
+	if len(all) != 2 || all[0].Name != "default" || all[1].Name != "late" {
+		t.Fatalf("series of %+v", all)
+	}
+	for i, s := range all {
+		if len(s.Values) != 90 || len(s.Times) != 90 || s.Step != 10_000 {
+			t.Errorf("%s has %d values at %d times", s.Name, len(s.Values), len(s.Times))
+		}
+		want := [][3]float64{{5, 5, 5}, {0, 0.1, 0.1}}[i]
+		if got := [3]float64{*s.Values[87], *s.Values[88], *s.Values[89]}; got != want {
+			t.Errorf("%s ended with %v a second, want %v", s.Name, got, want)
+		}
+	}
+}
+
 func seriesAt(t *testing.T, name string) int {
 	for i, k := range seriesKinds {
 		if k.name == name {

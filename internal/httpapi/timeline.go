@@ -30,11 +30,11 @@ type Timeline struct {
 	Attempt []int     `json:"attempt"`
 	Waits   []int     `json:"waits" doc:"What it waits for now"`
 	// The states between start and end of those with several attempts.
-	TurnSeq   []int64   `json:"turn_seq" doc:"Whose turn from one state to another, in order: of those with more than one attempt"`
-	TurnAt    []float64 `json:"turn_at"`
-	TurnState []int     `json:"turn_state"`
-	More      bool      `json:"more" doc:"There are more task runs than these"`
-	Limits []TimelineLimit `json:"limits,omitempty" doc:"What bounds how many bodies are in progress, as of when all of it was read: absent of what is new only"`
+	TurnSeq   []int64         `json:"turn_seq" doc:"Whose turn from one state to another, in order: of those with more than one attempt"`
+	TurnAt    []float64       `json:"turn_at"`
+	TurnState []int           `json:"turn_state"`
+	More      bool            `json:"more" doc:"There are more task runs than these"`
+	Limits    []TimelineLimit `json:"limits,omitempty" doc:"What bounds how many bodies are in progress, as of when all of it was read: absent of what is new only"`
 	// Generation tells one that adds what is new to what it has that it must begin anew.
 	Generation int `json:"generation" doc:"How often the run was retried: with another, what was read before no longer holds"`
 }

@@ -37,6 +37,8 @@ type Snapshot struct {
 	Uncommitted         int  // changes that wait for the store
 	Reachable           bool // the store answers
 
+	Ended map[string]int64 // bodies that have ended, by queue
+
 	// What follows is found by looking at all that is in memory, and only if asked for.
 
 	Runs                       map[string]int64 // that are live here, by state

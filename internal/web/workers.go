@@ -18,7 +18,8 @@ var workerRoutes = []route{
 type queueRow struct {
 	api.Queue
 
-	Nobody bool // serves it, and something waits
+	Nobody bool   // serves it, and something waits
+	Rate   *spark // of bodies that ended; nil: not known
 	URL    string
 }
 
@@ -77,8 +78,16 @@ func showWorkers(v *view) error {
 	if body.Workers, err = readWorkers(v); err != nil {
 		return err
 	}
+	series, err := get[httpapi.List[httpapi.MetricSeries]](v, "/metrics/queues", nil)
+	if err != nil {
+		return err
+	}
+	rates := map[string]*spark{}
+	for i := range series.Items {
+		rates[series.Items[i].Name] = sparkOf(&series.Items[i])
+	}
 	for _, q := range queues.Items {
-		row := queueRow{Queue: q, Nobody: q.Workers == 0 && q.Ready > 0, URL: tasksLike("queue:" + quoted(q.Name))}
+		row := queueRow{Queue: q, Nobody: q.Workers == 0 && q.Ready > 0, URL: tasksLike("queue:" + quoted(q.Name)), Rate: rates[q.Name]}
 		if row.Nobody {
 			body.Lonely = append(body.Lonely, q.Name)
 		}
