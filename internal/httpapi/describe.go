@@ -9,7 +9,7 @@ import (
 
 // statusesOf are those that operations have beside 200, by their ids.
 var statusesOf = map[string]int{
-	"submit-run": http.StatusCreated, "create-limit": http.StatusCreated, "set-limit": http.StatusCreated,
+	"submit-run": http.StatusCreated, "create-limit": http.StatusCreated, "set-limit": http.StatusCreated, "put-filter": http.StatusCreated,
 	"set-global-limit": http.StatusCreated, "set-schedule": http.StatusCreated, "start-operation": http.StatusAccepted,
 	"get-graph": http.StatusNotModified, "get-timeline": http.StatusNotModified,
 }

@@ -49,7 +49,7 @@ type savedQuery struct {
 func (a *routes) savedRoutes(api huma.API) {
 	const group = "saved filters"
 	do(a, api, op(http.MethodGet, "/filters", "list-filters", group, "List saved filters, by list and name"), a.listSaved)
-	do(a, api, created(op(http.MethodPut, "/filters/{target}/{name}", "put-filter", group, "Save a filter under a name, or another one under that name")), a.putSaved)
+	do(a, api, op(http.MethodPut, "/filters/{target}/{name}", "put-filter", group, "Save a filter under a name, or another one under that name"), a.putSaved)
 	do(a, api, op(http.MethodDelete, "/filters/{target}/{name}", "delete-filter", group, "Delete a saved filter"), a.deleteSaved)
 }
 
