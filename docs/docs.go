@@ -9,6 +9,11 @@ import "embed"
 //go:embed *.md
 var Files embed.FS
 
+// Dashboard is one for Grafana.
+//
+//go:embed grafana.json
+var Dashboard []byte
+
 // Decisions are why it is as it is, below the folder decisions.
 //
 //go:embed decisions/*.md

@@ -1,5 +1,5 @@
 // What one does while something runs: start it, watch it, read its log, make room for it.
-import { expect, test } from "../server.mjs";
+import { expect, runNamed, test } from "../server.mjs";
 
 /** The token that the body of a task run waits for an answer to: it is in its log.
  * @param {import("../server.mjs").Server} server @param {string} run @param {number} seq */
@@ -154,4 +154,14 @@ test("the page of workers draws how much of each queue is done", async ({ page, 
   await page.goto(`${server.url}/workers`);
   const rate = page.getByRole("row", { name: /^default/ }).getByRole("img", { name: /a second now, at most/ });
   await expect(async () => { await page.reload(); await expect(rate).toBeVisible({ timeout: 1000 }); }).toPass({ timeout: 45_000 }); // a point each ten seconds
+});
+
+test("a run is printed as black on white, without what is only for the screen", async ({ page, server }) => {
+  const run = await runNamed(server, "stock-check");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.goto(`${server.url}/runs/${run.id}`);
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  for (const hidden of [".rail", ".top", ".tabs", ".actions"]) await expect(page.locator(hidden).first()).toBeHidden();
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  expect(await page.evaluate(() => [getComputedStyle(document.documentElement).backgroundColor, getComputedStyle(document.querySelector("h1") ?? document.body).color])).toEqual(["rgb(255, 255, 255)", "rgb(0, 0, 0)"]);
 });

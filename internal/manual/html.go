@@ -69,6 +69,9 @@ func (l linker) to(link string) string {
 		return link
 	}
 	target := path.Join(path.Dir(l.file), u.Path)
+	if target == "grafana.json" {
+		return link // is served beside the pages
+	}
 	p, ok := l.m.pages[target]
 	if !ok {
 		return elsewhere + path.Join("docs", target)

@@ -123,6 +123,7 @@ func Handle(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("GET /docs/{$}", func(w http.ResponseWriter, _ *http.Request) { send(w, "text/html; charset=utf-8", index) })
 	mux.HandleFunc("GET /docs/manual.css", func(w http.ResponseWriter, _ *http.Request) { send(w, "text/css; charset=utf-8", css) })
+	mux.HandleFunc("GET /docs/grafana.json", func(w http.ResponseWriter, _ *http.Request) { send(w, "application/json", docs.Dashboard) })
 	for _, p := range m.pages {
 		mux.HandleFunc("GET "+path.Join("/docs", p.URL), func(w http.ResponseWriter, _ *http.Request) {
 			text, err := p.show()

@@ -111,6 +111,8 @@ type limitPage struct {
 	MoreHolders int
 	Waiters     []holderRow
 	MoreWaiters int
+	Runs        int // that have slots or wait, of those shown
+	Changes     []event
 	Actions     []action
 }
 
@@ -149,6 +151,14 @@ func showLimit(v *view) error {
 	if body.Waiters, err = readHolders(v, tag, l.Waiters); err != nil {
 		return err
 	}
+	runs := map[string]bool{}
+	for _, row := range slices.Concat(body.Holders, body.Waiters) {
+		runs[row.Run] = true
+	}
+	body.Runs = len(runs)
+	if body.Changes, _, err = asked(v, base+at("/limits/%", tag), limitChange); err != nil {
+		return err
+	}
 	for i := range body.Waiters {
 		w := &body.Waiters[i]
 		w.About = (&api.WaitingSlot{Limit: l.Limit, Place: w.Place, MedianHold: l.MedianHold}).About()
@@ -161,6 +171,19 @@ func showLimit(v *view) error {
 		body.Actions = []action{{Name: "Change", URL: u + "/set", First: true}, {Name: "Reset", URL: u + "/reset"}, {Name: "Delete", URL: u + "/delete", Danger: true}}
 	}
 	return v.render("limit", http.StatusOK, body)
+}
+
+// limitChange says what a request did to a limit.
+func limitChange(a *httpapi.Audited, rest string) string {
+	switch {
+	case rest == "reset":
+		return "reset"
+	case rest != "":
+		return ""
+	case a.Method == http.MethodDelete:
+		return "deleted"
+	}
+	return "set"
 }
 
 // readHolders reads the first of some task runs.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -50,6 +52,9 @@ func fillOverview(v *view, p *runPage) error {
 	for _, t := range times.Tasks {
 		byName[t.Task] = t
 	}
+	if p.Summary != "" {
+		p.Summary = strings.TrimSuffix(p.Summary, ".") + whereTime(&times) + "."
+	}
 	p.Overview = &overview{More: times.More, Columns: v.columns("names")}
 	for _, name := range slices.Sorted(maps.Keys(p.Run.Tasks)) {
 		c := p.Run.Tasks[name]
@@ -70,6 +75,24 @@ func fillOverview(v *view, p *runPage) error {
 		}
 	}
 	return nil
+}
+
+// whereTime tells what took a run's time, for the sentence about one that has ended.
+func whereTime(times *httpapi.RunTimes) string {
+	text, most, cached := "", httpapi.NamedTimes{}, 0
+	for _, t := range times.Tasks {
+		cached += t.Cached
+		if t.Total > most.Total {
+			most = t
+		}
+	}
+	if cached > 0 {
+		text = "; " + number(cached) + " from the cache"
+	}
+	if most.Total > 0 && len(times.Tasks) > 1 {
+		text += "; most time in " + most.Task + ", " + span(time.Duration(most.Total)) + " in all"
+	}
+	return text
 }
 
 // failures groups the causes of a run's failure by what they say.

@@ -136,6 +136,7 @@ type dataTab struct {
 	Params, Result, State document
 	Args                  bool // Params are the arguments of one call, of Task
 	Task                  string
+	Command               string // that starts the same
 	Failure               *api.Failure
 	Pending               bool
 }
@@ -179,6 +180,9 @@ func fillData(v *view, p *runPage) error {
 			return err
 		}
 		p.Data.Params = documentOf(args)
+		if info, err := get[api.TaskInfo](v, at("/flows/%", c.Task), nil); err == nil { // else it is not registered any more
+			p.Data.Command = startLine(&info, &httpapi.SubmitRequest{Args: c.Args}, url.Values{})
+		}
 	}
 	out, err := get[httpapi.Outcome](v, at("/runs/%/result", p.Run.ID), nil)
 	if no, ok := errors.AsType[*problem](err); ok && no.Status == http.StatusConflict {
@@ -263,24 +267,44 @@ func turns(t *api.TaskRun) []event {
 
 // people adds what was done to the run by request. The audit is for admins.
 func (h *historyTab) people(v *view, run string) error {
-	audit, err := get[list[httpapi.Audited]](v, "/audit", url.Values{"limit": {"500"}, "path": {base + "/runs/" + run + "/"}})
-	if no, ok := errors.AsType[*problem](err); ok && no.Status == http.StatusForbidden {
-		return nil
-	}
+	events, allowed, err := asked(v, base+"/runs/"+run, func(_ *httpapi.Audited, verb string) string {
+		if verb == "" {
+			return ""
+		}
+		return "asked to " + strings.ReplaceAll(verb, "/", " ")
+	})
+	h.Audit, h.Events = allowed, append(h.Events, events...)
+	return err
+}
+
+// asked gives what was changed by request of the thing at a path of the API, the newest
+// last; nothing, and false, to whoever may not read the audit. say names what was done
+// under the path, "" for what is not to be told.
+func asked(v *view, path string, say func(a *httpapi.Audited, rest string) string) (events []event, allowed bool, err error) {
+	path, err = url.PathUnescape(path)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	h.Audit = true
-	for _, a := range audit.Items {
-		verb, ok := strings.CutPrefix(a.Path, base+"/runs/"+run+"/")
-		if !ok {
+	audit, err := get[list[httpapi.Audited]](v, "/audit", url.Values{"limit": {"500"}, "path": {path}})
+	if no, ok := errors.AsType[*problem](err); ok && no.Status == http.StatusForbidden {
+		return nil, false, nil
+	}
+	for _, a := range slices.Backward(audit.Items) {
+		rest, deeper := strings.CutPrefix(a.Path, path+"/")
+		if !deeper && a.Path != path {
+			continue // of another one, whose name begins so
+		}
+		if !deeper {
+			rest = ""
+		}
+		e := event{Time: a.Time, Look: look{"asked", "●"}, Text: say(&a, rest), Who: cmp.Or(a.Who, a.From), Why: a.Reason}
+		if e.Text == "" {
 			continue
 		}
-		e := event{Time: a.Time, Look: look{"asked", "●"}, Text: "asked to " + strings.ReplaceAll(verb, "/", " "), Who: cmp.Or(a.Who, a.From), Why: a.Reason}
 		if a.Status >= http.StatusBadRequest {
 			e.Text += ", refused"
 		}
-		h.Events = append(h.Events, e)
+		events = append(events, e)
 	}
-	return nil
+	return events, err == nil, err
 }

@@ -56,6 +56,7 @@ type cacheBox struct {
 
 	Hit     bool
 	FromURL string
+	KeptURL string // of the kept result that its key leads to, "" if there is none
 	Report  *api.CacheReport
 }
 
@@ -104,6 +105,9 @@ func readTask(v *view, run *api.Run, seq string, panel bool) (*taskPage, error) 
 		}
 		if err == nil {
 			p.Cache.Report = &report
+		}
+		if _, err := get[api.CacheEntry](v, at("/cache/%", t.Cache.Key), nil); err == nil {
+			p.Cache.KeptURL = at("cache/%", t.Cache.Key)
 		}
 	}
 	if v.page.CanWrite {

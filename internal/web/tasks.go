@@ -109,7 +109,8 @@ var taskViews = []link{
 	{"Nobody serves the queue", "why:queue"},
 	{"Retrying", "state:awaiting_retry"},
 	{"Failed 24 h", "state:problems ended:24h"},
-	{"Slow", "duration:>1m"},
+	{"Runs for long", "state:running duration:>10m"},
+	{"Slowest 1 h", "ended:1h duration:>1m"},
 	{"Cached", "cached:yes"},
 }
 
