@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -77,6 +79,26 @@ func (env *Env) completeGlobals(cmd *cobra.Command, args []string, typed string)
 
 func (env *Env) completeSchedules(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	return env.completeNames(paged("/schedules"), "name")(cmd, args, typed)
+}
+
+// completeFilter completes a filter of runs or of tasks: its fields, and their values.
+func (env *Env) completeFilter(target string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		words, only := env.completeNames(func(ctx context.Context, c *httpapi.Client) iter.Seq2[json.RawMessage, error] {
+			return func(yield func(json.RawMessage, error) bool) {
+				var s httpapi.Suggestions
+				err := c.Do(ctx, http.MethodGet, "/suggest", url.Values{"target": {target}, "q": {typed}}, nil, &s)
+				for _, item := range s.Items {
+					item.Text = typed[:s.Begin] + item.Text
+					raw, wrong := json.Marshal(item)
+					if err != nil || !yield(raw, wrong) {
+						return
+					}
+				}
+			}
+		}, "text", "doc")(cmd, args, typed)
+		return words, only | cobra.ShellCompDirectiveNoSpace
+	}
 }
 
 // completeFlow completes the first argument; those after it are the flow's.

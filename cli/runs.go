@@ -97,7 +97,7 @@ func newRunLsCmd(env *Env) *cobra.Command {
 	var ch choice
 	var limit int
 	c := &cobra.Command{
-		Use: "ls [FILTER…]", Short: "List runs, newest first",
+		Use: "ls [FILTER…]", Short: "List runs, newest first", ValidArgsFunction: env.completeFilter("runs"),
 		Example: "  runnel run ls state:failed,crashed 'duration:>10m'\n  runnel run ls --state failed,crashed --since yesterday\n  runnel run ls -o json --limit 0",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			since, until, _, err := ch.check(env)

@@ -48,7 +48,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 	var in, tags, anyTag, flows, workers []string
 	var limit int
 	c := &cobra.Command{
-		Use: "ls [FILTER…]", Short: "List task runs, of a run or of all",
+		Use: "ls [FILTER…]", Short: "List task runs, of a run or of all", ValidArgsFunction: env.completeFilter("tasks"),
 		Example: "  runnel task ls --run @last\n  runnel task ls --state failed --tag db",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ch := choice{states: in}

@@ -145,6 +145,7 @@ func (a *routes) register(mux *http.ServeMux) {
 	a.cacheStatsRoutes(api)
 	a.scheduleRoutes(api)
 	a.factRoutes(api)
+	a.suggestRoutes(api)
 	a.seriesRoutes(api)
 	a.eventRoutes(api)
 	a.operationRoutes(api)
