@@ -77,8 +77,13 @@ func TestCodesAreExplained(t *testing.T) {
 	if len(codes) < 9 {
 		t.Fatalf("found %d codes in problem.go", len(codes))
 	}
-	for _, c := range append(codes, [][]string{{"", "invalid"}, {"", "not_found"}, {"", "conflict"}, {"", "store"}, {"", "closed"}, {"", "unknown_task"}, {"", "run_live"}, {"", "run_final"}, {"", "nothing_failed"}, {"", "retried_meanwhile"},
-		{"", "task_not_ended"}, {"", "task_final"}, {"", "task_replaced"}, {"", "inside_call"}, {"", "ambiguous_task"}}...) {
+	for _, code := range []string{
+		"invalid", "not_found", "conflict", "store", "closed", "unknown_task", "run_live", "run_final", "nothing_failed", "retried_meanwhile",
+		"task_not_ended", "task_final", "task_replaced", "inside_call", "ambiguous_task",
+	} {
+		codes = append(codes, []string{"", code})
+	}
+	for _, c := range codes {
 		if !strings.Contains(page, `id="`+c[1]+`"`) {
 			t.Errorf("the code %s is not explained", c[1])
 		}
