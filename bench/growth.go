@@ -155,8 +155,8 @@ func (g *grown) read(ctx context.Context, conn *pgx.Conn) error {
 	const text = `SELECT coalesce(sum(calls), 0)::float8,
 			coalesce(sum(calls) FILTER (WHERE query LIKE 'WITH u AS (UPDATE %.writer SET %'), 0)::float8,
 			coalesce(sum(calls) FILTER (WHERE query LIKE 'INSERT INTO %.letter %'), 0)::float8,
-			coalesce(sum(calls) FILTER (WHERE query LIKE 'INSERT INTO %.task %'), 0)::float8,
-			coalesce(sum(rows) FILTER (WHERE query LIKE 'INSERT INTO %.task %'), 0)::bigint
+			coalesce(sum(calls) FILTER (WHERE query LIKE 'INSERT INTO %.task\_%'), 0)::float8,
+			coalesce(sum(rows) FILTER (WHERE query LIKE 'INSERT INTO %.task\_%'), 0)::bigint
 		FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database() WHERE query !~ 'pg_stat_'`
 	var calls, turns, letters, inserts float64
 	var rows int

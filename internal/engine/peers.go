@@ -341,8 +341,10 @@ func (e *Engine) takeNumber(ctx context.Context) (int64, error) {
 			if err != nil {
 				return 0, err
 			}
-			n.next, n.end, n.since = first, first+n.size, e.now()
+			n.next, n.end, n.since = first, first+n.size*store.Lanes, e.now()
 		}
+		n.next += store.Lanes
+		return n.next - store.Lanes, nil
 	}
 	n.next++
 	return n.next - 1, nil

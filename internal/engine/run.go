@@ -81,8 +81,8 @@ func (e *Engine) newRun(id int64, uid uuid.UUID, name string) *run {
 	return r
 }
 
-// newUID makes a UUIDv7 that carries the run's number in 42 of its random bits,
-// so that the number is found without an index. 32 bits stay random.
+// newUID makes a UUIDv7 that carries the run's number in 50 of its random bits,
+// so that the number is found without an index. 24 bits stay random.
 func newUID(at time.Time, number int64, random uint64) uuid.UUID {
 	var u uuid.UUID
 	ms := at.UnixMilli()
@@ -90,18 +90,18 @@ func newUID(at time.Time, number int64, random uint64) uuid.UUID {
 		u[i] = byte(ms >> (40 - 8*i))
 	}
 	n := uint64(number)
-	u[6] = 0x70 | byte(n>>38)&0x0f
-	u[7] = byte(n >> 30)
-	u[8] = 0x80 | byte(n>>24)&0x3f
-	u[9], u[10], u[11] = byte(n>>16), byte(n>>8), byte(n)
-	u[12], u[13], u[14], u[15] = byte(random>>24), byte(random>>16), byte(random>>8), byte(random)
+	u[6] = 0x70 | byte(n>>46)&0x0f
+	u[7] = byte(n >> 38)
+	u[8] = 0x80 | byte(n>>32)&0x3f
+	u[9], u[10], u[11], u[12] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n)
+	u[13], u[14], u[15] = byte(random>>16), byte(random>>8), byte(random)
 	return u
 }
 
 // numberOf reads the run's number out of its id.
 func numberOf(u uuid.UUID) int64 {
-	return int64(u[6]&0x0f)<<38 | int64(u[7])<<30 | int64(u[8]&0x3f)<<24 |
-		int64(u[9])<<16 | int64(u[10])<<8 | int64(u[11])
+	return int64(u[6]&0x0f)<<46 | int64(u[7])<<38 | int64(u[8]&0x3f)<<32 |
+		int64(u[9])<<24 | int64(u[10])<<16 | int64(u[11])<<8 | int64(u[12])
 }
 
 func parseID(id string) (uuid.UUID, error) {

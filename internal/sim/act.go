@@ -251,5 +251,5 @@ func tokenText(r *simRun, row *store.TaskRow, cell *store.TaskCell) string {
 // numberOf reads a run's number out of its id, as docs say it is built.
 func numberOf(id string) (int64, error) {
 	u, err := uuid.Parse(id)
-	return int64(u[6]&0x0f)<<38 | int64(u[7])<<30 | int64(u[8]&0x3f)<<24 | int64(u[9])<<16 | int64(u[10])<<8 | int64(u[11]), err
+	return int64(u[6]&0x0f)<<46 | int64(u[7])<<38 | int64(u[8]&0x3f)<<32 | int64(u[9])<<24 | int64(u[10])<<16 | int64(u[11])<<8 | int64(u[12]), err
 }

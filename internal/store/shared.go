@@ -12,6 +12,11 @@ import (
 // Nothing that it writes is applied any more. [Shared.Rejoin] begins another.
 var ErrLost = errors.New("store: this session was given up")
 
+// Lanes is by how much run numbers differ that a session reserves together. So a store
+// may keep rows by the remainder of their run's number, and sessions that write at the
+// same moment do it in different places.
+const Lanes = 8
+
 // Shared is a store that several processes work on at a time, each with a
 // session of its own. A live run belongs to one session, that of the process
 // whose engine decides what follows in it; the run of a NewRun to the one that
@@ -45,7 +50,8 @@ type Shared interface {
 	// lets it go if it does not want it, and gives the one that has it now, 0 for
 	// none. Duties are for what one process at a time is to do.
 	Hold(ctx context.Context, duty string, want bool) (holder int64, err error)
-	// ReserveRuns gives out n run numbers in a row that no run ever had.
+	// ReserveRuns gives out n run numbers that no run ever had: the first, and each
+	// Lanes more than the one before.
 	ReserveRuns(ctx context.Context, n int64) (first int64, err error)
 	// Send puts letters into the boxes of sessions, durably. Those to sessions that
 	// have ended are lost.

@@ -193,7 +193,7 @@ func (p *Session) ReserveRuns(ctx context.Context, n int64) (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := max(last, p.shared.lastRun) + 1
-	p.shared.lastRun = first + n - 1
+	p.shared.lastRun = first + (n-1)*store.Lanes
 	return first, nil
 }
 

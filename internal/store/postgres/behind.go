@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -42,14 +43,19 @@ func (s *Store) knew(kind int, number int64) {
 	}
 }
 
-const count = "UPDATE @.writer SET applied = applied + 1 WHERE process = $1 AND id = 2" // aside
+// count is how a transaction beside the writers is counted.
+func count(kind int) string {
+	return "UPDATE @.writer SET applied = applied + 1 WHERE process = $1 AND id = " + strconv.Itoa(kind) + " RETURNING applied"
+}
+
+var countAside, countEmptied, countNumbered = count(aside), count(emptied), count(numbered)
 
 // counted is fenced, for what is remembered.
 func (s *Store) counted(ctx context.Context, fill func(*pgx.Batch)) error {
 	var number int64
 	err := s.fenced(ctx, func(b *pgx.Batch) {
 		fill(b)
-		b.Queue(s.sql(count+" RETURNING applied"), s.Session()).QueryRow(func(row pgx.Row) error { return row.Scan(&number) })
+		b.Queue(s.sql(countAside), s.Session()).QueryRow(func(row pgx.Row) error { return row.Scan(&number) })
 	})
 	if err == nil {
 		s.knew(aside, number)

@@ -61,7 +61,7 @@ func TestForgotten(t *testing.T) {
 			}{
 				{"a beat", func() error { _, _, err := s.Beat(t.Context(), nil); return err }},
 				{"a commit", func() error {
-					pgtest.Exec(t, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO '||$1||'.run %' OR query LIKE 'WITH w AS (UPDATE '||$1||'.writer %'", schema)
+					pgtest.Exec(t, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO '||$1||'.run\\_%' OR query LIKE 'WITH w AS (UPDATE '||$1||'.writer %'", schema)
 					_, err := s.Commit(t.Context(), []*store.Transition{newRun(1 << 41)})
 					if errors.Is(err, store.ErrRetry) { // the end of the connection was not known yet
 						_, err = s.Commit(t.Context(), []*store.Transition{newRun(1 << 41)})

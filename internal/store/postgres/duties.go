@@ -59,7 +59,7 @@ func (s *Store) Adopt(ctx context.Context, runs []int64) (adopted []int64, err e
 
 // Owner is the session that a live run belongs to.
 func (s *Store) Owner(ctx context.Context, run int64) (int64, error) {
-	text := `SELECT coalesce((SELECT p.id FROM @.process p WHERE p.id = r.owner AND r.state` + firstFinal("<") + `), 0) FROM @.run r WHERE r.id = $1`
+	text := `SELECT coalesce((SELECT p.id FROM @.process p WHERE p.id = r.owner AND r.state` + firstFinal("<") + `), 0) FROM @.run# r WHERE r.id = $1`
 	owner, found, err := one[int64](ctx, s, text, run)
 	if err == nil && !found {
 		err = api.Errorf(api.ErrNotFound, s.location, "no run with number %d", run)

@@ -78,7 +78,7 @@ func (x *sweeper) remove(run int64) error {
 		return err
 	}
 	var base int64
-	ended, err := x.find("DELETE FROM @.run WHERE id = $1 AND state"+firstFinal(">=")+" RETURNING base", run, &base)
+	ended, err := x.find("DELETE FROM @.run# WHERE id = $1 AND state"+firstFinal(">=")+" RETURNING base", run, &base)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (x *sweeper) remove(run int64) error {
 // refuse says why a run is not removed.
 func (x *sweeper) refuse(run int64) error {
 	var state uint8
-	found, err := x.find("SELECT state FROM @.run WHERE id = $1", run, &state)
+	found, err := x.find("SELECT state FROM @.run# WHERE id = $1", run, &state)
 	switch {
 	case err != nil:
 		return err
@@ -142,7 +142,7 @@ func (x *sweeper) exec(text string, args ...any) error {
 
 // find reads the only row of a query; false if there is none.
 func (x *sweeper) find(text string, arg any, values ...any) (found bool, err error) {
-	err = x.tx.QueryRow(x.ctx, x.s.sql(text), arg).Scan(values...)
+	err = x.tx.QueryRow(x.ctx, x.s.sqlFor(text, arg), arg).Scan(values...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
@@ -214,7 +214,7 @@ func (x *sweeper) look(c *candidate) error {
 		return nil
 	}
 	// The run goes first: it may have been retried a moment ago.
-	tag, err := x.tx.Exec(x.ctx, x.s.sql("DELETE FROM @.run WHERE id = $1 AND finished < $2 AND state"+firstFinal(">=")), c.id, x.before)
+	tag, err := x.tx.Exec(x.ctx, x.s.sqlOf(c.id, "DELETE FROM @.run# WHERE id = $1 AND finished < $2 AND state"+firstFinal(">=")), c.id, x.before)
 	if err != nil || tag.RowsAffected() == 0 {
 		return err
 	}
@@ -286,7 +286,7 @@ func (x *sweeper) cut(kind string, of, from, to int64) (done bool, err error) {
 		return false, nil
 	}
 	var cost int
-	if err := x.tx.QueryRow(x.ctx, x.s.sql(kind), of, from, to, x.budget).Scan(&cost); err != nil {
+	if err := x.tx.QueryRow(x.ctx, x.s.sqlFor(kind, of), of, from, to, x.budget).Scan(&cost); err != nil {
 		return false, err
 	}
 	x.budget -= cost
@@ -307,7 +307,7 @@ func some(table, of, key, value string) string {
 }
 
 var (
-	someTasks  = some("task", "run", "id", "cell")
+	someTasks  = some("task#", "run", "id", "cell")
 	someFrames = some("frame", "run", "id", "cell")
 	someLogs   = some("log", "run", "line", "text")
 	someChunks = some("blob_chunk", "blob", "number", "data")

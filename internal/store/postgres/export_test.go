@@ -1,9 +1,14 @@
 package postgres
 
+import "strings"
+
 // Statements gives the texts of the statements that were sent since Forget, with
-// "@." in the place of the schema.
+// "@." in the place of the schema, and no lanes.
 func (s *Store) Statements() (texts []string) {
 	s.texts.Range(func(text, _ any) bool {
+		if in, ok := text.(laned); ok {
+			text = strings.ReplaceAll(in.text, "#", "")
+		}
 		texts = append(texts, text.(string))
 		return true
 	})
@@ -12,3 +17,6 @@ func (s *Store) Statements() (texts []string) {
 
 // Forget forgets which statements were sent.
 func (s *Store) Forget() { s.texts.Clear() }
+
+// Drop lets go of the run numbers that were taken ahead, as time does.
+func (s *Store) Drop() { s.numbers.drop() }

@@ -68,9 +68,9 @@ func (s *Store) Receive(ctx context.Context, done []int64, limit int) ([]store.L
 		box = ` FROM (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 AND started = $4) p LEFT JOIN
 			(SELECT id, sender, body FROM @.letter WHERE receiver = $1 AND id <> ALL($3) ORDER BY id LIMIT $2) l ON true ORDER BY l.id`
 		read = "SELECT l.id, l.sender, l.body, 0::bigint" + box
-		take = "WITH d AS (DELETE FROM @.letter WHERE receiver = $1 AND id = ANY($3)), u AS (" + count + " RETURNING applied)" +
-			" SELECT l.id, l.sender, l.body, (SELECT applied FROM u)" + box
 	)
+	take := "WITH d AS (DELETE FROM @.letter WHERE receiver = $1 AND id = ANY($3)), u AS (" + countEmptied +
+		") SELECT l.id, l.sender, l.body, (SELECT applied FROM u)" + box
 	text := take
 	if len(done) == 0 {
 		text, done = read, []int64{}
@@ -97,7 +97,7 @@ func (s *Store) Receive(ctx context.Context, done []int64, limit int) ([]store.L
 		return nil, s.lost()
 	}
 	if err == nil {
-		s.knew(aside, *number)
+		s.knew(emptied, *number)
 	}
 	return list, s.writeError(ctx, err)
 }

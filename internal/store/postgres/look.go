@@ -120,7 +120,8 @@ func (s *Store) users(ctx context.Context, tx pgx.Tx) ([]report.User, error) {
 func (s *Store) count(ctx context.Context, tx pgx.Tx, table string) (c report.Count, bytes int64, err error) {
 	var estimate float64
 	name := s.tables + table
-	const known = "SELECT reltuples, pg_total_relation_size(oid) FROM pg_class WHERE oid = $1::text::regclass"
+	const known = `SELECT sum(greatest(reltuples, 0)), sum(pg_total_relation_size(oid))::bigint FROM pg_class
+		WHERE oid = $1::text::regclass OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::text::regclass)`
 	if err := tx.QueryRow(ctx, known, name).Scan(&estimate, &bytes); err != nil {
 		return c, 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // counter gives out numbers, some of which it has taken ahead; what was ahead at
@@ -72,7 +73,7 @@ type runNumbers struct {
 // A block of run numbers is let go after a while, so that numbers of all processes
 // tell about which run was made before which.
 const (
-	runBlock = 1024 // as in the migration
+	runBlock = 8192 // as in the migration
 	runsKept = time.Second
 )
 
@@ -83,33 +84,33 @@ func (r *runNumbers) drop() {
 	r.next, r.end = 0, 0
 }
 
-// ReserveRuns gives out run numbers, from blocks of a sequence, for which nobody
-// waits.
+// ReserveRuns gives out run numbers of this session's lane, from blocks of a sequence,
+// for which nobody waits.
 func (s *Store) ReserveRuns(ctx context.Context, n int64) (int64, error) {
 	switch {
 	case s.closed.Load():
 		return 0, s.closedError()
-	case n < 1 || n > runBlock:
-		return 0, api.Errorf(api.ErrInvalid, s.location, "can't reserve %d run numbers at once, only up to %d", n, runBlock)
+	case n < 1 || n > runBlock/store.Lanes:
+		return 0, api.Errorf(api.ErrInvalid, s.location, "can't reserve %d run numbers at once, only up to %d", n, runBlock/store.Lanes)
 	}
 	r := &s.numbers
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n > r.end-r.next || time.Since(r.since) > runsKept {
+	if r.next+(n-1)*store.Lanes >= r.end || time.Since(r.since) > runsKept {
 		var first, number int64
 		bounded, cancel := s.bounded(ctx)
 		defer cancel()
-		err := s.calls.QueryRow(bounded, s.sql(count+" RETURNING nextval($2::text::regclass), applied"), s.Session(), s.tables+"run_number").Scan(&first, &number)
+		err := s.calls.QueryRow(bounded, s.sql(countNumbered+", nextval($2::text::regclass)"), s.Session(), s.tables+"run_number").Scan(&number, &first)
 		switch {
 		case isNoRows(err):
 			return 0, s.lost()
 		case err != nil:
 			return 0, s.writeError(ctx, err)
 		}
-		s.knew(aside, number)
-		r.next, r.end, r.since = first, first+runBlock, time.Now()
+		s.knew(numbered, number)
+		r.next, r.end, r.since = first+laneOf(s.lane.Load()-first), first+runBlock, time.Now()
 	}
 	first := r.next
-	r.next += n
+	r.next += n * store.Lanes
 	return first, nil
 }

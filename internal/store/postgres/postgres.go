@@ -43,11 +43,12 @@ type Store struct {
 	session  atomic.Int64
 	started  atomic.Int64          // when the session began, by the database's clock: tells it from others of its number
 	known    [writers]atomic.Int64 // see behind.go
+	lane     atomic.Int64          // see lanes.go
 	schemaID atomic.Int64          // see schemaNumber; 0: not read yet
 	commits  *writer
 	letters  *writer // what is said between sessions
 	bell     *bell
-	texts    sync.Map // of statements, by the text with @ for the schema
+	texts    sync.Map // of statements, by the text with @ for the schema, and # for the lane
 
 	// ctx ends with the store: commits belong to many callers, so none of theirs
 	// bounds one.

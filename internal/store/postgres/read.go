@@ -43,7 +43,7 @@ func collect[R any](ctx context.Context, s *Store, text string, scan pgx.RowToFu
 
 // collectOnce gives the errors of the driver.
 func collectOnce[R any](ctx context.Context, s *Store, text string, scan pgx.RowToFunc[R], args ...any) ([]R, error) {
-	rows, err := s.read.Query(ctx, s.sql(text), args...)
+	rows, err := s.read.Query(ctx, s.sqlFor(text, args...), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (s *Store) runs(ctx context.Context, where string, args ...any) ([]store.Ru
 
 // Run reads one run.
 func (s *Store) Run(ctx context.Context, id int64) (store.RunRow, error) {
-	rows, err := s.runs(ctx, "id = $1", id)
+	rows, err := collect(ctx, s, "SELECT "+readRun+" FROM @.run# r WHERE r.id = $1", runRow, id)
 	if err != nil {
 		return store.RunRow{}, err
 	}
@@ -182,7 +182,7 @@ func (s *Store) Frames(ctx context.Context, run, from, to int64, yield func(*sto
 
 // Tasks calls yield for the task rows of a run in a range of keys, page by page.
 func (s *Store) Tasks(ctx context.Context, run, from, to int64, yield func(*store.TaskRow) error) error {
-	const page = "SELECT " + taskColumns + " FROM @.task WHERE run = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT $4"
+	const page = "SELECT " + taskColumns + " FROM @.task# WHERE run = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT $4"
 	return paged(firstPage, func(size int) ([]store.TaskRow, int, error) {
 		bytes, last := 0, "" // the name of the row before: mostly the same
 		rows, err := collect(ctx, s, page, func(row pgx.CollectableRow) (t store.TaskRow, err error) {

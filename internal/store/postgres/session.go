@@ -121,6 +121,7 @@ func (s *Store) Beat(ctx context.Context, offer []byte) (live []store.Member, lo
 	if len(seen) == 0 {
 		return nil, 0, s.lostOrForgotten(bounded)
 	}
+	s.choose(seen)
 	patient := s.patient(seen)
 	for i := range seen {
 		m := &seen[i]

@@ -66,12 +66,12 @@ var (
 	// A live run must be this process's; one that is final becomes so.
 	runFits = "r.id = v.id AND r.epoch = v.was AND (r.state" + firstFinal("<") + " AND r.owner = $4 OR r.state" + firstFinal(">=") + " AND v.reopen)"
 
-	setRuns = checked(`UPDATE @.run r SET state = v.state, gen = v.gen, epoch = v.epoch, finished = v.finished, owner = $4, cell = v.cell
+	setRuns = checked(`UPDATE @.run# r SET state = v.state, gen = v.gen, epoch = v.epoch, finished = v.finished, owner = $4, cell = v.cell
 		FROM unnest($1::bigint[], $2::int[], $3::boolean[], $5::smallint[], $6::int[], $7::int[], $8::bigint[], $9::bytea[])
 			AS v(id, was, reopen, state, gen, epoch, finished, cell) WHERE `+runFits, 10)
-	checkRuns = countIs("FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS v(id, was, reopen) JOIN @.run r ON "+runFits, 5)
+	checkRuns = countIs("FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS v(id, was, reopen) JOIN @.run# r ON "+runFits, 5)
 
-	setTask = `UPDATE @.task t SET state = v.state, attempt = v.attempt, gen = v.gen, cell = v.cell
+	setTask = `UPDATE @.task# t SET state = v.state, attempt = v.attempt, gen = v.gen, cell = v.cell
 		FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::int[], $5::int[], $6::bytea[], $7::int[], $8::int[])
 			AS v(run, id, state, attempt, gen, cell, was_attempt, was_gen)
 		WHERE t.run = v.run AND t.id = v.id AND t.attempt = v.was_attempt AND t.gen = v.was_gen AND t.state`
@@ -89,8 +89,8 @@ var (
 		RETURNING f.run, f.id, f.pending)
 		SELECT run, id FROM u WHERE pending = 0 UNION ALL SELECT 0, 1 / ((SELECT count(*) FROM u) = $6)::int`
 
-	addRuns   = insert("run", runColumns, runTypes)
-	addTasks  = insert("task", taskColumns, "bigint bigint bigint int bytea smallint int int bytea")
+	addRuns   = insert("run#", runColumns, runTypes)
+	addTasks  = insert("task#", taskColumns, "bigint bigint bigint int bytea smallint int int bytea")
 	addFrames = insert("frame", frameColumns, "bigint bigint bigint int smallint smallint bigint bigint bigint bigint bigint bigint bytea")
 	addBlocks = insert("block", blockColumns, "bigint bigint bigint bigint bigint")
 )
@@ -115,10 +115,18 @@ func insert(table, columns, types string) string {
 // add queues a statement if it has rows. Row is called for each row that it
 // gives; nil if none matters.
 func (st *statements) add(rows int, text string, row func(pgx.Rows) error, args ...any) {
-	if rows == 0 {
-		return
+	if rows > 0 {
+		st.queue(st.s.sql(text), row, args)
 	}
-	st.Queue(st.s.sql(text), args...).Query(func(answer pgx.Rows) error {
+}
+
+// addOf queues a statement about runs of the lane of one.
+func (st *statements) addOf(run int64, text string, args ...any) {
+	st.queue(st.s.sqlOf(run, text), nil, args)
+}
+
+func (st *statements) queue(sql string, row func(pgx.Rows) error, args []any) {
+	st.Queue(sql, args...).Query(func(answer pgx.Rows) error {
 		for answer.Next() {
 			if row != nil {
 				if err := row(answer); err != nil {
@@ -175,76 +183,97 @@ func cell(b []byte) []byte {
 }
 
 func (st *statements) addRuns(b *staging.Batch) {
-	type run = *staging.Run
-	st.add(len(b.NewRuns), addRuns, nil,
-		column(b.NewRuns, func(r *run) int64 { return (*r).ID }),
-		column(b.NewRuns, func(r *run) []byte { return (*r).Row.UID[:] }),
-		column(b.NewRuns, func(r *run) []byte { return []byte((*r).Row.Name) }),
-		column(b.NewRuns, func(r *run) int16 { return int16((*r).Row.State) }),
-		column(b.NewRuns, func(r *run) int32 { return (*r).Row.Gen }),
-		column(b.NewRuns, func(r *run) int32 { return (*r).Row.Epoch }),
-		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Base }),
-		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Created }),
-		column(b.NewRuns, func(r *run) int64 { return (*r).Row.Finished }),
-		column(b.NewRuns, func(r *run) int64 {
+	byLane(b.NewRuns, runID, st.newRuns)
+	byLane(b.SetRuns, runID, st.setRuns)
+	byLane(b.CheckRuns, runID, st.checkRuns)
+}
+
+type run = *staging.Run
+
+func runID(r *run) int64 { return (*r).ID }
+
+func (st *statements) newRuns(of int64, rows []run) {
+	st.addOf(of, addRuns,
+		column(rows, runID),
+		column(rows, func(r *run) []byte { return (*r).Row.UID[:] }),
+		column(rows, func(r *run) []byte { return []byte((*r).Row.Name) }),
+		column(rows, func(r *run) int16 { return int16((*r).Row.State) }),
+		column(rows, func(r *run) int32 { return (*r).Row.Gen }),
+		column(rows, func(r *run) int32 { return (*r).Row.Epoch }),
+		column(rows, func(r *run) int64 { return (*r).Row.Base }),
+		column(rows, func(r *run) int64 { return (*r).Row.Created }),
+		column(rows, func(r *run) int64 { return (*r).Row.Finished }),
+		column(rows, func(r *run) int64 {
 			if (*r).Row.Loose {
 				return 0
 			}
 			return st.s.Session()
 		}),
-		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Plan) }),
-		column(b.NewRuns, func(r *run) []byte { return cell((*r).Row.Cell) }))
-	st.add(len(b.SetRuns), setRuns, nil,
-		column(b.SetRuns, func(r *run) int64 { return (*r).ID }),
-		column(b.SetRuns, func(r *run) int32 { return (*r).Was }),
-		column(b.SetRuns, func(r *run) bool { return (*r).Reopen }),
+		column(rows, func(r *run) []byte { return cell((*r).Row.Plan) }),
+		column(rows, func(r *run) []byte { return cell((*r).Row.Cell) }))
+}
+
+func (st *statements) setRuns(of int64, rows []run) {
+	st.addOf(of, setRuns,
+		column(rows, runID),
+		column(rows, func(r *run) int32 { return (*r).Was }),
+		column(rows, func(r *run) bool { return (*r).Reopen }),
 		st.s.Session(),
-		column(b.SetRuns, func(r *run) int16 { return int16((*r).Row.State) }),
-		column(b.SetRuns, func(r *run) int32 { return (*r).Row.Gen }),
-		column(b.SetRuns, func(r *run) int32 { return (*r).Row.Epoch }),
-		column(b.SetRuns, func(r *run) int64 { return (*r).Row.Finished }),
-		column(b.SetRuns, func(r *run) []byte { return cell((*r).Row.Cell) }),
-		int64(len(b.SetRuns)))
-	st.add(len(b.CheckRuns), checkRuns, nil,
-		column(b.CheckRuns, func(r *run) int64 { return (*r).ID }),
-		column(b.CheckRuns, func(r *run) int32 { return (*r).Was }),
-		column(b.CheckRuns, func(r *run) bool { return (*r).Reopen }),
+		column(rows, func(r *run) int16 { return int16((*r).Row.State) }),
+		column(rows, func(r *run) int32 { return (*r).Row.Gen }),
+		column(rows, func(r *run) int32 { return (*r).Row.Epoch }),
+		column(rows, func(r *run) int64 { return (*r).Row.Finished }),
+		column(rows, func(r *run) []byte { return cell((*r).Row.Cell) }),
+		int64(len(rows)))
+}
+
+func (st *statements) checkRuns(of int64, rows []run) {
+	st.addOf(of, checkRuns,
+		column(rows, runID),
+		column(rows, func(r *run) int32 { return (*r).Was }),
+		column(rows, func(r *run) bool { return (*r).Reopen }),
 		st.s.Session(),
-		int64(len(b.CheckRuns)))
+		int64(len(rows)))
 }
 
 func (st *statements) addTasks(b *staging.Batch) {
+	byLane(b.NewTasks, taskRun, st.newTasks)
+	byLane(b.SetTasks, taskRun, func(of int64, rows []staging.Task) { st.changeTasks(of, setTasks, rows) })
+	byLane(b.ReopenTasks, taskRun, func(of int64, rows []staging.Task) { st.changeTasks(of, reopenTasks, rows) })
+}
+
+func taskRun(t *staging.Task) int64 { return t.Run }
+
+func (st *statements) newTasks(of int64, rows []staging.Task) {
 	name, encoded := "", []byte{} // of the row before: mostly the same
-	st.add(len(b.NewTasks), addTasks, nil,
-		column(b.NewTasks, func(t *staging.Task) int64 { return t.ID }),
-		column(b.NewTasks, func(t *staging.Task) int64 { return t.Run }),
-		column(b.NewTasks, func(t *staging.Task) int64 { return t.Frame }),
-		column(b.NewTasks, func(t *staging.Task) int32 { return t.Place }),
-		column(b.NewTasks, func(t *staging.Task) []byte {
+	st.addOf(of, addTasks,
+		column(rows, func(t *staging.Task) int64 { return t.ID }),
+		column(rows, taskRun),
+		column(rows, func(t *staging.Task) int64 { return t.Frame }),
+		column(rows, func(t *staging.Task) int32 { return t.Place }),
+		column(rows, func(t *staging.Task) []byte {
 			if t.Task != name {
 				name, encoded = t.Task, []byte(t.Task)
 			}
 			return encoded
 		}),
-		column(b.NewTasks, func(t *staging.Task) int16 { return int16(t.State) }),
-		column(b.NewTasks, func(t *staging.Task) int32 { return t.Attempt }),
-		column(b.NewTasks, func(t *staging.Task) int32 { return t.Gen }),
-		column(b.NewTasks, func(t *staging.Task) []byte { return cell(t.Cell) }))
-	for _, change := range []struct {
-		text string
-		rows []staging.Task
-	}{{setTasks, b.SetTasks}, {reopenTasks, b.ReopenTasks}} {
-		st.add(len(change.rows), change.text, nil,
-			column(change.rows, func(t *staging.Task) int64 { return t.Run }),
-			column(change.rows, func(t *staging.Task) int64 { return t.ID }),
-			column(change.rows, func(t *staging.Task) int16 { return int16(t.State) }),
-			column(change.rows, func(t *staging.Task) int32 { return t.Attempt }),
-			column(change.rows, func(t *staging.Task) int32 { return t.Gen }),
-			column(change.rows, func(t *staging.Task) []byte { return cell(t.Cell) }),
-			column(change.rows, func(t *staging.Task) int32 { return t.WasAttempt }),
-			column(change.rows, func(t *staging.Task) int32 { return t.WasGen }),
-			int64(len(change.rows)))
-	}
+		column(rows, func(t *staging.Task) int16 { return int16(t.State) }),
+		column(rows, func(t *staging.Task) int32 { return t.Attempt }),
+		column(rows, func(t *staging.Task) int32 { return t.Gen }),
+		column(rows, func(t *staging.Task) []byte { return cell(t.Cell) }))
+}
+
+func (st *statements) changeTasks(of int64, text string, rows []staging.Task) {
+	st.addOf(of, text,
+		column(rows, taskRun),
+		column(rows, func(t *staging.Task) int64 { return t.ID }),
+		column(rows, func(t *staging.Task) int16 { return int16(t.State) }),
+		column(rows, func(t *staging.Task) int32 { return t.Attempt }),
+		column(rows, func(t *staging.Task) int32 { return t.Gen }),
+		column(rows, func(t *staging.Task) []byte { return cell(t.Cell) }),
+		column(rows, func(t *staging.Task) int32 { return t.WasAttempt }),
+		column(rows, func(t *staging.Task) int32 { return t.WasGen }),
+		int64(len(rows)))
 }
 
 func (st *statements) addFrames(b *staging.Batch, closed func(store.FrameRef)) {

@@ -35,12 +35,15 @@ type writer struct {
 	applied int64 // number of the last transaction that counts
 }
 
-// The writers of a session, and a row for what it writes beside them.
+// The writers of a session, and rows that count what it writes beside them: one for each
+// that goes on at the same time.
 const (
 	commits = iota
 	letters
-	aside
-	writers // how many
+	emptied  // letters that were taken out
+	numbered // run numbers
+	aside    // all else
+	writers  // how many
 )
 
 // writeTimeout is how long a transaction, or a connection, may take until the

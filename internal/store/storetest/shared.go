@@ -288,7 +288,7 @@ func runNumbers(t *testing.T, a, b env, _ func(env)) {
 				t.Errorf("ReserveRuns: %d, %v", first, err)
 			}
 			mu.Lock()
-			for n := first; n < first+3; n++ {
+			for n := first; n < first+3*store.Lanes; n += store.Lanes {
 				if seen[n] {
 					t.Errorf("%d was given out twice", n)
 				}

@@ -17,8 +17,9 @@ INSERT INTO counter VALUES
     ('giving', 0), -- locked by who gives another process up
     ('schema', floor(random() * 9007199254740992)); -- tells this schema from others of its name
 
--- Run numbers are taken in blocks of this size, without waiting for each other.
-CREATE SEQUENCE run_number INCREMENT 1024;
+-- Run numbers are taken in blocks of this size, without waiting for each other. Of a
+-- block, a session uses those of its lane.
+CREATE SEQUENCE run_number INCREMENT 8192 START 8192;
 
 -- Sessions that live. Who writes anything holds a lock on its row, or on one of
 -- the table writer, so that a session can't end in the middle of it.
@@ -33,7 +34,7 @@ CREATE TABLE process (
 
 -- Connections that write. What they write changes their row, which tells whether
 -- something counts whose answer was lost, and whether the database has forgotten
--- something. A row more counts what is written beside them.
+-- something. The other rows count what is written beside them.
 CREATE TABLE writer (
     process bigint NOT NULL,
     id      int NOT NULL,
@@ -56,8 +57,11 @@ CREATE TABLE letter (
     PRIMARY KEY (receiver, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
+-- run and task are in a part for each lane, so that sessions do not wait for each other
+-- when they add pages. The number of a run says the lane, so what is a key of each part
+-- is one of all.
 CREATE TABLE run (
-    id       bigint PRIMARY KEY,
+    id       bigint NOT NULL,
     uid      bytea NOT NULL,
     name     bytea NOT NULL,
     state    smallint NOT NULL,
@@ -69,7 +73,7 @@ CREATE TABLE run (
     owner    bigint NOT NULL, -- the session that it belongs to while it lives
     plan     bytea,
     cell     bytea
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+) PARTITION BY LIST ((id & 7));
 CREATE INDEX run_live ON run (owner, id) WHERE state < 6;
 
 -- Runs that were removed, of whose rows some are left.
@@ -87,9 +91,17 @@ CREATE TABLE task (
     state   smallint NOT NULL,
     attempt int NOT NULL,
     gen     int NOT NULL,
-    cell    bytea,
-    PRIMARY KEY (run, id)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+    cell    bytea
+) PARTITION BY LIST ((run & 7));
+
+DO $$ BEGIN
+    FOR lane IN 0..7 LOOP
+        EXECUTE format('CREATE TABLE run_%s PARTITION OF run (PRIMARY KEY (id)) FOR VALUES IN (%s)
+            WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)', lane, lane);
+        EXECUTE format('CREATE TABLE task_%s PARTITION OF task (PRIMARY KEY (run, id)) FOR VALUES IN (%s)
+            WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)', lane, lane);
+    END LOOP;
+END $$;
 
 CREATE TABLE frame (
     run     bigint NOT NULL,
