@@ -39,18 +39,19 @@ func (a *routes) runFilter(q *RunsQuery) (f api.RunFilter, keep func(*api.Run) b
 	return f, func(r *api.Run) bool { return chosen.Run(r, now) }, nil
 }
 
-// chosenTasks is chosenRuns for task runs.
+// chosenTasks is chosenRuns for task runs. All of it is tested here, since the service
+// would look at every task run there is until it has found one: so what is looked at for
+// an answer is bounded by who walks the list (see [scanned]).
 func (a *routes) chosenTasks(ctx context.Context, run string, q *TasksQuery) (iter.Seq2[api.TaskRun, error], func(*api.TaskRun) bool, error) {
 	f, rest, err := a.taskFilter(q)
 	if err != nil {
 		return nil, nil, err
 	}
-	f.Run = run
-	list := a.svc().TaskRuns(ctx, f)
+	list := a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run, After: f.After})
 	if rest.chosen == nil {
-		return list, nil, nil
+		return list, f.Chooses, nil
 	}
-	return rest.beside(ctx, list), rest.chooses, nil
+	return rest.beside(ctx, list), func(t *api.TaskRun) bool { return f.Chooses(t) && rest.chooses(t) }, nil
 }
 
 func (a *routes) taskFilter(q *TasksQuery) (f api.TaskRunFilter, rest *taskTest, err error) {

@@ -119,7 +119,7 @@ func (a *routes) countTasks(ctx context.Context, run string, q TasksQuery) (Tota
 	// The list is that of all: where hardly any are chosen, looking for a thousand that
 	// are would be to look at everything.
 	n, seen, ended, err := tally(keep.beside(ctx, a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run})), func(t *api.TaskRun) bool {
-		return fits(&f, t) && keep.chooses(t)
+		return f.Chooses(t) && keep.chooses(t)
 	}, sampled, sampled)
 	switch {
 	case err != nil:
@@ -145,13 +145,6 @@ func (a *routes) countTasks(ctx context.Context, run string, q TasksQuery) (Tota
 		return Total{}, err
 	}
 	return total(max(int64(float64(*sum.ApproxTotal)*share+0.5), int64(n)), totalEstimate), nil
-}
-
-// fits reports whether a task run is one that a filter chooses.
-func fits(f *api.TaskRunFilter, t *api.TaskRun) bool {
-	has := func(tag string) bool { return slices.Contains(t.Tags, tag) }
-	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) && (f.Task == "" || f.Task == t.Task) &&
-		!slices.ContainsFunc(f.Tags, func(tag string) bool { return !has(tag) }) && (len(f.AnyOf) == 0 || slices.ContainsFunc(f.AnyOf, has))
 }
 
 // countedTasks gives how many task runs a run has by its counters, of a task and in states.
