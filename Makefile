@@ -134,6 +134,12 @@ bench-postgres: ## Measure on a throw-away PostgreSQL, beside the rivals whose h
 bench-growth: ## Count statements, lock waits and log bytes for each task on a throw-away PostgreSQL, with 1, 2, 4 and 8 processes
 	cd bench && ../scripts/with-postgres $(GO) run . -growth $(ARGS)
 
+.PHONY: bench-server
+bench-server: ## Ask a server for lists over a million task runs, by 50 clients with wrk; fails below 1,000 requests/s or above 256 MB
+	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk; } >/dev/null || \
+		{ echo 'the command wrk is needed and could not be installed (apt-get install wrk)' >&2; exit 1; }
+	@bin=$$(mktemp -d) && trap 'rm -rf "$$bin"' EXIT && $(GO) build -o "$$bin/runnel" ./cmd/runnel && cd bench && $(GO) run . -load "$$bin/runnel" $(ARGS)
+
 .PHONY: js
 js: ## Check the types of the pages' scripts (tools/js has the compiler) and run the tests of what is pure in them
 	@command -v npm >/dev/null || { echo 'npm is needed (apt-get install nodejs npm)' >&2; exit 1; }

@@ -4,6 +4,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
 )
 
 // The processes that a workload starts are this program again.
@@ -60,6 +63,72 @@ func TestMedian(t *testing.T) {
 	} {
 		if got := median(c.values); got != c.want {
 			t.Errorf("median(%v) = %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+// The store that is asked under load has what it is said to have.
+func TestFilling(t *testing.T) {
+	if got := fillingOf(1_000_000).tasks(); got < 1_000_000 || got > 1_000_010 {
+		t.Errorf("a filling of 1,000,000 has %d", got)
+	}
+	f, dsn := fillingOf(1000), "sqlite:"+t.TempDir()+"/runnel.db"
+	wide, err := f.fill(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng, err := runnel.Open(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = eng.Close(t.Context()) }()
+	all, ofWide := 0, 0
+	for task, err := range eng.TaskRuns(t.Context(), api.TaskRunFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all++
+		if task.Run == wide {
+			ofWide++
+		}
+	}
+	if all != f.tasks() || ofWide != f.children+2 {
+		t.Errorf("%d task runs, %d of them of a wide run; want %d and %d", all, ofWide, f.tasks(), f.children+2)
+	}
+}
+
+func TestReadsWhatWrkSays(t *testing.T) {
+	got, err := readWrk("Running 1s test\n  50 connections\nmeasured 3000 1500000 20000 45500 2\n")
+	want := loadLine{Clients: loadClients, Seconds: 1.5, Requests: 3000, PerSecond: 2000, P50: 20, P99: 45.5, Errors: 2}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	if _, err := readWrk("unable to connect"); err == nil {
+		t.Error("what is no measurement was read")
+	}
+}
+
+// What is asked for is missed by errors, by few requests and by much memory, and said so.
+func TestMissedUnderLoad(t *testing.T) {
+	fine := loadLine{Requests: 6000, PerSecond: 1000, PeakRSS: loadMemory}
+	for _, c := range []struct {
+		name   string
+		change func(*loadLine)
+		route  route
+		want   string
+	}{
+		{"all is fine", func(*loadLine) {}, route{}, ""},
+		{"an error", func(l *loadLine) { l.Errors = 1 }, route{}, "1 of 6000 requests failed"},
+		{"slow", func(l *loadLine) { l.PerSecond = 999 }, route{}, "999 requests/s, want 1000"},
+		{"slow, but it searches", func(l *loadLine) { l.PerSecond = 5 }, route{searches: true}, ""},
+		{"nothing", func(l *loadLine) { l.Requests, l.PerSecond = 0, 0 }, route{searches: true}, "nothing was answered"},
+		{"memory", func(l *loadLine) { l.PeakRSS++ }, route{searches: true}, "257 MB"},
+	} {
+		l := fine
+		c.change(&l)
+		err := c.route.missed(&l, loadFloor)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // settings are what the command line says.
@@ -26,6 +27,10 @@ type settings struct {
 	memProfile string
 	child      string // the measurement to do in this process
 	growth     bool
+	load       string // the program that is to serve under load
+	tasks      int
+	duration   time.Duration
+	floor      float64
 	part       int // how many tasks this process does of a measurement by several
 }
 
@@ -51,6 +56,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&s.memProfile, "memprofile", "", "write allocation profiles of the last run into this folder")
 	flags.StringVar(&s.child, "child", "", "do this one measurement in this process; used by bench itself")
 	flags.BoolVar(&s.growth, "growth", false, "instead: count what a PostgreSQL server does for each task, with 1, 2, 4 and 8 processes")
+	flags.StringVar(&s.load, "load", "", "instead: ask this `program`, runnel, for lists over many task runs, by 50 clients with wrk")
+	flags.IntVar(&s.tasks, "tasks", 1_000_000, "how many task runs, with -load")
+	flags.DurationVar(&s.duration, "duration", time.Minute, "how long the first list is asked for with -load; and those that search; the others a sixth of it")
+	flags.Float64Var(&s.floor, "floor", loadFloor, "how many requests a second are wanted with -load")
 	flags.IntVar(&s.part, "part", 0, "do so many tasks beside other processes; used by bench itself")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -59,7 +68,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if s.quick {
-		s.runs = 1
+		s.runs, s.tasks, s.duration = 1, s.tasks/10, s.duration/10
 	}
 	if s.runs < 1 {
 		return fmt.Errorf("-runs=%d: want 1 or more", s.runs)
@@ -67,6 +76,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	switch {
 	case s.part > 0:
 		return doPart(ctx, s.part, os.Stdin, out)
+	case s.load != "":
+		return load(ctx, &s, out, progress)
 	case s.growth:
 		_, err := growth(ctx, growthEach, []int{1, 2, 4, 8}, out)
 		return err

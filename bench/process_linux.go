@@ -20,11 +20,46 @@ func cpuTime() time.Duration {
 
 // peakRSS is the most memory that this process has held, in bytes.
 func peakRSS() int64 {
-	status, err := os.ReadFile("/proc/self/status")
+	_, peak := memoryOf(os.Getpid())
+	return peak
+}
+
+// memoryOf is how much memory a process holds, and has held at most, in bytes.
+func memoryOf(pid int) (now, peak int64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0
+	}
+	return sizeIn(status, "VmRSS:"), sizeIn(status, "VmHWM:")
+}
+
+// cpuOf is cpuTime of another process, which runs.
+func cpuOf(pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	_, rest, _ := bytes.Cut(stat, []byte(") ")) // the name may have spaces
+	fields := bytes.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	var ticks int64
+	for _, field := range fields[11:13] { // in user space and in the kernel
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * tick
+}
+
+// tick is the unit of such times, the same on all of Linux.
+const tick = time.Second / 100
+
+func sizeIn(status []byte, name string) int64 {
+	_, rest, _ := bytes.Cut(status, []byte(name))
 	fields := bytes.Fields(rest)
 	if len(fields) == 0 {
 		return 0

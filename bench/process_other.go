@@ -7,10 +7,14 @@ import (
 	"time"
 )
 
-// cpuTime and peakRSS are known on Linux only.
+// CPU time and memory are known on Linux only.
 func cpuTime() time.Duration { return 0 }
 
 func peakRSS() int64 { return 0 }
+
+func memoryOf(int) (now, peak int64) { return 0, 0 }
+
+func cpuOf(int) time.Duration { return 0 }
 
 // onDisk gives a folder for the files.
 func onDisk(dir string) (string, error) {
