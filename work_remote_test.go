@@ -397,8 +397,8 @@ func TestCancelElsewhere(t *testing.T) {
 	<-began
 	_, there := httpGet(t, url+"/api/v1/workers")
 	for task, err := range eng.TaskRuns(t.Context(), api.TaskRunFilter{Run: run.ID()}) {
-		if name, _ := json.Marshal(task.Worker); err != nil || task.Worker == "" || !strings.Contains(there, `"name":`+string(name)) {
-			t.Errorf("it runs on %s, %v; workers are %s", name, err, there)
+		if err != nil || task.Worker == "" || !strings.Contains(there, fmt.Sprintf(`"name":%q`, task.Worker)) {
+			t.Errorf("it runs on %q, %v; workers are %s", task.Worker, err, there)
 		}
 	}
 	at := time.Now()
