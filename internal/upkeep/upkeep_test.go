@@ -151,6 +151,17 @@ func fill(t *testing.T, dsn string) runs {
 	if err := eng.Pause(ctx, ids.paused); err != nil {
 		t.Fatal(err)
 	}
+	// A large result is kept for the cache beside the commit that ends its task run.
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for kept := 0; kept == 0; <-look.C {
+		for _, err := range eng.Cache().List(ctx, api.CacheFilter{Task: "long"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept++
+		}
+	}
 	killed, kill := context.WithCancel(ctx)
 	kill()
 	_ = eng.Close(killed) // bodies that are held up run again

@@ -49,7 +49,7 @@ func (x *exporter) run() error {
 	}
 	for _, part := range []func() error{
 		func() error {
-			return x.each("SELECT "+readRun+" FROM @.run r ORDER BY r.id", x.oneRun)
+			return x.each("SELECT "+runStored+" FROM @.run r ORDER BY r.id", x.oneRun)
 		},
 		func() error { return x.each("SELECT "+taskColumns+" FROM @.task"+left+"ORDER BY run, id", x.task) },
 		func() error { return x.each("SELECT "+frameColumns+" FROM @.frame"+left+"ORDER BY run, id", x.frame) },
