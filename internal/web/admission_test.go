@@ -58,7 +58,10 @@ func (s *site) token(t *testing.T, role string) string {
 
 func TestWhoMayNotChangesNothing(t *testing.T) {
 	s := serve(t, "", runnel.RequireToken("let me in"))
-	s.fill(t)
+	// Nothing is to change by itself: no run ends, and nothing of a rate comes back.
+	s.fillLimits(t)
+	must(t, s.eng.Schedules().Create(t.Context(), "nightly", runnel.Cron("0 0 1 1 *"), double.Send(3)))
+	must(t, s.eng.GlobalLimits().Reset(t.Context(), "mails"))
 	reader := s.token(t, "read-only")
 	before := s.get(t, "/limits", "Authorization", reader).text
 	if strings.Contains(before, "/delete") || strings.Contains(before, "new/limit") || strings.Contains(before, `method="post" action="./limits`) {
