@@ -39,3 +39,27 @@ test("the dot pauses, and then nothing moves", async ({ page, server }) => {
   await page.getByRole("button", { name: "paused" }).click();
   await expect(page.locator(`#run-${id}`)).toBeAttached();
 });
+
+test("the rail tells that an operation runs, and looks by itself whether it has ended", async ({ page, server }) => {
+  let runs = true; // it would end too soon to be seen
+  await page.route(`${server.url}/operations`, async (route) => {
+    const { "if-none-match": _, ...headers } = route.request().headers();
+    const answer = await route.fetch({ headers });
+    const text = await answer.text();
+    const badge = '<span>Operations</span> <b class="badge">1<span class="unseen"> running</span></b>';
+    await route.fulfill({ response: answer, body: runs ? text.replace("<span>Operations</span>", badge) : text });
+  });
+  await page.goto(`${server.url}/operations`);
+  const link = page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Operations 1 running", exact: true });
+  await expect(link).toBeVisible();
+  await expect(page.getByRole("button", { name: "live" })).toBeVisible();
+  for (const width of [1400, 900, 320]) {
+    await page.setViewportSize({ width, height: 800 });
+    await expect(link).toBeAttached(); // its name is there where there is room for its picture alone
+    const box = await link.boundingBox(), badge = await link.locator(".badge").boundingBox();
+    expect(badge?.x).toBeGreaterThanOrEqual(box?.x ?? Infinity);
+    expect((badge?.x ?? Infinity) + (badge?.width ?? 0)).toBeLessThanOrEqual((box?.x ?? 0) + (box?.width ?? 0));
+  }
+  runs = false;
+  await expect(page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Operations", exact: true })).toBeAttached({ timeout: 15_000 });
+});

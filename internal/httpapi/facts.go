@@ -13,9 +13,11 @@ import (
 
 // Server is what a server says of itself.
 type Server struct {
-	Version  string     `json:"version"`
-	ReadOnly bool       `json:"read_only"`
-	Health   api.Health `json:"health"`
+	Version  string `json:"version"`
+	ReadOnly bool   `json:"read_only"`
+	// Operations is how many have not ended, in whatever process they are done.
+	Operations int        `json:"operations" doc:"How many operations run; 0 while the database can't be reached"`
+	Health     api.Health `json:"health"`
 }
 
 // Version is that of the module, as the go command noted it in the program.
@@ -54,7 +56,11 @@ func (a *routes) factRoutes(api huma.API) {
 }
 
 func (a *routes) getServer(ctx context.Context, _ *empty) (*body[Server], error) {
-	return answer(Server{Version: Version(), ReadOnly: a.opts.ReadOnly, Health: a.svc().Health(ctx)}), nil
+	s := Server{Version: Version(), ReadOnly: a.opts.ReadOnly, Health: a.svc().Health(ctx)}
+	if s.Health.Ready() {
+		s.Operations, _ = a.ops.running(ctx) // all else is still worth telling
+	}
+	return answer(s), nil
 }
 
 func (a *routes) listFlows(ctx context.Context, _ *empty) (*body[List[api.TaskInfo]], error) {

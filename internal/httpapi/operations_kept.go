@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
@@ -110,6 +111,23 @@ func (o *operations) items(ctx context.Context, kept *keptOperation) ([]string, 
 		return nil, api.Errorf(api.ErrStore, "", "operation %s is done to %d, and %d of them are kept", kept.ID, kept.Total, len(ids))
 	}
 	return ids, nil
+}
+
+// running counts the operations that have not ended. Only of those it is kept what they
+// are done to, so that of all others nothing is read.
+func (o *operations) running(ctx context.Context) (n int, err error) {
+	for next, more := "", true; more; {
+		more = false
+		err := o.notes.Notes(ctx, itemsKind, next, func(key string, _ []byte) error {
+			id, _, _ := strings.Cut(key, ".")
+			n, next, more = n+1, id+"/", true // which comes after all keys of that one
+			return errEnough
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // withoutItems are the notes that remove them.

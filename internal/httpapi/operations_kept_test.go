@@ -191,6 +191,9 @@ func TestOperationAfterServer(t *testing.T) {
 	t.Run("that lives", func(t *testing.T) {
 		_, svc, n, id := begins(t)
 		other := over(t, svc.Client, n, 0)
+		if s, err := other.Server(t.Context()); err != nil || s.Operations != 1 {
+			t.Errorf("while an operation runs, %d are said to (%v)", s.Operations, err)
+		}
 		if o, err := other.Operation(t.Context(), id); err != nil || o.State != "running" || o.Resumed != 0 {
 			t.Errorf("%+v (%v)", o, err)
 		}
@@ -199,6 +202,9 @@ func TestOperationAfterServer(t *testing.T) {
 		}
 		if o := other.ends(t, id); o.State != "stopped" || o.Done != 2 || o.Failed != 0 {
 			t.Errorf("an operation that was stopped from elsewhere ends as %+v", o)
+		}
+		if s, err := other.Server(t.Context()); err != nil || s.Operations != 0 {
+			t.Errorf("when none runs, %d are said to (%v)", s.Operations, err)
 		}
 	})
 	t.Run("that is stopped when it has died", func(t *testing.T) {

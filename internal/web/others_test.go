@@ -1,11 +1,16 @@
 package web_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/runnel-dev/runnel"
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/web"
 )
 
 func TestQueueThatNobodyServesStandsOut(t *testing.T) {
@@ -74,6 +79,28 @@ func TestOperationShowsHowFarItIs(t *testing.T) {
 	s.post(t, "/operations/"+id+"/stop").to(t)
 	if r := s.post(t, "/operations/nothing/stop"); r.status != http.StatusNotFound {
 		t.Errorf("stopping what there is not answers %d", r.status)
+	}
+}
+
+// TestRailTellsHowManyOperationsRun gives pages a server that says so many.
+func TestRailTellsHowManyOperationsRun(t *testing.T) {
+	rest := serve(t, "").eng.Handler(runnel.NoPages())
+	for n, want := range map[int]string{0: "Operations</span></a>", 1: "1 running", 1200: "1,200 running"} {
+		pages := web.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/api/v1/server" {
+				rest.ServeHTTP(w, r)
+				return
+			}
+			must(t, json.NewEncoder(w).Encode(httpapi.Server{Version: "v1", Operations: n, Health: api.Health{Reachable: true}}))
+		}), web.Options{})
+		for _, path := range []string{"/runs", "/settings"} {
+			w := httptest.NewRecorder()
+			pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+			text := strings.NewReplacer(`<span class="unseen">`, "", `</b>`, "").Replace(w.Body.String())
+			if badge := strings.Contains(text, `class="badge"`); !strings.Contains(text, want) || badge != (n > 0) {
+				t.Errorf("when %d operations run, %s has a badge: %v, and says %q: %v", n, path, badge, want, strings.Contains(text, want))
+			}
+		}
 	}
 }
 

@@ -187,7 +187,7 @@ function listen() {
     show(failures < patience ? "waiting" : "polling", failures < patience ? "connecting" : "polling");
     if (failures >= patience || s.readyState === EventSource.CLOSED) { s.close(); if (stream === s) stream = null; }
   };
-  for (const kind of ["run.changed", "limit.changed", "schedule.changed", "worker.changed", "operation.changed", "reset"]) {
+  for (const kind of ["run.changed", "limit.changed", "schedule.changed", "worker.changed", "reset"]) {
     s.addEventListener(kind, soon);
   }
 }
@@ -200,7 +200,11 @@ function hush() {
 }
 
 setInterval(() => {
-  if (document.hidden || stopped || !main.dataset.topics || stream !== null) return;
+  if (document.hidden || stopped || !main.dataset.topics) return;
+  if (stream !== null) {
+    if (document.querySelector(".rail .badge") !== null) soon(); // no event tells that an operation has ended
+    return;
+  }
   if (failures >= patience) soon();
   if (failures % 10 !== 0 || failures === 0) listen();
   else failures++;
