@@ -31,8 +31,8 @@ type flowRow struct {
 	Of    int       // runs that have ended, of the newest ones
 	Bad   int       // of those, in how many a call of it failed
 
-	took        []time.Duration // by those runs
-	Median, P95 time.Duration   // of took; 0: none has ended
+	took  []time.Duration // by those runs
+	usual                 // of took; 0: none has ended
 }
 
 // square is a run as a square of its state's colour.
@@ -85,7 +85,7 @@ func showFlows(v *view) error {
 			row.ran(&runs.Items[j])
 		}
 		slices.Reverse(row.Last)
-		row.measure()
+		row.usual = usualOf(row.took)
 		if row.Kind == "flow" {
 			body.Flows = append(body.Flows, row)
 		} else {
@@ -114,14 +114,6 @@ func (f *flowRow) ran(r *api.Run) {
 		if counts.Failed > 0 {
 			f.Bad++
 		}
-	}
-}
-
-// measure finds how long its runs took.
-func (f *flowRow) measure() {
-	if n := len(f.took); n > 0 {
-		slices.Sort(f.took)
-		f.Median, f.P95 = f.took[n/2], f.took[(n*95+99)/100-1]
 	}
 }
 
@@ -201,7 +193,7 @@ func showFlow(v *view) error {
 		body.Runs = append(body.Runs, rowOf(&runs.Items[i]))
 		body.ran(&runs.Items[i])
 	}
-	body.measure()
+	body.usual = usualOf(body.took)
 	for i := range schedules.Items {
 		if s := &schedules.Items[i]; firstTask(s.Pipeline) == name {
 			body.Schedules = append(body.Schedules, link{s.Name, at("schedules/%", s.Name)})

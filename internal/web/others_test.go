@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -86,13 +85,7 @@ func TestOperationShowsHowFarItIs(t *testing.T) {
 func TestRailTellsHowManyOperationsRun(t *testing.T) {
 	rest := serve(t, "").eng.Handler(runnel.NoPages())
 	for n, want := range map[int]string{0: "Operations</span></a>", 1: "1 running", 1200: "1,200 running"} {
-		pages := web.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/api/v1/server" {
-				rest.ServeHTTP(w, r)
-				return
-			}
-			must(t, json.NewEncoder(w).Encode(httpapi.Server{Version: "v1", Operations: n, Health: api.Health{Reachable: true}}))
-		}), web.Options{})
+		pages := web.Handler(instead(t, rest, "/api/v1/server", httpapi.Server{Version: "v1", Operations: n, Health: api.Health{Reachable: true}}), web.Options{})
 		for _, path := range []string{"/runs", "/settings"} {
 			w := httptest.NewRecorder()
 			pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))

@@ -49,6 +49,7 @@ type runRow struct {
 	Failed   int64
 	Retries  int64
 	Error    string
+	Beside   *comparison // how long it takes beside others; nil: not known
 }
 
 // runViews are filters that people want often.
@@ -88,8 +89,14 @@ func showRuns(v *view) error {
 		return err
 	}
 	body.Bulk = bulkRuns.bar(v, choosing(text, q, "state"), "all that match the filter")
+	usual, err := v.usual()
+	if err != nil {
+		return err
+	}
 	for i := range runs.Items {
-		body.Rows = append(body.Rows, rowOf(&runs.Items[i]))
+		row := rowOf(&runs.Items[i])
+		row.Beside = usual[alike(&row.Run)].against(&row.Run, v.site.now())
+		body.Rows = append(body.Rows, row)
 	}
 	return v.render("runs", http.StatusOK, body)
 }

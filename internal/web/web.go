@@ -31,6 +31,7 @@ type site struct {
 	now    func() time.Time
 	static *assets
 	pages  map[string]*template.Template
+	usuals usuals
 	mux    *http.ServeMux
 }
 
