@@ -83,7 +83,7 @@ type Schedule struct {
 	Made    int64 `json:"made"`
 	Skipped int64 `json:"skipped"`
 	Missed  int64 `json:"missed"`
-	// Last are the last ten runs that it made, newest first. They may be gone.
+	// Last are the last fourteen runs that it made, newest first. They may be gone.
 	Last []ScheduledRun `json:"last,omitempty"`
 	// Error is why a run could not be made at ErrorAt; "" if the last one could.
 	Error   string    `json:"error,omitempty"`

@@ -49,7 +49,7 @@ type scheduleRunRef struct {
 }
 
 // shownRuns is how many of a schedule's runs it names.
-const shownRuns = 10
+const shownRuns = 14
 
 // storedSchedule is a schedule as read from the store. Whoever changes it has the
 // store check that it is still that: so of what several processes, or goroutines,

@@ -30,9 +30,10 @@ type confirmation struct {
 // field is one of a form.
 type field struct {
 	Name, Label, Value, Note string
-	Kind                     string   // of the input; default text. Of a checkbox, Value is "1" if it is ticked
-	Choices                  []string // it is one of these
-	Suggest                  []string // it may be one of these
+	Kind                     string            // of the input; default text. Of a checkbox, Value is "1" if it is ticked
+	Choices                  []string          // it is one of these
+	Suggest                  []string          // it may be one of these
+	Hints                    map[string]string // what is said beside those that are suggested
 	Min                      string
 	Place                    string // what stands there while it is empty
 	Long                     bool   // of several lines

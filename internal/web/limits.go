@@ -224,19 +224,32 @@ func readHolder(v *view, id string) (holderRow, error) {
 	return row, err
 }
 
-// tagsOfTasks are the tags that registered tasks have, to be suggested.
-func tagsOfTasks(v *view) []string {
-	tasks, err := get[httpapi.List[api.TaskInfo]](v, "/flows", nil)
-	if err != nil {
-		return nil // they would only be a help
-	}
-	seen := map[string]bool{}
-	for _, t := range tasks.Items {
-		for _, tag := range append(t.Options.Tags, t.Options.AddTags...) {
-			seen[tag] = true
+// tagField is where a tag is typed. Those that tasks are registered with are suggested,
+// and those that task runs have, of the newest, with how many carry each.
+func tagField(v *view) field {
+	f := field{Name: "tag", Label: "Tag", Required: true, Value: v.r.URL.Query().Get("tag"), Hints: map[string]string{}}
+	registered, carried := map[string]int{}, map[string]int{}
+	// What can't be read is left out: it would only be a help.
+	if tasks, err := get[httpapi.List[api.TaskInfo]](v, "/flows", nil); err == nil {
+		for _, t := range tasks.Items {
+			for _, tag := range slices.Concat(t.Options.Tags, t.Options.AddTags) {
+				registered[tag]++
+			}
 		}
 	}
-	return slices.Sorted(maps.Keys(seen))
+	if groups, err := get[httpapi.TaskGroups](v, "/groups/tasks", url.Values{"by": {"tag"}}); err == nil {
+		for _, g := range groups.Groups {
+			if g.Key != "" {
+				registered[g.Key] += 0
+				carried[g.Key] = g.Count
+			}
+		}
+	}
+	f.Suggest = slices.Sorted(maps.Keys(registered))
+	for _, tag := range f.Suggest {
+		f.Hints[tag] = plural(registered[tag], "task") + ", " + plural(carried[tag], "task run")
+	}
+	return f
 }
 
 // zeroNote says what a limit of 0 does, which is not what people expect.
@@ -251,7 +264,7 @@ func newLimitForm(v *view) *confirmation {
 	v.page.Nav, v.page.Crumb = "limits", []link{{"Limits", "limits"}}
 	return &confirmation{
 		Title: "New limit on a tag", Text: []string{"Task runs that run already are not counted until they ask for a slot."},
-		Fields: []field{{Name: "tag", Label: "Tag", Required: true, Suggest: tagsOfTasks(v), Value: v.r.URL.Query().Get("tag")}, limitField("")},
+		Fields: []field{tagField(v), limitField("")},
 		Reason: true, Action: "new/limit", Button: "Create the limit", Back: "limits",
 	}
 }

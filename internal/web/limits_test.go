@@ -54,7 +54,7 @@ func (s *site) limit(t *testing.T, tag string) api.Limit {
 
 func TestLimitIsMadeChangedAndDeleted(t *testing.T) {
 	s := serve(t, "/x")
-	s.get(t, "/new/limit?tag=math").says(t, `list="confirm-tag-list"`, "<option>math</option>", `value="math"`)
+	s.get(t, "/new/limit?tag=math").says(t, `list="confirm-tag-list"`, `<option value="math">`, `value="math"`)
 	if to := s.post(t, "/new/limit", "tag", "db/eu west", "limit", "3", "reason", "it is slow").to(t); to.Path != "/x/limits" {
 		t.Errorf("a new limit leads to %s", to)
 	}
@@ -103,6 +103,18 @@ func TestLimitFormKeepsWhatWasTyped(t *testing.T) {
 		}
 		r.says(t, c.says...)
 	}
+}
+
+// TestTagsAreSuggestedForALimit with how many tasks and task runs carry each, also those
+// that only a run was given.
+func TestTagsAreSuggestedForALimit(t *testing.T) {
+	s := serve(t, "")
+	h, err := s.eng.Submit(t.Context(), double.Send(1).Set(runnel.Tags("math", "of one run")))
+	must(t, err)
+	s.get(t, "/api/v1/runs/"+h.ID()+"/result?wait_ms=60000")
+	s.run(t, "second", call("double", "2"))
+	s.get(t, "/new/limit").says(t, `<option value="math">2 tasks, 2 task runs</option>`, `<option value="db">1 task, 0 task runs</option>`,
+		`<option value="of one run">0 tasks, 1 task run</option>`)
 }
 
 // TestLimitOfZeroIsAskedFor twice, since it does not do what people expect.

@@ -54,7 +54,7 @@ type schedulesPage struct {
 }
 
 // shownStates bounds how many runs of schedules are read for a page.
-const shownStates = 200
+const shownStates = 280
 
 func showSchedules(v *view) error {
 	v.page.Title, v.page.Nav, v.page.Topics = "Schedules", "schedules", []string{"schedules", "runs"}

@@ -134,3 +134,17 @@ func TestBackfillSaysHowMany(t *testing.T) {
 	s.post(t, "/schedules/nightly/backfill", "from", "2026-10-27T02:30", "to", "2026-10-27T02:30").says(t, `id="flaw-to"`)
 	s.post(t, "/schedules/nightly/backfill", "from", "2026-10-27T03:30", "to", "2026-10-27T04:30").says(t, "None of its times")
 }
+
+func TestScheduleShowsItsLastRuns(t *testing.T) {
+	s := serve(t, "")
+	must(t, s.eng.Schedules().Create(t.Context(), "often", runnel.Cron("0 0 1 1 *"), double.Send(3), runnel.Overlap(api.OverlapAllow)))
+	for range 15 {
+		_, err := s.eng.Schedules().Trigger(t.Context(), "often")
+		must(t, err)
+	}
+	_, row, _ := strings.Cut(s.get(t, "/schedules").text, `class="squares"`)
+	row, _, _ = strings.Cut(row, "</td>")
+	if n := strings.Count(row, "<a "); n != 14 {
+		t.Errorf("a schedule that has made 15 runs shows %d of them, want 14", n)
+	}
+}
