@@ -55,6 +55,9 @@ var errClosed = errors.New("the readers are closed")
 // take gives a connection, whose statements are interrupted when ctx ends. Done gives
 // it back.
 func (p *readers) take(ctx context.Context) (conn *sqlite.Conn, done func(), err error) {
+	if ctx.Err() != nil { // with one that is free, select would give either
+		return nil, nil, context.Cause(ctx)
+	}
 	var r *reader
 	select {
 	case r = <-p.free:
