@@ -228,14 +228,14 @@ func (q *Query) String() string {
 				b.WriteByte(',')
 			}
 			b.WriteString(v.wrote)
-			b.WriteString(quote(v.text))
+			b.WriteString(Quote(v.text))
 		}
 	}
 	return b.String()
 }
 
-// quote writes a text so that it is read as one value.
-func quote(text string) string {
+// Quote writes a text so that it is read as one value.
+func Quote(text string) string {
 	plain := text != "" && text[0] != '-' && text[0] != '>' && text[0] != '<' && !strings.ContainsAny(text, " \t\n\r,\"\\:")
 	if plain {
 		return text

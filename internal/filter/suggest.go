@@ -15,18 +15,7 @@ type Last struct {
 
 // LastOf finds it. What stands before it is not looked at: it may be wrong still.
 func LastOf(text string) Last {
-	begin, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case !quoted && isSpace(c):
-			begin = i + 1
-		}
-	}
-	l := Last{Begin: begin}
+	l := Last{Begin: lastOutside(text, isSpace) + 1}
 	if strings.HasPrefix(text[l.Begin:], "-") {
 		l.Begin++
 	}
@@ -36,24 +25,25 @@ func LastOf(text string) Last {
 		l.Begin += len(name) + 1
 		word = value
 	}
-	if comma := lastComma(word); comma >= 0 && l.Field != "" {
-		l.Begin += comma + 1
-		word = word[comma+1:]
+	if l.Field != "" {
+		last := lastOutside(word, func(c byte) bool { return c == ',' }) + 1
+		l.Begin, word = l.Begin+last, word[last:]
 	}
 	l.Value = strings.ReplaceAll(strings.Trim(word, `"`), `\"`, `"`)
 	return l
 }
 
-// lastComma gives where the last alternative begins, less one.
-func lastComma(word string) int {
+// lastOutside gives the place of the last byte outside quotes that is of a kind, -1 for
+// none.
+func lastOutside(text string, is func(byte) bool) int {
 	at, quoted := -1, false
-	for i := 0; i < len(word); i++ {
-		switch c := word[i]; {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
 		case quoted && c == '\\':
 			i++
 		case c == '"':
 			quoted = !quoted
-		case !quoted && c == ',':
+		case !quoted && is(c):
 			at = i
 		}
 	}
@@ -92,6 +82,3 @@ func Values(name string, target Target) []string {
 	}
 	return nil
 }
-
-// Quote writes a text so that it is read as one value.
-func Quote(text string) string { return quote(text) }
