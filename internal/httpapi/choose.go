@@ -43,36 +43,30 @@ func (a *routes) runFilter(q *RunsQuery) (f api.RunFilter, keep func(*api.Run) b
 // would look at every task run there is until it has found one: so what is looked at for
 // an answer is bounded by who walks the list (see [scanned]).
 func (a *routes) chosenTasks(ctx context.Context, run string, q *TasksQuery) (iter.Seq2[api.TaskRun, error], func(*api.TaskRun) bool, error) {
-	f, rest, err := a.taskFilter(q)
+	test, err := a.testOf(q)
 	if err != nil {
 		return nil, nil, err
 	}
-	list := a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run, After: f.After})
-	if rest.chosen == nil {
-		return list, f.Chooses, nil
-	}
-	return rest.beside(ctx, list), func(t *api.TaskRun) bool { return f.Chooses(t) && rest.chooses(t) }, nil
+	list := a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run, After: test.known.After})
+	return test.beside(ctx, list), test.chooses, nil
 }
 
-func (a *routes) taskFilter(q *TasksQuery) (f api.TaskRunFilter, rest *taskTest, err error) {
-	f = api.TaskRunFilter{Task: q.Task, Tags: q.Tag, AnyOf: q.AnyOf}
-	if f.After, err = q.after(); err != nil {
-		return f, nil, err
+// testOf gives what a query chooses by.
+func (a *routes) testOf(q *TasksQuery) (_ *taskTest, err error) {
+	t := &taskTest{svc: a.svc(), now: a.now(), known: api.TaskRunFilter{Task: q.Task, Tags: q.Tag, AnyOf: q.AnyOf}, whole: true}
+	if t.known.After, err = q.after(); err != nil {
+		return nil, err
 	}
-	if f.States, err = parseStates(q.State); err != nil {
-		return f, nil, err
+	if t.known.States, err = parseStates(q.State); err != nil {
+		return nil, err
 	}
 	chosen, err := filter.Parse(q.Q, filter.TaskRuns)
 	if err != nil {
-		return f, nil, err
+		return nil, err
 	}
-	rest = &taskTest{svc: a.svc(), now: a.now()}
-	chosen = chosen.With("flow", filter.TaskRuns, q.Flow).With("worker", filter.TaskRuns, q.Worker)
-	if !chosen.Empty() {
-		rest.chosen, rest.oldest = chosen, chosen.Oldest(rest.now)
-		rest.whole = chosen.NarrowTaskRuns(&f)
-	}
-	return f, rest, nil
+	t.chosen = chosen.With("flow", filter.TaskRuns, q.Flow).With("worker", filter.TaskRuns, q.Worker)
+	t.oldest, t.whole = t.chosen.Oldest(t.now), t.chosen.NarrowTaskRuns(&t.known)
+	return t, nil
 }
 
 // parseStates reads names of states, in capitals or not.

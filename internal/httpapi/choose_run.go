@@ -10,14 +10,15 @@ import (
 	"github.com/runnel-dev/runnel/internal/filter"
 )
 
-// taskTest says which task runs of a list are chosen, by what a service can't do by
-// itself. It has the run of each at hand, if the filter looks at that.
+// taskTest says which task runs of a list are chosen. It has the run of each at hand, if
+// the filter looks at that.
 type taskTest struct {
 	svc    Service
 	now    time.Time
-	chosen *filter.Query // nil: all are
-	whole  bool          // the service does all of it
-	oldest time.Time     // no run that was submitted before it is chosen; zero: any may be
+	known  api.TaskRunFilter // what a service could choose by
+	chosen *filter.Query
+	whole  bool      // known says all that chosen does
+	oldest time.Time // no run that was submitted before it is chosen; zero: any may be
 
 	at    *api.Run // that of the task run at hand; nil if it has gone
 	id    string
@@ -36,13 +37,13 @@ const (
 
 // chooses reports whether the task run at hand is chosen.
 func (r *taskTest) chooses(t *api.TaskRun) bool {
-	return r.chosen == nil || r.chosen.TaskRun(t, r.at, r.now)
+	return r.known.Chooses(t) && r.chosen.TaskRun(t, r.at, r.now)
 }
 
 // beside gives a list as it is, with at set for each of it if that is needed. It ends
 // once all that follow are of runs that are too old.
 func (r *taskTest) beside(ctx context.Context, list iter.Seq2[api.TaskRun, error]) iter.Seq2[api.TaskRun, error] {
-	if r.chosen == nil || !r.chosen.NeedsRun() {
+	if !r.chosen.NeedsRun() {
 		return list
 	}
 	return func(yield func(api.TaskRun, error) bool) {

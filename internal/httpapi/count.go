@@ -70,16 +70,12 @@ func (a *routes) countRuns(ctx context.Context, q RunsQuery) (Total, error) {
 		return Total{}, nil
 	}
 	q.Cursor = ""
-	if q.Count == countExact {
-		list, keep, err := a.chosenRuns(ctx, &q)
-		if err != nil {
-			return Total{}, err
-		}
-		return countedOf(list, keep)
-	}
 	f, keep, err := a.runFilter(&q)
 	if err != nil {
 		return Total{}, err
+	}
+	if q.Count == countExact {
+		return countedOf(a.svc().Runs(ctx, f), keep)
 	}
 	return a.estimated(ctx, f, func(r *api.Run) int64 {
 		if keep == nil || keep(r) {
@@ -105,31 +101,24 @@ func (a *routes) countTasks(ctx context.Context, run string, q TasksQuery) (Tota
 		return Total{}, nil
 	}
 	q.Cursor = ""
-	if q.Count == countExact {
-		list, keep, err := a.chosenTasks(ctx, run, &q)
-		if err != nil {
-			return Total{}, err
-		}
-		return countedOf(list, keep)
-	}
-	f, keep, err := a.taskFilter(&q)
+	test, err := a.testOf(&q)
 	if err != nil {
 		return Total{}, err
 	}
-	// The list is that of all: where hardly any are chosen, looking for a thousand that
-	// are would be to look at everything.
-	n, seen, ended, err := tally(keep.beside(ctx, a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run})), func(t *api.TaskRun) bool {
-		return f.Chooses(t) && keep.chooses(t)
-	}, sampled, sampled)
+	list := test.beside(ctx, a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run}))
+	if q.Count == countExact {
+		return countedOf(list, test.chooses)
+	}
+	n, seen, ended, err := tally(list, test.chooses, sampled, sampled)
 	switch {
 	case err != nil:
 		return Total{}, err
 	case ended:
 		return total(int64(n), totalExact), nil
 	}
-	weigh := func(r *api.Run) int64 { return countedTasks(&f, r) }
-	share := 1.0
-	if len(f.Tags) > 0 || len(f.AnyOf) > 0 || keep.chosen != nil && !keep.whole {
+	f, share := &test.known, 1.0
+	weigh := func(r *api.Run) int64 { return countedTasks(f, r) }
+	if len(f.Tags) > 0 || len(f.AnyOf) > 0 || !test.whole {
 		share = float64(n) / float64(seen)
 		weigh = func(r *api.Run) int64 { return countedTasks(&api.TaskRunFilter{}, r) }
 	}
