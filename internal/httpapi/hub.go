@@ -182,10 +182,9 @@ func (h *hub) take(c *client) []byte {
 	defer h.mu.Unlock()
 	since, reset := c.seen, c.reset || c.seen < h.lost
 	c.awake, c.reset = false, false
-	if len(h.news) == 0 {
-		return []byte(resetText)
+	if n := len(h.news); n > 0 {
+		c.seen = h.news[n-1].Number
 	}
-	c.seen = h.news[len(h.news)-1].Number
 	if reset {
 		return []byte(resetText)
 	}

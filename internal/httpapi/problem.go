@@ -77,17 +77,22 @@ var statuses = map[api.Code]int{
 	api.ErrTimeout.Code:     http.StatusGatewayTimeout,
 	api.ErrClosed.Code:      http.StatusServiceUnavailable,
 	api.ErrStore.Code:       http.StatusServiceUnavailable,
-	"run_live":              http.StatusConflict,
-	"run_final":             http.StatusConflict,
-	"nothing_failed":        http.StatusConflict,
-	"retried_meanwhile":     http.StatusConflict,
-	"task_not_ended":        http.StatusConflict,
-	"task_final":            http.StatusConflict,
-	"task_replaced":         http.StatusConflict,
-	"inside_call":           http.StatusConflict,
-	errAmbiguous.Code:       http.StatusConflict,
 	CodeAttemptLost:         http.StatusConflict,
 	CodeWorkerLost:          http.StatusNotFound,
+}
+
+// statusOf gives the status of a code, or of the kind that it is of; 0 for one that
+// nobody is to see.
+func statusOf(code api.Code) int {
+	if status := statuses[code]; status != 0 {
+		return status
+	}
+	for kind, status := range statuses {
+		if errors.Is(&api.Error{Code: code}, &api.Error{Code: kind}) {
+			return status
+		}
+	}
+	return 0
 }
 
 // failed turns an error of the service into the response. What the service did not
@@ -102,11 +107,11 @@ func (a *routes) asProblem(ctx context.Context, err error) *Problem {
 		return problem(http.StatusServiceUnavailable, api.ErrTimeout.Code, "the request ended before the answer was there")
 	}
 	var known *api.Error
-	if !errors.As(err, &known) || statuses[known.Code] == 0 {
+	if !errors.As(err, &known) || statusOf(known.Code) == 0 {
 		a.log.LogAttrs(ctx, slog.LevelError, "http: request failed", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
 		return problem(http.StatusInternalServerError, CodeInternal, "something went wrong here; the server's log has it under this request_id")
 	}
-	p := problem(statuses[known.Code], known.Code, plainly(err.Error()))
+	p := problem(statusOf(known.Code), known.Code, plainly(err.Error()))
 	if p.Status == http.StatusServiceUnavailable {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "http: unavailable", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
 		p.Detail = "the database or the engine is not available at the moment; try again"
@@ -179,7 +184,7 @@ func describeProblems(doc *huma.OpenAPI) {
 func failureOf(id string, err error) OperationFailure {
 	f := OperationFailure{ID: id, Code: CodeInternal, Message: "something went wrong here"}
 	var known *api.Error
-	if errors.As(err, &known) && statuses[known.Code] != 0 {
+	if errors.As(err, &known) && statusOf(known.Code) != 0 {
 		f.Code, f.Message = known.Code, plainly(err.Error())
 	}
 	return f
