@@ -64,8 +64,9 @@ func TestTimelineLimits(t *testing.T) {
 	spec := fanOut(4)
 	inner := api.Spec{Steps: []api.Step{{Each: &api.Each{Do: *task("double"), GroupOptions: api.GroupOptions{MaxParallelism: 7}}}}}
 	spec.Steps[0].Group.Children = append(spec.Steps[0].Group.Children, api.Spec{Steps: append([]api.Step{{Value: []byte("[1,2]")}}, inner.Steps...)})
+	spec.Finally = &api.Step{Group: &api.Group{Children: []api.Spec{*task("double", "1")}, GroupOptions: api.GroupOptions{MaxParallelism: 1}}}
 	id, _ := s.ran(t, spec)
-	want := []httpapi.TimelineLimit{{Tag: "math", Limit: 3}, {Place: "steps[0].children[4].steps[1]", Limit: 7}, {Place: "steps[0]", Limit: 2}}
+	want := []httpapi.TimelineLimit{{Tag: "math", Limit: 3}, {Place: "steps[0].children[4].steps[1]", Limit: 7}, {Place: "steps[0]", Limit: 2}, {Place: "finally", Limit: 1}}
 	if l := s.timeline(t, id+"/timeline"); !slices.Equal(l.Limits, want) {
 		t.Errorf("limits %+v, want %+v", l.Limits, want)
 	}
