@@ -59,21 +59,24 @@ func (s *Store) channel(session int64) string {
 	return fmt.Sprintf("runnel_%08x_%d", crc32.ChecksumIEEE([]byte(s.schema)), session)
 }
 
+// What Receive asks: what is in the box of a session that lives, and before that that
+// letters which are done with go.
+var (
+	box = ` FROM (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 AND started = $4) p LEFT JOIN
+		(SELECT id, sender, body FROM @.letter WHERE receiver = $1 AND id <> ALL($3) ORDER BY id LIMIT $2) l ON true ORDER BY l.id`
+	readBox  = "SELECT l.id, l.sender, l.body, 0::bigint" + box
+	emptyBox = "WITH d AS (DELETE FROM @.letter WHERE receiver = $1 AND id = ANY($3)), u AS (" + countEmptied +
+		") SELECT l.id, l.sender, l.body, (SELECT applied FROM u)" + box
+)
+
 // Receive reads the box, and takes out of it what came before.
 func (s *Store) Receive(ctx context.Context, done []int64, limit int) ([]store.Letter, error) {
 	if s.closed.Load() {
 		return nil, s.closedError()
 	}
-	const (
-		box = ` FROM (SELECT 1 FROM @.process WHERE id = $1 AND beat > 0 AND started = $4) p LEFT JOIN
-			(SELECT id, sender, body FROM @.letter WHERE receiver = $1 AND id <> ALL($3) ORDER BY id LIMIT $2) l ON true ORDER BY l.id`
-		read = "SELECT l.id, l.sender, l.body, 0::bigint" + box
-	)
-	take := "WITH d AS (DELETE FROM @.letter WHERE receiver = $1 AND id = ANY($3)), u AS (" + countEmptied +
-		") SELECT l.id, l.sender, l.body, (SELECT applied FROM u)" + box
-	text := take
+	text := emptyBox
 	if len(done) == 0 {
-		text, done = read, []int64{}
+		text, done = readBox, []int64{}
 	}
 	me, found := s.Session(), false
 	bounded, cancel := s.bounded(ctx)
