@@ -119,7 +119,7 @@ func (b *bulkOf) ask(v *view) error {
 	for _, id := range r.IDs {
 		c.Hidden = append(c.Hidden, link{"id", id})
 	}
-	v.page.Nav, v.page.Crumb = b.target, []link{{strings.ToUpper(b.target[:1]) + b.target[1:], b.target}}
+	v.page.Nav, v.page.Crumb = b.target, []link{{sentence(b.target), b.target}}
 	return v.confirm(c)
 }
 

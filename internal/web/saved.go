@@ -53,7 +53,7 @@ func saveForm(v *view, target, q string) (*confirmation, error) {
 	if target != "runs" && target != "tasks" {
 		return nil, missing(v)
 	}
-	v.page.Nav, v.page.Crumb = target, []link{{strings.ToUpper(target[:1]) + target[1:], target}}
+	v.page.Nav, v.page.Crumb = target, []link{{sentence(target), target}}
 	return &confirmation{
 		Title: "Save the filter", Text: []string{"It stands above the list, for everybody who uses this server."}, Items: []string{q},
 		Fields: []field{{Name: "name", Label: "Name", Required: true, Note: "One that is saved under this name already is replaced."}},

@@ -2,7 +2,6 @@ package web
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
@@ -32,23 +31,12 @@ func sparkOf(s *httpapi.MetricSeries) *spark {
 		}
 	}
 	one := &spark{Now: lastOf(s, s.Unit), Most: amount(most, s.Unit)}
-	var b strings.Builder
-	pen := byte('M')
-	for i, y := range s.Values {
-		if y == nil {
-			pen = 'M'
-			continue
-		}
+	one.Path = drawn(s.Values, "", func(i int, y float64) (string, float64) {
 		high := 0.0
 		if most > 0 {
-			high = *y / most
+			high = y / most
 		}
-		b.WriteByte(pen)
-		b.WriteString(strconv.Itoa(sparkWidth - (len(s.Values) - 1 - i)))
-		b.WriteByte(' ')
-		b.WriteString(strconv.FormatFloat(sparkHeight-1-high*(sparkHeight-2), 'f', 1, 64))
-		pen = 'L'
-	}
-	one.Path = b.String()
+		return strconv.Itoa(sparkWidth - (len(s.Values) - 1 - i)), sparkHeight - 1 - high*(sparkHeight-2)
+	})
 	return one
 }

@@ -167,23 +167,33 @@ func lastOf(s *httpapi.MetricSeries, unit string) string {
 
 // pathOf is a line through the values; where there is none it is broken.
 func pathOf(s *httpapi.MetricSeries, from, to int64, top float64) string {
-	var b strings.Builder
-	pen := byte('M')
-	for i, y := range s.Values {
-		if y == nil {
-			pen = 'M'
-			continue
-		}
+	const dot = "h0" // so that one that stands alone is seen
+	return drawn(s.Values, dot, func(i int, y float64) (string, float64) {
 		x := float64(chartWidth)
 		if to > from {
 			x = float64(s.Times[i]-from) / float64(to-from) * chartWidth
 		}
+		return strconv.FormatFloat(x, 'f', 1, 64), chartHeight - y/top*chartHeight
+	})
+}
+
+// drawn is a path of SVG through the points of values. First is what the first point of
+// each piece is followed by.
+func drawn(values []*float64, first string, point func(i int, value float64) (x string, y float64)) string {
+	var b strings.Builder
+	pen := byte('M')
+	for i, value := range values {
+		if value == nil {
+			pen = 'M'
+			continue
+		}
+		x, y := point(i, *value)
 		b.WriteByte(pen)
-		b.WriteString(strconv.FormatFloat(x, 'f', 1, 64))
+		b.WriteString(x)
 		b.WriteByte(' ')
-		b.WriteString(strconv.FormatFloat(chartHeight-*y/top*chartHeight, 'f', 1, 64))
+		b.WriteString(strconv.FormatFloat(y, 'f', 1, 64))
 		if pen == 'M' {
-			b.WriteString("h0") // so that one that stands alone is a dot
+			b.WriteString(first)
 		}
 		pen = 'L'
 	}
