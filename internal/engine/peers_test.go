@@ -459,6 +459,7 @@ func TestWakesUp(t *testing.T) {
 		if out.State != api.Completed || string(out.Result) != "380" {
 			t.Errorf("who waited all the time gets %s %s", out.State, out.Result)
 		}
+		synctest.Wait() // the body hears of it in a goroutine of its own
 		if a.told.Load() != 1 {
 			t.Errorf("%d bodies were told to end, want the 1 that ran", a.told.Load())
 		}

@@ -19,7 +19,8 @@ type readers struct {
 
 // reader is one connection.
 type reader struct {
-	conn *sqlite.Conn
+	conn   *sqlite.Conn
+	anchor *sqlite.Stmt // see renew
 
 	mu        sync.Mutex
 	interrupt chan struct{} // closed to interrupt what it does
@@ -39,10 +40,12 @@ func openReaders(path string, n int) (_ *readers, err error) {
 			return nil, err
 		}
 		r := &reader{conn: conn}
-		r.renew()
 		p.all = append(p.all, r)
 		p.free <- r
 		if err := prepareReader(conn); err != nil {
+			return nil, err
+		}
+		if err := r.prepare(); err != nil {
 			return nil, err
 		}
 	}
@@ -69,10 +72,18 @@ func (p *readers) take(ctx context.Context) (conn *sqlite.Conn, done func(), err
 	stop := context.AfterFunc(ctx, r.halter())
 	return r.conn, func() {
 		if !stop() {
-			r.renew()
+			_ = r.renew() // without its anchor it reads as well
 		}
 		p.free <- r
 	}, nil
+}
+
+func (r *reader) prepare() (err error) {
+	r.anchor, _, err = r.conn.PrepareTransient("VALUES (1), (2)")
+	if err != nil {
+		return err
+	}
+	return r.renew()
 }
 
 // halter gives what interrupts the connection, until it is renewed.
@@ -91,11 +102,18 @@ func (r *reader) halter() func() {
 }
 
 // renew lets it be used again.
-func (r *reader) renew() {
+//
+// SQLite forgets an interrupt when a statement begins and no other is under way: one that
+// comes just before the first step would be lost, and a query without end have none. So
+// there is always another, which reads no table and holds no transaction.
+func (r *reader) renew() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.interrupt, r.halted = make(chan struct{}), false
 	r.conn.SetInterrupt(r.interrupt)
+	_ = r.anchor.Reset() // it says again that it was interrupted
+	_, err := r.anchor.Step()
+	return err
 }
 
 // Close interrupts what is being read, and closes all once that has ended.
@@ -107,6 +125,9 @@ func (p *readers) Close() error {
 	var problems []error
 	for range p.all {
 		r := <-p.free
+		if r.anchor != nil {
+			problems = append(problems, r.anchor.Finalize())
+		}
 		problems = append(problems, r.conn.Close())
 	}
 	return errors.Join(problems...)

@@ -81,7 +81,7 @@ func TestStatementsOfReadersAreCompiledOnce(t *testing.T) {
 // interrupt comes late.
 func TestInterruptedReaderIsRenewed(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "runnel.db"))
-	for i := range 200 {
+	for i := range 1000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		if i%2 == 0 {
 			go cancel()
