@@ -9,7 +9,6 @@ export CGO_ENABLED := 0
 
 GO   ?= go
 CC   ?= cc
-LINT := tool -modfile='$(CURDIR)/tools/go.mod' golangci-lint
 
 # Modules of their own beside the main one.
 MODULES := $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
@@ -31,6 +30,11 @@ RACE ?= $(shell printf '\043include <stdlib.h>\nint main(void){return 0;}\n' | $
 # reading HTML, which only tests do. Watched, SQLite takes three times as long.
 UNWATCHED := modernc.org/... golang.org/x/net/html
 RACEFLAGS := $(if $(RACE),$(RACE) $(UNWATCHED:%=-gcflags=%=-race=0))
+
+# The linter reads what was compiled for the tests, so that nothing is compiled for it
+# once more. It itself is built as programs are.
+LINT = $(if $(RACE),CGO_ENABLED=1 GOFLAGS="$$($(GO) env GOFLAGS) $(RACEFLAGS)") \
+	"$$($(GO) tool -n -modfile='$(CURDIR)/tools/go.mod' golangci-lint)"
 
 # What does less under the race detector, or nothing: what is wide, and what is one
 # goroutine. It is done again without, in full. layout_test.go finds what is missing.
@@ -84,9 +88,10 @@ test: ## Run all tests with the race detector, beside a throw-away PostgreSQL (P
 .PHONY: tests
 tests: # what test does, with RUNNEL_POSTGRES set
 	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
-	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test -timeout 20m $(RACEFLAGS) $(PKG)
+	@# Not vetted: the linter does it, with more.
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test -vet=off -timeout 20m $(RACEFLAGS) $(PKG)
 	$(if $(RACE),$(if $(filter ./... $(FULLPKGS),$(PKG)),$(GO) test -vet=off -run '$(FULL)' $(filter $(if $(filter ./...,$(PKG)),%,$(PKG)),$(FULLPKGS))))
-	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./...); done
+	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) test -vet=off ./...); done
 
 .PHONY: sim
 sim: ## Run simulated crashes and faults, SEEDS from SEED on (make sim SEED=17 SEEDS=1)
@@ -119,8 +124,8 @@ network: ## Cut a worker in a network namespace off from its PostgreSQL and join
 		echo "$$out" | grep -q -e '^--- PASS: TestNetworkCut' || { echo "$$out" >&2; echo 'TestNetworkCut did not run' >&2; exit 1; }
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for FUZZTIME (10s)
-	@GO='$(GO)' scripts/fuzz $(FUZZTIME)
+fuzz: ## Run each fuzz target for FUZZTIME (10s) (EVERY=3 FROM=n: those of each third package)
+	@GO='$(GO)' scripts/fuzz $(FUZZTIME) $(EVERY) $(FROM)
 
 .PHONY: bench
 bench: ## Measure; one JSON line per measurement (ARGS=… go to the program)
@@ -158,12 +163,12 @@ e2e: ## Test the pages in a real browser, Debian's Chromium (ARGS='-g words' for
 
 .PHONY: lint
 lint: ## Run golangci-lint (version in tools/go.mod; the first run builds it)
-	$(GO) $(LINT) run
-	@set -e; for m in $(MODULES); do echo "module $$m"; (cd $$m && $(GO) $(LINT) run); done
+	$(LINT) run
+	@set -e; for m in $(MODULES); do echo "module $$m"; (cd $$m && $(LINT) run); done
 
 .PHONY: fmt
 fmt: ## Format all Go files
-	$(GO) $(LINT) fmt
+	$(LINT) fmt
 
 .PHONY: cover
 cover: ## Show which share of the code the tests reach, per function

@@ -147,6 +147,7 @@ func exportData(t *testing.T) map[string]string {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as programs are built, and so compiled already
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {

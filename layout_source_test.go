@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,12 +25,19 @@ type source struct {
 	ast   *ast.File
 }
 
-// sources reads the files itself, so that the go command sees what the tests
+// sources reads the files itself, once, so that the go command sees what the tests
 // depend on and never answers from its cache after a file has changed.
 func sources(t *testing.T) []*source {
 	t.Helper()
-	var files []*source
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	files, err := allSources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+var allSources = sync.OnceValues(func() (files []*source, err error) {
+	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -43,11 +51,8 @@ func sources(t *testing.T) []*source {
 		files = append(files, f)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
+	return files, err
+})
 
 // skipped gives fs.SkipDir for what the go command skips too: hidden
 // directories, test data, and modules of their own.

@@ -33,6 +33,7 @@ func Build(ctx context.Context, dir string, packages ...string) error {
 		args = append(args, "github.com/runnel-dev/runnel/examples/"+p)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the race detector has set it, they would be compiled once more
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}

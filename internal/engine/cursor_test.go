@@ -49,7 +49,7 @@ func TestPagesMakeTheList(t *testing.T) {
 		if len(one) != 22 {
 			t.Fatalf("the wide run has %d task runs", len(one))
 		}
-		for _, size := range []int{1, 2, 3, 5, 21, 22, 23, 100} {
+		for _, size := range []int{1, 3, 21, 22, 23, 100} {
 			runs, tasks := r.runs(api.RunFilter{}), r.tasks(api.TaskRunFilter{})
 			got := pages(t, size, func(last string) []string { return r.runs(api.RunFilter{Before: last, Limit: size}) }, more)
 			if !slices.Equal(got, runs) {
@@ -162,9 +162,14 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	slices.Reverse(ids)
+	digits := make([]string, len(ids))
+	for i, id := range ids {
+		digits[i] = strings.ReplaceAll(id, "-", "")
+	}
 	find := func(prefix string) (want []string) {
-		for _, id := range ids {
-			if strings.HasPrefix(strings.ReplaceAll(id, "-", ""), strings.ToLower(strings.ReplaceAll(prefix, "-", ""))) && len(want) < 10 {
+		prefix = strings.ToLower(strings.ReplaceAll(prefix, "-", ""))
+		for i, id := range ids {
+			if strings.HasPrefix(digits[i], prefix) && len(want) < 10 {
 				want = append(want, id)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/runnel-dev/runnel/internal/store/memory"
 )
 
-var countSeeds = flag.Int("countseeds", 150, "how many seeds TestLiveCounts runs")
+var countSeeds = flag.Int("countseeds", 50, "how many seeds TestLiveCounts runs")
 
 // waitingWays are pipelines in which tasks wait in all ways.
 var waitingWays = slices.Concat([]string{

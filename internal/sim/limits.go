@@ -4,9 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/runnel-dev/runnel/internal/store"
-
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // tagNames are the tags that calls may carry, and that may be limited.
