@@ -40,6 +40,14 @@ func (r *taskTest) chooses(t *api.TaskRun) bool {
 	return r.known.Chooses(t) && r.chosen.TaskRun(t, r.at, r.now)
 }
 
+// list gives the task runs of a run, or of all, among which are those that are chosen.
+func (r *taskTest) list(ctx context.Context, run string) iter.Seq2[api.TaskRun, error] {
+	if run == "" && r.byCounts() {
+		return r.beside(ctx, r.counted(ctx))
+	}
+	return r.beside(ctx, r.svc.TaskRuns(ctx, api.TaskRunFilter{Run: run, After: r.known.After}))
+}
+
 // beside gives a list as it is, with at set for each of it if that is needed. It ends
 // once all that follow are of runs that are too old.
 func (r *taskTest) beside(ctx context.Context, list iter.Seq2[api.TaskRun, error]) iter.Seq2[api.TaskRun, error] {

@@ -105,10 +105,10 @@ func (a *routes) countTasks(ctx context.Context, run string, q TasksQuery) (Tota
 	if err != nil {
 		return Total{}, err
 	}
-	list := test.beside(ctx, a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run}))
 	if q.Count == countExact {
-		return countedOf(list, test.chooses)
+		return countedOf(test.list(ctx, run), test.chooses)
 	}
+	list := test.beside(ctx, a.svc().TaskRuns(ctx, api.TaskRunFilter{Run: run})) // all: it is about their share
 	n, seen, ended, err := tally(list, test.chooses, sampled, sampled)
 	switch {
 	case err != nil:
