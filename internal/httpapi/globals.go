@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -16,13 +17,17 @@ type (
 	}
 	changeGlobal struct {
 		NamePath
+		IfMatch
 
-		Match string `header:"If-Match" doc:"The ETag that the limit must still have"`
-		Body  struct {
+		Body struct {
 			Limit  int     `json:"limit" minimum:"0" doc:"How many slots there are"`
 			Decay  float64 `json:"slot_decay_per_second,omitempty" minimum:"0" doc:"How many of them come back a second, for a rate; 0: when they are released"`
 			Active *bool   `json:"active,omitempty" doc:"false: it does not bound anything for now. Default true"`
 		}
+	}
+	namedIfMatch struct {
+		NamePath
+		IfMatch
 	}
 )
 
@@ -69,8 +74,11 @@ func (a *routes) putGlobal(ctx context.Context, in *changeGlobal) (*made[api.Glo
 	return &made[api.GlobalLimit]{Status: createdUnless(known), ETag: etag(l.Updated), Body: l}, nil
 }
 
-func (a *routes) deleteGlobal(ctx context.Context, in *NamePath) (*empty, error) {
-	return &empty{}, a.svc().DeleteGlobalLimit(ctx, in.Name)
+func (a *routes) deleteGlobal(ctx context.Context, in *namedIfMatch) (*empty, error) {
+	return &empty{}, a.unchanged(in.IfMatch, func() (time.Time, error) {
+		l, err := a.svc().GlobalLimit(ctx, in.Name)
+		return l.Updated, err
+	}, func() error { return a.svc().DeleteGlobalLimit(ctx, in.Name) })
 }
 
 func (a *routes) resetGlobal(ctx context.Context, in *NamePath) (*tagged[api.GlobalLimit], error) {

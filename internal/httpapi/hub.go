@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +78,8 @@ func (h *hub) join(topics []string, seen string) (*client, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.clients) >= maxClients {
-		p := problem(429, CodeTooMany, "too many event streams are open")
+		p := problem(http.StatusTooManyRequests, CodeTooMany, "too many event streams are open")
+		p.header = http.Header{"Retry-After": {"5"}}
 		return nil, p
 	}
 	if !h.hearing && h.ctx.Err() == nil {

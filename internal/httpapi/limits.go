@@ -40,9 +40,17 @@ type (
 	}
 	changeLimit struct {
 		TagPath
+		IfMatch
 
-		Match string `header:"If-Match" doc:"The ETag that the limit must still have"`
-		Body  LimitValue
+		Body LimitValue
+	}
+	deleteLimit struct {
+		TagPath
+		IfMatch
+	}
+	// IfMatch has a change refused that would be of something else than was read.
+	IfMatch struct {
+		Match string `header:"If-Match" doc:"The ETag that it must still have"`
 	}
 	// made is the answer to what makes a thing or changes it.
 	made[T any] struct {
@@ -160,8 +168,29 @@ func (a *routes) getLimit(ctx context.Context, in *TagPath) (*tagged[api.Limit],
 	return &tagged[api.Limit]{ETag: etag(l.Updated), Body: l}, nil
 }
 
-func (a *routes) deleteLimit(ctx context.Context, in *TagPath) (*empty, error) {
-	return &empty{}, a.svc().DeleteLimit(ctx, in.Tag)
+// unchanged does something if what it is about is as If-Match says.
+func (a *routes) unchanged(m IfMatch, updated func() (time.Time, error), do func() error) error {
+	if m.Match == "" {
+		return do()
+	}
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	at, err := updated()
+	known, err := found(err)
+	if err != nil {
+		return err
+	}
+	if err := matches(m.Match, known, at); err != nil {
+		return err
+	}
+	return do()
+}
+
+func (a *routes) deleteLimit(ctx context.Context, in *deleteLimit) (*empty, error) {
+	return &empty{}, a.unchanged(in.IfMatch, func() (time.Time, error) {
+		l, err := a.svc().Limit(ctx, in.Tag)
+		return l.Updated, err
+	}, func() error { return a.svc().DeleteLimit(ctx, in.Tag) })
 }
 
 func (a *routes) resetLimit(ctx context.Context, in *resetLimitInput) (*tagged[api.Limit], error) {

@@ -14,9 +14,9 @@ import (
 type (
 	putSchedule struct {
 		NamePath
+		IfMatch
 
-		Match string `header:"If-Match" doc:"The ETag that the schedule must still have"`
-		Body  ScheduleRequest
+		Body ScheduleRequest
 	}
 	nextInput struct {
 		NamePath
@@ -71,9 +71,9 @@ func (a *routes) scheduleRoutes(api huma.API) {
 	do(a, api, op(http.MethodGet, "/schedules/{name}", "get-schedule", group, "Read a schedule"), a.getSchedule)
 	do(a, api, op(http.MethodPut, "/schedules/{name}", "set-schedule", group, "Create a schedule, or change it"), a.putSchedule)
 	do(a, api, op(http.MethodDelete, "/schedules/{name}", "delete-schedule", group, "Delete a schedule; its runs stay"), a.deleteSchedule)
-	do(a, api, op(http.MethodPost, "/schedules/{name}/pause", "pause-schedule", group, "Make no runs until it is resumed"), a.pauseSchedule)
-	do(a, api, op(http.MethodPost, "/schedules/{name}/resume", "resume-schedule", group, "Go on from the next time"), a.resumeSchedule)
-	do(a, api, op(http.MethodPost, "/schedules/{name}/skip", "skip-schedule", group, "Make no run for the next time"), a.skipSchedule)
+	do(a, api, op(http.MethodPost, "/schedules/{name}/pause", "pause-schedule", group, "Make no runs until it is resumed"), a.scheduleVerb(Service.PauseSchedule))
+	do(a, api, op(http.MethodPost, "/schedules/{name}/resume", "resume-schedule", group, "Go on from the next time"), a.scheduleVerb(Service.ResumeSchedule))
+	do(a, api, op(http.MethodPost, "/schedules/{name}/skip", "skip-schedule", group, "Make no run for the next time"), a.scheduleVerb(Service.SkipSchedule))
 	do(a, api, created(op(http.MethodPost, "/schedules/{name}/trigger", "trigger-schedule", group, "Make a run now")), a.triggerSchedule)
 	do(a, api, op(http.MethodPost, "/schedules/{name}/backfill", "backfill-schedule", group, "Make the runs of times that have passed"), a.backfillSchedule)
 	do(a, api, op(http.MethodGet, "/schedules/{name}/backfill", "preview-backfill", group, "Give the times whose runs a backfill would make"), a.previewBackfill)
@@ -123,29 +123,27 @@ func (a *routes) putSchedule(ctx context.Context, in *putSchedule) (*made[api.Sc
 	return &made[api.Schedule]{Status: createdUnless(known), ETag: etag(s.Updated), Body: s}, nil
 }
 
-func (a *routes) deleteSchedule(ctx context.Context, in *NamePath) (*empty, error) {
-	return &empty{}, a.svc().DeleteSchedule(ctx, in.Name)
+// changed does something to a schedule that is as If-Match says.
+func (a *routes) changed(ctx context.Context, in *namedIfMatch, do func(context.Context, string) error) error {
+	return a.unchanged(in.IfMatch, func() (time.Time, error) {
+		s, err := a.svc().Schedule(ctx, in.Name)
+		return s.Updated, err
+	}, func() error { return do(ctx, in.Name) })
 }
 
-func (a *routes) pauseSchedule(ctx context.Context, in *NamePath) (*tagged[api.Schedule], error) {
-	if err := a.svc().PauseSchedule(ctx, in.Name); err != nil {
-		return nil, err
-	}
-	return a.getSchedule(ctx, in)
+func (a *routes) deleteSchedule(ctx context.Context, in *namedIfMatch) (*empty, error) {
+	return &empty{}, a.changed(ctx, in, a.svc().DeleteSchedule)
 }
 
-func (a *routes) skipSchedule(ctx context.Context, in *NamePath) (*tagged[api.Schedule], error) {
-	if err := a.svc().SkipSchedule(ctx, in.Name); err != nil {
-		return nil, err
+// scheduleVerb gives what does something to a schedule, and then shows it.
+func (a *routes) scheduleVerb(do func(Service, context.Context, string) error) func(context.Context, *namedIfMatch) (*tagged[api.Schedule], error) {
+	return func(ctx context.Context, in *namedIfMatch) (*tagged[api.Schedule], error) {
+		err := a.changed(ctx, in, func(ctx context.Context, name string) error { return do(a.svc(), ctx, name) })
+		if err != nil {
+			return nil, err
+		}
+		return a.getSchedule(ctx, &in.NamePath)
 	}
-	return a.getSchedule(ctx, in)
-}
-
-func (a *routes) resumeSchedule(ctx context.Context, in *NamePath) (*tagged[api.Schedule], error) {
-	if err := a.svc().ResumeSchedule(ctx, in.Name); err != nil {
-		return nil, err
-	}
-	return a.getSchedule(ctx, in)
 }
 
 func (a *routes) triggerSchedule(ctx context.Context, in *NamePath) (*submitOutput, error) {
