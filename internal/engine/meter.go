@@ -58,6 +58,7 @@ func (t *task) measure(c *change, from phase, end int64) {
 func (m *meter) ended(batch []*change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	queue, bodies := "", int64(0) // the last one that is not in the map yet: mostly, it is all of a batch's
 	for _, c := range batch {
 		if c.NewRun != nil {
 			m.Submitted++
@@ -81,13 +82,25 @@ func (m *meter) ended(batch []*change) {
 		}
 		if c.body {
 			m.Attempts++
-			queue, _ := pipeline.SplitQueue(c.counted.call.Lane.Queue)
-			m.queue[queue]++
+			if q := c.counted.call.Lane.Queue; q != queue {
+				m.bodies(queue, bodies)
+				queue, bodies = q, 0
+			}
+			bodies++
 			m.Run.Add(c.ran)
 			if c.waited >= 0 {
 				m.Wait.Add(c.waited)
 			}
 		}
+	}
+	m.bodies(queue, bodies)
+}
+
+// bodies counts n that have ended, of a queue as lanes name it.
+func (m *meter) bodies(lane string, n int64) {
+	if n > 0 {
+		queue, _ := pipeline.SplitQueue(lane)
+		m.queue[queue] += n
 	}
 }
 
