@@ -13,7 +13,8 @@ export default defineConfig({
   reporter: [["list"], ["./reporter.mjs"]],
   use: {
     viewport: { width: 1280, height: 850 },
-    trace: "retain-on-failure",
+    contextOptions: { reducedMotion: "reduce" }, // drawing what moves is most of the time; live and watch see it move
+    trace: "off", // a fifth of the time; ARGS='--trace retain-on-failure' to look into what failed
     screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

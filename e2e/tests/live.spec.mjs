@@ -1,5 +1,7 @@
 import { expect, runNamed, test } from "../server.mjs";
 
+test.use({ contextOptions: { reducedMotion: "no-preference" } });
+
 test("a run that is submitted elsewhere appears within a second, and nothing else moves", async ({ page, server }) => {
   await page.goto(`${server.url}/runs`);
   await expect(page.getByRole("button", { name: "live" })).toBeVisible();

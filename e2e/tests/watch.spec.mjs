@@ -1,6 +1,8 @@
 // What one does while something runs: start it, watch it, read its log, make room for it.
 import { expect, runNamed, test } from "../server.mjs";
 
+test.use({ contextOptions: { reducedMotion: "no-preference" } });
+
 /** The token that the body of a task run waits for an answer to: it is in its log.
  * @param {import("../server.mjs").Server} server @param {string} run @param {number} seq */
 async function token(server, run, seq) {
