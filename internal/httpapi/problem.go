@@ -73,7 +73,6 @@ var statuses = map[api.Code]int{
 	api.ErrNotFound.Code:    http.StatusNotFound,
 	api.ErrConflict.Code:    http.StatusConflict,
 	api.ErrCancelled.Code:   http.StatusConflict,
-	api.ErrChanged.Code:     http.StatusConflict,
 	api.ErrTimeout.Code:     http.StatusGatewayTimeout,
 	api.ErrClosed.Code:      http.StatusServiceUnavailable,
 	api.ErrStore.Code:       http.StatusServiceUnavailable,
