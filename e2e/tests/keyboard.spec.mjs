@@ -39,6 +39,22 @@ test("Ctrl-K finds pages, tasks, limits, schedules and runs by their names", asy
   }
 });
 
+test("a filter is completed by fields, and by names that there are", async ({ page, server }) => {
+  await page.goto(`${server.url}/tasks`);
+  const box = page.getByLabel("Filter task runs"), options = page.getByRole("listbox").getByRole("option");
+  await box.focus();
+  await page.keyboard.type("é -ta");
+  await expect(options).toHaveText([/^task: the name of a task/, /^tag: a tag/]);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await expect(box).toHaveValue("é -task:");
+  await page.keyboard.type("chat,stock_l");
+  await expect(options).toHaveText(["stock_list"]);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await expect(box).toHaveValue("é -task:chat,stock_list ");
+});
+
 test("Space peeks at a row, and leaves the list as it is", async ({ page, server }) => {
   await page.goto(`${server.url}/runs?q=${encodeURIComponent("state:failed name:pay")}`);
   await page.keyboard.press("j");

@@ -15,7 +15,7 @@ func funcs() template.FuncMap {
 		"look": lookOf, "named": named, "stateName": stateName, "icon": icon,
 		"number": number[int], "count": number[int64], "plural": plural,
 		"iso": iso, "clock": clock, "span": span, "lasted": func(d api.Duration) string { return span(time.Duration(d)) }, "short": short, "dict": dict, "lower": strings.ToLower,
-		"firstLine": firstLine, "sentence": sentence, "suggestions": suggestions, "stripWidth": stripWidth, "release": release, "nav": nav, "glyphOf": glyphOf, "join": strings.Join, "add": func(a, b int) int { return a + b },
+		"firstLine": firstLine, "sentence": sentence, "stripWidth": stripWidth, "release": release, "nav": nav, "glyphOf": glyphOf, "join": strings.Join, "add": func(a, b int) int { return a + b },
 		"docs": func(code any) string { return "docs/errors#" + template.URLQueryEscaper(code) },
 	}
 }

@@ -58,6 +58,7 @@ var runViews = []link{
 	{"Live", "state:live"},
 	{"Problems", "state:problems"},
 	{"Failed 24 h", "state:problems since:24h"},
+	{"Stuck 24 h", "state:live duration:>24h"},
 	{"Slow", "duration:>10m"},
 }
 

@@ -109,7 +109,7 @@ var taskViews = []link{
 	{"Nobody serves the queue", "why:queue"},
 	{"Retrying", "state:awaiting_retry"},
 	{"Failed 24 h", "state:problems ended:24h"},
-	{"Runs for long", "state:running duration:>10m"},
+	{"Stuck 1 h", "state:running duration:>1h"},
 	{"Slowest 1 h", "ended:1h duration:>1m"},
 	{"Cached", "cached:yes"},
 }

@@ -1,6 +1,7 @@
 // Suggests fields and values of the filter language while somebody types one: a combobox
-// over the last word. data-suggest has all there is, with spaces between. With data-find
-// it leads to what is named so, too: that page knows it.
+// over the end of what is typed. data-suggest says what the filter is for, runs or tasks;
+// the API knows the rest, as for completion in a shell. With data-find it leads to what
+// is named so, too: that page knows it.
 
 const list = document.createElement("ul");
 list.id = "suggestions";
@@ -13,13 +14,11 @@ document.body.append(list);
 /** @type {HTMLInputElement|null} */ let input = null;
 let at = -1; // the one that is chosen
 
-/** The last word, without the dash of a negation, and where it begins. @param {HTMLInputElement} of @returns {[string, number]} */
-function word(of) {
-  const before = of.value.slice(0, of.selectionStart ?? of.value.length);
-  const begin = Math.max(before.lastIndexOf(" "), before.lastIndexOf(",")) + 1;
-  const dash = before[begin] === "-" ? 1 : 0;
-  return [before.slice(begin + dash), begin + dash];
-}
+const root = document.body.dataset.base ?? "./";
+const bytes = new TextEncoder(), text = new TextDecoder();
+
+/** What is typed, up to the cursor. @param {HTMLInputElement} of */
+const before = (of) => of.value.slice(0, of.selectionStart ?? of.value.length);
 
 function close() {
   asked++;
@@ -29,44 +28,51 @@ function close() {
   input?.removeAttribute("aria-activedescendant");
 }
 
-/** @param {HTMLInputElement} of */
-function open(of) {
-  const [typed] = word(of);
-  const all = (of.dataset.suggest ?? "").split(" ");
-  // Values once the field is there, else fields.
-  const fits = all.filter((s) => s.startsWith(typed) && s !== typed && (typed.includes(":") || s.indexOf(":") === s.length - 1)).slice(0, 12);
-  show(of, fits.map((s) => option(s)));
-  if (of.dataset.find !== undefined && !of.value.includes(":")) void find(of, fits);
-}
-
-/** @param {string} text @param {string} [kind] @param {string} [href] where it leads */
-function option(text, kind, href) {
+/** @param {string} text @param {string} [more] what it is @param {string} [href] where it leads
+ * @param {number} [from] where what it takes the place of begins */
+function option(text, more, href, from) {
   const item = document.createElement("li");
   item.setAttribute("role", "option");
   item.setAttribute("aria-selected", "false");
   item.dataset.text = text;
   item.textContent = text;
-  if (href === undefined) return item;
-  item.dataset.href = href;
+  if (href !== undefined) item.dataset.href = href;
+  if (from !== undefined) item.dataset.from = String(from);
+  if (!more) return item;
   const of = document.createElement("span");
-  of.textContent = ` ${kind}`;
+  of.textContent = ` ${more}`;
   item.append(of);
   return item;
 }
 
 let asked = 0; // so that only the answer to the last question is shown
 
-/** Adds what is named so. @param {HTMLInputElement} of @param {string[]} fits fields that begin so */
-async function find(of, fits) {
-  const mine = ++asked, typed = of.value;
+/** Asks for what fits, and shows it. @param {HTMLInputElement} of */
+async function open(of) {
+  const mine = ++asked, typed = before(of);
   await new Promise((done) => { setTimeout(done, 80); });
   if (mine !== asked) return;
-  const answer = await fetch(`${of.dataset.find}?list=1&q=${encodeURIComponent(typed)}`, { credentials: "same-origin" }).catch(() => undefined);
-  if (answer?.ok !== true || answer.redirected) return;
+  const named = of.dataset.find !== undefined && !of.value.includes(":");
+  const all = await Promise.all([named ? found(of) : [], named && typed === "" ? [] : fits(of, typed)]).catch(() => undefined);
+  if (all === undefined || mine !== asked || before(of) !== typed || document.activeElement !== of) return;
+  show(of, [...all[0], ...(named ? all[1].slice(0, 4) : all[1])]);
+}
+
+/** What the end of a filter may become. @param {HTMLInputElement} of @param {string} typed */
+async function fits(of, typed) {
+  const answer = await fetch(`${root}api/v1/suggest?${new URLSearchParams({ target: of.dataset.suggest ?? "", q: typed })}`, { credentials: "same-origin" });
+  if (!answer.ok) return [];
+  const { begin, items } = /** @type {{begin: number, items: {text: string, doc?: string}[]}} */ (await answer.json());
+  const from = text.decode(bytes.encode(typed).slice(0, begin)).length;
+  return items.filter((i) => i.text !== typed.slice(from)).map((i) => option(i.text, i.doc, undefined, from));
+}
+
+/** What is named so. @param {HTMLInputElement} of */
+async function found(of) {
+  const answer = await fetch(`${of.dataset.find}?list=1&q=${encodeURIComponent(of.value)}`, { credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return [];
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (mine !== asked || of.value !== typed || document.activeElement !== of) return;
-  const found = [...page.querySelectorAll("#hits a")].map((a) => option(a.querySelector("b")?.textContent ?? "", a.querySelector("span")?.textContent ?? "", new URL(a.getAttribute("href") ?? "", answer.url).href));
-  show(of, [...found, ...(typed === "" ? [] : fits.slice(0, 4).map((s) => option(s)))]);
+  return [...page.querySelectorAll("#hits a")].map((a) => option(a.querySelector("b")?.textContent ?? "", a.querySelector("span")?.textContent ?? "", new URL(a.getAttribute("href") ?? "", answer.url).href));
 }
 
 /** @param {HTMLInputElement} of @param {HTMLLIElement[]} items */
@@ -96,26 +102,24 @@ function choose(to) {
 function take(item) {
   if (input === null) return;
   if (item.dataset.href !== undefined) { location.assign(item.dataset.href); return; }
-  const text = item.dataset.text ?? "";
-  const [typed, begin] = word(input);
-  const rest = input.value.slice(begin + typed.length);
-  const gap = text.endsWith(":") || rest.startsWith(" ") ? "" : " ";
-  input.value = input.value.slice(0, begin) + text + gap + rest;
-  const end = begin + text.length + gap.length;
+  const word = item.dataset.text ?? "", from = Number(item.dataset.from), rest = input.value.slice(before(input).length);
+  const gap = word.endsWith(":") || rest.startsWith(" ") ? "" : " ";
+  input.value = input.value.slice(0, from) + word + gap + rest;
+  const end = from + word.length + gap.length;
   input.setSelectionRange(end, end);
-  if (text.endsWith(":")) open(input);
+  if (word.endsWith(":")) void open(input);
   else close();
 }
 
 /** @param {HTMLInputElement} one */
 function attach(one) {
   for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id })) one.setAttribute(name, value);
-  one.addEventListener("input", () => open(one));
-  if (one.dataset.find !== undefined) one.addEventListener("focus", () => { if (one.value === "") void find(one, []); });
+  one.addEventListener("input", () => { void open(one); });
+  if (one.dataset.find !== undefined) one.addEventListener("focus", () => { if (one.value === "") void open(one); });
   one.addEventListener("blur", close);
   one.addEventListener("keydown", (e) => {
     if (e.isComposing) return;
-    if (e.key === "ArrowDown") { e.preventDefault(); if (list.hidden) open(one); else choose(at + 1); return; }
+    if (e.key === "ArrowDown") { e.preventDefault(); if (list.hidden) void open(one); else choose(at + 1); return; }
     if (list.hidden) return;
     if (e.key === "ArrowUp") { e.preventDefault(); choose(at < 0 ? -1 : at - 1); }
     else if ((e.key === "Enter" || e.key === "Tab") && at >= 0) { e.preventDefault(); take(/** @type {HTMLElement} */ (list.children[at])); }
