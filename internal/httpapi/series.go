@@ -32,6 +32,7 @@ type sample struct {
 
 	clients, waiting, goroutines int
 	heap                         uint64
+	limits                       map[string]limitUse // by tag
 }
 
 // seriesKind is one series: its value from one sample to another.
@@ -102,6 +103,7 @@ type history struct {
 	mu     sync.Mutex
 	rings  []ring
 	queues queueRates
+	limits track[limitUse]
 }
 
 // ring is the newest points of all series at one resolution.
@@ -125,6 +127,8 @@ func (h *history) add(s *sample) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.queues.add(s)
+	h.limits.add(s.At, s.limits)
+	h.limits.forget(func(u limitUse) bool { return !u.there })
 	for i := range h.rings {
 		h.rings[i].add(s, resolutions[i].step, resolutions[i].keep)
 	}
@@ -179,6 +183,7 @@ func (a *routes) seriesRoutes(api huma.API) {
 	do(a, api, op(http.MethodGet, "/metrics", "list-metrics", group, "List the series that are kept in memory"), a.listMetrics)
 	do(a, api, op(http.MethodGet, "/metrics/series", "get-series", group, "Read series, of this process since it began"), a.getSeries)
 	do(a, api, op(http.MethodGet, "/metrics/queues", "get-queue-series", group, "Read how many bodies of each queue ended in a second, in this process over the last quarter of an hour"), a.getQueueSeries)
+	do(a, api, op(http.MethodGet, "/metrics/limits", "get-limit-series", group, "Read how a limit of a tag was used over the last quarter of an hour, as this process saw it: slots that were taken, who waited, and the limit"), a.getLimitSeries)
 }
 
 func (a *routes) listMetrics(context.Context, *empty) (*body[List[MetricName]], error) {
@@ -272,7 +277,7 @@ func (a *routes) sample(ctx context.Context) *sample {
 	if v == nil {
 		return nil
 	}
-	s := &sample{Snapshot: *v, clients: a.hub.open(), goroutines: runtime.NumGoroutine(), heap: heap()}
+	s := &sample{Snapshot: *v, clients: a.hub.open(), goroutines: runtime.NumGoroutine(), heap: heap(), limits: map[string]limitUse{}}
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for l, err := range svc.Limits(short) {
@@ -280,6 +285,7 @@ func (a *routes) sample(ctx context.Context) *sample {
 			break
 		}
 		s.waiting += l.Waiting
+		s.limits[l.Tag] = limitUse{limit: l.Limit, used: l.Active, waiting: l.Waiting, there: true}
 	}
 	return s
 }

@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// queueRates is how many bodies of each queue ended in a second, over the last quarter
-// of an hour.
+// queueRates is how many bodies of each queue ended in a second.
 type queueRates struct {
-	last  map[string]int64
-	at    time.Time
-	times []time.Time
-	ended map[string][]float64 // by queue, as many as there are times
+	track[float64]
+
+	last map[string]int64
+	at   time.Time
 }
 
 // add takes what has ended so far.
@@ -24,35 +23,19 @@ func (q *queueRates) add(s *sample) {
 	if !began {
 		return
 	}
-	for name := range s.Ended {
-		if q.ended[name] == nil {
-			if q.ended == nil {
-				q.ended = map[string][]float64{}
-			}
-			q.ended[name] = make([]float64, len(q.times)) // before, there was nothing
-		}
+	now := make(map[string]float64, len(s.Ended))
+	for name, n := range s.Ended {
+		now[name] = max(float64(n-before[name])/took.Seconds(), 0)
 	}
-	q.times = append(q.times, s.At)
-	cut := max(len(q.times)-resolutions[0].keep, 0)
-	q.times = slices.Delete(q.times, 0, cut)
-	for name, values := range q.ended {
-		values = append(values, max(float64(s.Ended[name]-before[name])/took.Seconds(), 0))
-		q.ended[name] = slices.Delete(values, 0, cut)
-	}
+	q.track.add(s.At, now)
 }
 
 // series gives them by name.
 func (q *queueRates) series() []MetricSeries {
 	all := []MetricSeries{}
-	for _, name := range slices.Sorted(maps.Keys(q.ended)) {
-		one := MetricSeries{
-			MetricName: MetricName{Name: name, Unit: "1/s", Help: "Bodies of the queue that ended"},
-			Step:       resolutions[0].step.Milliseconds(), Times: []int64{}, Values: []*float64{},
-		}
-		for i, value := range q.ended[name] {
-			one.Times, one.Values = append(one.Times, q.times[i].UnixMilli()), append(one.Values, &value)
-		}
-		all = append(all, one)
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
+		as := MetricName{Name: name, Unit: "1/s", Help: "Bodies of the queue that ended"}
+		all = append(all, q.track.series(name, as, func(v float64) *float64 { return &v }))
 	}
 	return all
 }

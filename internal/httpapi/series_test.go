@@ -35,6 +35,37 @@ func TestQueueRates(t *testing.T) {
 	}
 }
 
+// TestLimitSeries: a limit that comes and goes has values while it is there, and is
+// forgotten with the last of them.
+func TestLimitSeries(t *testing.T) {
+	a, now := routes{history: newHistory()}, time.Unix(1e9, 0)
+	for i := range 4 {
+		limits := map[string]limitUse{"always": {there: true}}
+		if i == 1 || i == 2 {
+			limits["db"] = limitUse{limit: 10, used: 3 * i, waiting: i - 1, there: true}
+		}
+		a.history.add(&sample{Snapshot: vital.Snapshot{At: now}, limits: limits})
+		now = now.Add(sampleEvery)
+	}
+	out, err := a.getLimitSeries(t.Context(), &limitSeriesInput{Tag: "db"})
+	if err != nil || len(out.Body.Items) != 3 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for i, s := range out.Body.Items {
+		want := [][2]float64{{3, 6}, {0, 1}, {10, 10}}[i]
+		if len(s.Values) != 4 || s.Values[0] != nil || s.Values[3] != nil || *s.Values[1] != want[0] || *s.Values[2] != want[1] {
+			t.Errorf("%s is %v, want nothing, %v, nothing", s.Name, s.Values, want)
+		}
+	}
+	for range 90 {
+		a.history.add(&sample{Snapshot: vital.Snapshot{At: now}, limits: map[string]limitUse{"always": {there: true}}})
+		now = now.Add(sampleEvery)
+	}
+	if len(a.history.limits.values) != 1 {
+		t.Errorf("a limit that is long gone is still kept: %v", a.history.limits.values)
+	}
+}
+
 func seriesAt(t *testing.T, name string) int {
 	for i, k := range seriesKinds {
 		if k.name == name {

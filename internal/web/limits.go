@@ -114,6 +114,7 @@ type limitPage struct {
 	Runs        int // that have slots or wait, of those shown
 	Changes     []event
 	Actions     []action
+	Charts      []chart // none before something was measured
 }
 
 // holderRow is a task run that has a slot, or is in line for one.
@@ -157,6 +158,9 @@ func showLimit(v *view) error {
 	}
 	body.Runs = len(runs)
 	if body.Changes, _, err = asked(v, base+at("/limits/%", tag), limitChange); err != nil {
+		return err
+	}
+	if body.Charts, err = limitCharts(v, tag); err != nil {
 		return err
 	}
 	for i := range body.Waiters {
