@@ -315,14 +315,14 @@ func TestTrigger(t *testing.T) {
 
 func TestBackfill(t *testing.T) {
 	inBubbles(t, func(t *testing.T, s *suite) {
-		runneltest.Advance(2 * day)
+		runneltest.Advance(9 * time.Hour)
 		s.hourly(t, time.Minute)
-		begin := time.Now().Add(-2 * day)
+		begin := time.Now().Add(-9 * time.Hour)
 		from, to := begin.Add(5*time.Hour), begin.Add(8*time.Hour)
 		made, err := s.eng.Schedules().Backfill(t.Context(), "hourly", from, to)
 		do(t, err)
 		wants(t, "made", made, 3)
-		wants(t, "runs", timesOf(t, s.eng), "05:00/backfill@00:00=RUNNING 06:00/backfill@00:00=RUNNING 07:00/backfill@00:00=RUNNING")
+		wants(t, "runs", timesOf(t, s.eng), "05:00/backfill@09:00=RUNNING 06:00/backfill@09:00=RUNNING 07:00/backfill@09:00=RUNNING")
 		wants(t, "live", s.schedule(t, "hourly", 3, 0, 0).Live, 0)
 		for _, c := range []struct {
 			from, to time.Time
@@ -374,7 +374,7 @@ func TestDeleteSchedule(t *testing.T) {
 		do(t, s.eng.Schedules().Create(t.Context(), "another", runnel.Cron("@yearly"), s.slow.Send("x", 0)))
 		<-time.After(2 * time.Hour) // a time is due, and one run live
 		do(t, s.eng.Schedules().Delete(t.Context(), "hourly"))
-		runneltest.Advance(day)
+		runneltest.Advance(4 * time.Hour)
 		names := ""
 		for x, err := range s.eng.Schedules().List(t.Context()) {
 			do(t, err)

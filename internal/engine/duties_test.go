@@ -438,10 +438,11 @@ func TestOldRunsAreRemovedByOneProcess(t *testing.T) {
 
 // Runs are kept for as long as any process that lives wants.
 func TestLongestRetentionCounts(t *testing.T) {
+	const unit = 10 * time.Minute
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.Open()
 		var list []*peer
-		for i, keep := range []time.Duration{time.Hour, 5 * time.Hour, 0} { // 0: for ever
+		for i, keep := range []time.Duration{unit, 5 * unit, 0} { // 0: for ever
 			list = append(list, join(t, s, fmt.Sprint(i), signature, func(c *engine.Config) { c.Retention = keep }))
 		}
 		a := list[0]
@@ -450,7 +451,7 @@ func TestLongestRetentionCounts(t *testing.T) {
 			end  *peer
 			d    time.Duration
 			left int
-		}{{nil, 10 * time.Hour, 1}, {list[2], time.Hour, 0}, {nil, 0, 0}, {nil, 4 * time.Hour, 1}, {list[1], time.Hour, 0}} {
+		}{{nil, 10 * unit, 1}, {list[2], unit, 0}, {nil, 0, 0}, {nil, 4 * unit, 1}, {list[1], unit, 0}} {
 			if c.d == 0 {
 				a.waits(a.submit(wide), "380")
 				continue
