@@ -195,6 +195,7 @@ func fillData(v *view, p *runPage) error {
 
 // historyTab is what became of the run, in order.
 type historyTab struct {
+	Query  string // which task runs it is of; "": all, and the run itself
 	Events []event
 	Cut    bool // there are more task runs than were looked at
 	Audit  bool // what people did is among them
@@ -215,21 +216,15 @@ type event struct {
 const historyTasks = 200
 
 func fillHistory(v *view, p *runPage) error {
-	h := &historyTab{}
+	h := &historyTab{Query: strings.TrimSpace(v.r.URL.Query().Get("q"))}
 	p.History = h
-	created := event{Time: p.Run.Created, Look: looks["PENDING"], Text: "created"}
-	if s := p.Run.Schedule; s != nil {
-		created.Text = "created by schedule " + s.Name + " for " + clock(s.At) + " UTC"
+	ask := url.Values{"limit": {number0(historyTasks)}}
+	if h.Query != "" {
+		ask.Set("q", h.Query)
+	} else {
+		h.Events = runTurns(p)
 	}
-	h.Events = append(h.Events, created)
-	if p.Run.State.Final() {
-		end := event{Time: p.Run.Finished, Look: p.Look, Text: p.Look.Word}
-		if p.Run.Failure != nil {
-			end.Why = firstLine(p.Run.Failure.Message)
-		}
-		h.Events = append(h.Events, end)
-	}
-	tasks, err := get[list[api.TaskRun]](v, at("/runs/%/tasks", p.Run.ID), url.Values{"limit": {number0(historyTasks)}})
+	tasks, err := get[list[api.TaskRun]](v, at("/runs/%/tasks", p.Run.ID), ask)
 	if err != nil {
 		return err
 	}
@@ -241,14 +236,32 @@ func fillHistory(v *view, p *runPage) error {
 			h.Events = append(h.Events, e)
 		}
 	}
-	if err := h.people(v, p.Run.ID); err != nil {
-		return err
+	if h.Query == "" {
+		if err := h.people(v, p.Run.ID); err != nil {
+			return err
+		}
 	}
 	slices.SortStableFunc(h.Events, func(a, b event) int { return a.Time.Compare(b.Time) })
-	for i := range h.Events[1:] {
-		h.Events[i+1].Delta = h.Events[i+1].Time.Sub(h.Events[i].Time)
+	for i := 1; i < len(h.Events); i++ {
+		h.Events[i].Delta = h.Events[i].Time.Sub(h.Events[i-1].Time)
 	}
 	return nil
+}
+
+// runTurns gives what became of the run itself.
+func runTurns(p *runPage) []event {
+	created := event{Time: p.Run.Created, Look: looks["PENDING"], Text: "created"}
+	if s := p.Run.Schedule; s != nil {
+		created.Text = "created by schedule " + s.Name + " for " + clock(s.At) + " UTC"
+	}
+	if !p.Run.State.Final() {
+		return []event{created}
+	}
+	end := event{Time: p.Run.Finished, Look: p.Look, Text: p.Look.Word}
+	if p.Run.Failure != nil {
+		end.Why = firstLine(p.Run.Failure.Message)
+	}
+	return []event{created, end}
 }
 
 // turns gives what became of a task run.
