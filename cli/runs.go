@@ -95,6 +95,7 @@ func (ch *choice) check(env *Env) (since, until time.Time, empty bool, err error
 
 func newRunLsCmd(env *Env) *cobra.Command {
 	var ch choice
+	var order string
 	var limit int
 	c := &cobra.Command{
 		Use: "ls [FILTER…]", Short: "List runs, newest first", ValidArgsFunction: env.completeFilter("runs"),
@@ -116,6 +117,7 @@ func newRunLsCmd(env *Env) *cobra.Command {
 				q.Add("flow", f)
 			}
 			setIf(q, "name", ch.name)
+			setIf(q, "sort", order)
 			setIf(q, "q", strings.Join(args, " "))
 			setTime(q, "since", since)
 			setTime(q, "until", until)
@@ -126,7 +128,18 @@ func newRunLsCmd(env *Env) *cobra.Command {
 	c.Flags().StringSliceVar(&ch.flows, "flow", nil, "that have called one of these `flows`, or tasks")
 	_ = c.RegisterFlagCompletionFunc("flow", env.completeFlow) // the flag is there
 	c.Flags().IntVar(&limit, "limit", 50, "how many at most; 0: all")
+	sortFlag(c, &order, "created", "ended", "duration")
 	return c
+}
+
+// sortFlag is the flag that sorts a list by one of some fields.
+func sortFlag(c *cobra.Command, order *string, fields ...string) {
+	c.Flags().StringVar(order, "sort", "", "sort the newest 20,000 by this `field`: "+strings.Join(fields, ", ")+"; with - before it downwards")
+	words := slices.Clone(fields)
+	for _, f := range fields {
+		words = append(words, "-"+f)
+	}
+	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 func setIf(q url.Values, name, value string) {

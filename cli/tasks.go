@@ -44,7 +44,7 @@ var taskTable = table[api.TaskRun]{
 }
 
 func newTaskLsCmd(env *Env) *cobra.Command {
-	var run, task string
+	var run, task, order string
 	var in, tags, anyTag, flows, workers []string
 	var limit int
 	c := &cobra.Command{
@@ -66,6 +66,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 				}
 			}
 			setIf(q, "task", task)
+			setIf(q, "sort", order)
 			setIf(q, "q", strings.Join(args, " "))
 			path := "/tasks"
 			if run != "" {
@@ -81,6 +82,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&run, "run", "", "of this `run`")
 	f.StringVar(&task, "task", "", "of the task of this `name`")
+	sortFlag(c, &order, "started", "ended", "duration")
 	f.StringSliceVar(&in, "state", nil, "in one of these `states`")
 	f.StringSliceVar(&tags, "tag", nil, "with all of these `tags`")
 	f.StringSliceVar(&anyTag, "any-tag", nil, "with one of these `tags`")

@@ -12,6 +12,7 @@ import (
 type Page[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to go on; null: that was all"`
+	SortedOf   int     `json:"sorted_of,omitempty" doc:"With sort: it is of so many, the newest, and there are more"`
 	Total
 }
 

@@ -23,6 +23,7 @@ type RunsQuery struct {
 	Since time.Time `query:"since" doc:"Created at or after"`
 	Until time.Time `query:"until" doc:"Created before"`
 	Q     string    `query:"q" maxLength:"2000" doc:"In the filter language"`
+	Sort  string    `query:"sort" enum:"-created,created,ended,-ended,duration,-duration" doc:"In which order; by another than -created, the default, the newest 20,000 are sorted"`
 }
 
 // RunDetail is a run and what it waits for.
@@ -87,11 +88,19 @@ func (a *routes) runRoutes(api huma.API) {
 }
 
 func (a *routes) listRuns(ctx context.Context, in *RunsQuery) (*body[Page[api.Run]], error) {
-	list, keep, err := a.chosenRuns(ctx, in)
+	id := func(r *api.Run) string { return r.ID }
+	by, q := orderOf(in.Sort, runOrders(a.now()), id), *in
+	if in.Sort == "-created" {
+		by = nil
+	}
+	if by != nil {
+		q.Cursor = "" // it is none of the list's own
+	}
+	list, keep, err := a.chosenRuns(ctx, &q)
 	if err != nil {
 		return nil, err
 	}
-	p, err := page(&in.ListQuery, list, func(r *api.Run) string { return r.ID }, keep)
+	p, err := pageBy(by, &in.ListQuery, list, id, keep)
 	if err != nil {
 		return nil, err
 	}
