@@ -70,6 +70,25 @@ test("Space peeks at a row, and leaves the list as it is", async ({ page, server
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("pay");
 });
 
+test("what is behind a row's link is shown while the mouse rests on it, or the keyboard is there", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs?q=${encodeURIComponent("state:failed name:pay")}`);
+  const link = page.locator("#runs").getByRole("link", { name: "pay", exact: true }), tip = page.getByRole("tooltip");
+  await link.hover();
+  await expect(tip).toContainText("card 1234: connection refused");
+  await expect(link).toHaveAttribute("aria-describedby", "glance");
+  await expect(tip).toBeInViewport({ ratio: 1 });
+  await tip.hover(); // it stays while one reads it
+  await expect(tip).toBeVisible();
+  await expect(tip.getByRole("link")).toHaveCount(0);
+  await page.getByRole("heading", { level: 1 }).hover();
+  await expect(tip).toBeHidden();
+  await page.keyboard.press("j");
+  await expect(tip).toContainText("connection refused");
+  await page.keyboard.press("Escape");
+  await expect(tip).toBeHidden();
+  await expect(link).toBeFocused();
+});
+
 test("? lists the keys, and Escape closes that", async ({ page, server }) => {
   await page.goto(`${server.url}/runs`);
   await page.keyboard.press("?");

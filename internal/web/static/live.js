@@ -260,28 +260,37 @@ function dialog() {
   return modal;
 }
 
-/** Shows what matters of the page behind a link, without going there. @param {HTMLAnchorElement} a */
-export async function peek(a) {
+/** What matters of the page behind a link: its name and state, and the first parts of it
+ * that a selector finds; none if it has none. @param {HTMLAnchorElement} a @param {string} selector @param {number} most */
+export async function gist(a, selector, most) {
   const answer = await fetch(a.href, { credentials: "same-origin" });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html"), from = page.querySelector(".panel") ?? page.getElementById("main");
-  if (from === null) return;
-  const h = document.createElement("h2"), body = document.createElement("div"), go = document.createElement("a");
-  h.id = "modal-title";
-  h.append(from.querySelector("h1, .head h2")?.textContent ?? "", " ", from.querySelector(".head .pill") ?? "");
-  go.className = "button first";
-  go.href = a.href;
-  go.textContent = "Open";
-  const parts = [...from.querySelectorAll(".sub, .progress, .why, .summary, .trouble-box, .facts, .page > section > .table, .attempts")].slice(0, 8);
+  if (from === null) return undefined;
+  const parts = [...from.querySelectorAll(selector)].slice(0, most);
   for (const e of parts.flatMap((p) => [p, ...p.querySelectorAll("*")])) {
     for (const name of ["id", "aria-labelledby"]) e.removeAttribute(name);
     const href = e.localName === "a" ? e.getAttribute("href") : null;
     if (href !== null) e.setAttribute("href", new URL(href, answer.url).href);
   }
+  const body = document.createElement("div");
   body.append(...parts);
   for (const extra of body.querySelectorAll(".near, .actions, .choice")) extra.remove();
-  body.className = "peek";
   tick(body);
-  dialog().replaceChildren(h, body, go);
+  return { name: from.querySelector("h1, .head h2")?.textContent ?? "", state: from.querySelector(".head .pill") ?? "", body };
+}
+
+/** Shows what matters of the page behind a link, without going there. @param {HTMLAnchorElement} a */
+export async function peek(a) {
+  const found = await gist(a, ".sub, .progress, .why, .summary, .trouble-box, .facts, .page > section > .table, .attempts", 8);
+  if (found === undefined) return;
+  const h = document.createElement("h2"), go = document.createElement("a");
+  h.id = "modal-title";
+  h.append(found.name, " ", found.state);
+  go.className = "button first";
+  go.href = a.href;
+  go.textContent = "Open";
+  found.body.className = "peek";
+  dialog().replaceChildren(h, found.body, go);
   dialog().showModal();
   go.focus();
 }
