@@ -141,14 +141,15 @@ async function refresh() {
   if (fetching || composing || document.hidden || stopped) { dirty = true; return; }
   fetching = true;
   dirty = false;
-  const began = performance.now();
+  const began = performance.now(), href = location.href;
   try {
     const headers = etag === "" ? undefined : { "If-None-Match": etag };
-    const answer = await fetch(location.href, { headers, cache: "no-store", credentials: "same-origin" });
+    const answer = await fetch(href, { headers, cache: "no-store", credentials: "same-origin" });
     if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) { location.assign(answer.url); return; }
     if (answer.status === 200 || answer.status === 404) {
-      etag = answer.headers.get("ETag") ?? "";
-      put(await answer.text());
+      const text = await answer.text();
+      if (href !== location.href) dirty = true; // what is looked at has changed meanwhile: links would lead back to what was
+      else { etag = answer.headers.get("ETag") ?? ""; put(text); }
     }
     if (failures >= patience && stream === null) show("polling", "polling");
   } catch {
