@@ -43,7 +43,6 @@ With zoo the queue gpu is served by nobody.`,
 	}
 	s.flags(c)
 	c.Flags().StringSliceVar(&shapes, "seed", nil, "make `SHAPE:N`, such as fanout:1000 or zoo")
-	c.Flags().BoolVar(&s.browser, "open", false, "open it in the browser")
 	_ = c.RegisterFlagCompletionFunc("seed", cobra.FixedCompletions(shapeNames(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return c
 }

@@ -59,7 +59,7 @@ func newRunLogsCmd(env *Env) *cobra.Command {
 		},
 	}
 	a.flags(c)
-	c.Flags().StringVar(&a.task, "task", "", "of the task run with this `number`")
+	c.Flags().StringVar(&a.task, "task", "", "of this `task run`, by its number, or of those of a task, by name")
 	return c
 }
 
@@ -73,7 +73,11 @@ func (env *Env) logs(ctx context.Context, c *httpapi.Client, path string, a logs
 		return err
 	}
 	setTime(q, "since", since)
-	setIf(q, "task", a.task)
+	if _, wrong := strconv.ParseInt(a.task, 10, 64); wrong == nil {
+		q.Set("task", a.task)
+	} else {
+		setIf(q, "name", a.task)
+	}
 	if a.tail > 0 {
 		q.Set("tail", strconv.Itoa(a.tail))
 		last, err := env.lines(ctx, c, path, q, a.stamps)

@@ -38,6 +38,7 @@ type serving struct {
 func (s *serving) flags(c *cobra.Command) {
 	c.Flags().StringVar(&s.listen, "listen", "127.0.0.1:7733", "`address` to listen on; port 0 takes one that is free")
 	c.Flags().DurationVar(&s.drain, "drain", 30*time.Second, "how long to wait for bodies at the end")
+	c.Flags().BoolVar(&s.browser, "open", false, "open it in the browser")
 	c.Flags().BoolVar(&s.noPages, "no-ui", false, "serve the REST API without pages")
 	c.Flags().StringVar(&s.prefix, "prefix", "", "`path` below which all is served, such as /runnel")
 	c.Flags().IntVar(&s.workers, "workers", -1, "how many bodies run at a time; 0: none; default as the program says")

@@ -19,6 +19,7 @@ import (
 // LogsQuery chooses lines of a run.
 type LogsQuery struct {
 	Task     int64     `query:"task" default:"-1" minimum:"-1" doc:"Of the task run with this number; -1: of all"`
+	Name     string    `query:"name" maxLength:"200" doc:"Of task runs of the task of this name"`
 	Level    string    `query:"level" doc:"Of this level or above: debug, info, warn, error" example:"warn"`
 	Since    time.Time `query:"since" doc:"Written at or after"`
 	Until    time.Time `query:"until" doc:"Written before"`
@@ -76,14 +77,16 @@ func (a *routes) runLogs(ctx context.Context, in *logsInput) (*huma.StreamRespon
 		if pattern, err = regexp.Compile(in.Match); err != nil {
 			return nil, api.Errorf(api.ErrInvalid, "query.match", "%w", err)
 		}
-		f.Limit = 0 // of those that it describes
+	}
+	if pattern != nil || in.Name != "" {
+		f.Limit = 0 // of those that are described
 	}
 	list := a.svc().Logs(ctx, f)
 	if in.Follow {
 		list = a.svc().FollowLogs(ctx, f)
 	}
-	if pattern != nil || in.Before > 0 {
-		list = described(list, pattern, in.Before, in.Limit)
+	if pattern != nil || in.Name != "" || in.Before > 0 {
+		list = described(list, pattern, &in.LogsQuery)
 	}
 	switch {
 	case in.Follow && in.Tail > 0:
@@ -117,19 +120,21 @@ func (a *routes) writeLines(c huma.Context, list iter.Seq2[api.LogLine, error], 
 	}
 }
 
-// described gives those lines of a list that a pattern, if there is one, describes, up to
-// the one with the number before (0: none), and at most limit (0: all).
-func described(list iter.Seq2[api.LogLine, error], pattern *regexp.Regexp, before int64, limit int) iter.Seq2[api.LogLine, error] {
+// described gives those lines of a list that a pattern, if there is one, describes, and of
+// the task that is named, up to the one with the number before (0: none), and at most as many as the limit (0: all).
+func described(list iter.Seq2[api.LogLine, error], pattern *regexp.Regexp, q *LogsQuery) iter.Seq2[api.LogLine, error] {
 	return func(yield func(api.LogLine, error) bool) {
 		n := 0
 		for line, err := range list {
 			switch {
-			case err == nil && before > 0 && line.Line >= before:
+			case err == nil && q.Before > 0 && line.Line >= q.Before:
 				return
+			case err == nil && q.Name != "" && line.Task != q.Name:
+				continue
 			case err == nil && pattern != nil && !pattern.MatchString(line.Text):
 				continue
 			}
-			if n++; !yield(line, err) || n == limit {
+			if n++; !yield(line, err) || n == q.Limit {
 				return
 			}
 		}
