@@ -6,10 +6,13 @@ import "strings"
 // "@." in the place of the schema, and no lanes.
 func (s *Store) Statements() (texts []string) {
 	s.texts.Range(func(text, _ any) bool {
-		if in, ok := text.(laned); ok {
-			text = strings.ReplaceAll(in.text, "#", "")
+		switch text := text.(type) {
+		case laned:
+			texts = append(texts, strings.ReplaceAll(text.text, "#", ""))
+		case string:
+			texts = append(texts, text)
+		default: // what a text that was sent was made of
 		}
-		texts = append(texts, text.(string))
 		return true
 	})
 	return texts

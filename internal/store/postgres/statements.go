@@ -112,6 +112,22 @@ func insert(table, columns, types string) string {
 	return "INSERT INTO @." + table + " (" + columns + ") SELECT " + columns + " FROM unnest(" + strings.Join(lists, ", ") + ") AS v(" + columns + ")"
 }
 
+// alone is the key of a statement over lists in its form for a single row.
+type alone string
+
+// single makes a statement over lists one over a single row. Both sides have less to do
+// with it, and whoever waits for one task waits for that.
+func (s *Store) single(text string) string {
+	if one, ok := s.texts.Load(alone(text)); ok {
+		return one.(string) //nolint:forcetypeassert // nothing else is in it
+	}
+	before, rest, _ := strings.Cut(text, "unnest(")
+	lists, after, _ := strings.Cut(rest, ")")
+	one := before + "(VALUES (" + strings.ReplaceAll(lists, "[]", "") + "))" + after
+	s.texts.Store(alone(text), one)
+	return one
+}
+
 // add queues a statement if it has rows. Row is called for each row that it
 // gives; nil if none matters.
 func (st *statements) add(rows int, text string, row func(pgx.Rows) error, args ...any) {
@@ -120,9 +136,21 @@ func (st *statements) add(rows int, text string, row func(pgx.Rows) error, args 
 	}
 }
 
-// addOf queues a statement about runs of the lane of one.
-func (st *statements) addOf(run int64, text string, args ...any) {
+// addOf queues a statement over so many rows of runs in the lane of one; lists of its
+// arguments are cells.
+func (st *statements) addOf(run int64, rows int, text string, args ...any) {
+	if rows == 1 {
+		text = st.s.single(text)
+	}
 	st.queue(st.s.sqlOf(run, text), nil, args)
+}
+
+// cells gives a column, or of one row what single wants.
+func cells[R, T any](rows []R, value func(*R) T) any {
+	if len(rows) == 1 {
+		return value(&rows[0])
+	}
+	return column(rows, value)
 }
 
 func (st *statements) queue(sql string, row func(pgx.Rows) error, args []any) {
@@ -193,45 +221,45 @@ type run = *staging.Run
 func runID(r *run) int64 { return (*r).ID }
 
 func (st *statements) newRuns(of int64, rows []run) {
-	st.addOf(of, addRuns,
-		column(rows, runID),
-		column(rows, func(r *run) []byte { return (*r).Row.UID[:] }),
-		column(rows, func(r *run) []byte { return []byte((*r).Row.Name) }),
-		column(rows, func(r *run) int16 { return int16((*r).Row.State) }),
-		column(rows, func(r *run) int32 { return (*r).Row.Gen }),
-		column(rows, func(r *run) int32 { return (*r).Row.Epoch }),
-		column(rows, func(r *run) int64 { return (*r).Row.Base }),
-		column(rows, func(r *run) int64 { return (*r).Row.Created }),
-		column(rows, func(r *run) int64 { return (*r).Row.Finished }),
-		column(rows, func(r *run) int64 {
+	st.addOf(of, len(rows), addRuns,
+		cells(rows, runID),
+		cells(rows, func(r *run) []byte { return (*r).Row.UID[:] }),
+		cells(rows, func(r *run) []byte { return []byte((*r).Row.Name) }),
+		cells(rows, func(r *run) int16 { return int16((*r).Row.State) }),
+		cells(rows, func(r *run) int32 { return (*r).Row.Gen }),
+		cells(rows, func(r *run) int32 { return (*r).Row.Epoch }),
+		cells(rows, func(r *run) int64 { return (*r).Row.Base }),
+		cells(rows, func(r *run) int64 { return (*r).Row.Created }),
+		cells(rows, func(r *run) int64 { return (*r).Row.Finished }),
+		cells(rows, func(r *run) int64 {
 			if (*r).Row.Loose {
 				return 0
 			}
 			return st.s.Session()
 		}),
-		column(rows, func(r *run) []byte { return cell((*r).Row.Plan) }),
-		column(rows, func(r *run) []byte { return cell((*r).Row.Cell) }))
+		cells(rows, func(r *run) []byte { return cell((*r).Row.Plan) }),
+		cells(rows, func(r *run) []byte { return cell((*r).Row.Cell) }))
 }
 
 func (st *statements) setRuns(of int64, rows []run) {
-	st.addOf(of, setRuns,
-		column(rows, runID),
-		column(rows, func(r *run) int32 { return (*r).Was }),
-		column(rows, func(r *run) bool { return (*r).Reopen }),
+	st.addOf(of, len(rows), setRuns,
+		cells(rows, runID),
+		cells(rows, func(r *run) int32 { return (*r).Was }),
+		cells(rows, func(r *run) bool { return (*r).Reopen }),
 		st.s.Session(),
-		column(rows, func(r *run) int16 { return int16((*r).Row.State) }),
-		column(rows, func(r *run) int32 { return (*r).Row.Gen }),
-		column(rows, func(r *run) int32 { return (*r).Row.Epoch }),
-		column(rows, func(r *run) int64 { return (*r).Row.Finished }),
-		column(rows, func(r *run) []byte { return cell((*r).Row.Cell) }),
+		cells(rows, func(r *run) int16 { return int16((*r).Row.State) }),
+		cells(rows, func(r *run) int32 { return (*r).Row.Gen }),
+		cells(rows, func(r *run) int32 { return (*r).Row.Epoch }),
+		cells(rows, func(r *run) int64 { return (*r).Row.Finished }),
+		cells(rows, func(r *run) []byte { return cell((*r).Row.Cell) }),
 		int64(len(rows)))
 }
 
 func (st *statements) checkRuns(of int64, rows []run) {
-	st.addOf(of, checkRuns,
-		column(rows, runID),
-		column(rows, func(r *run) int32 { return (*r).Was }),
-		column(rows, func(r *run) bool { return (*r).Reopen }),
+	st.addOf(of, len(rows), checkRuns,
+		cells(rows, runID),
+		cells(rows, func(r *run) int32 { return (*r).Was }),
+		cells(rows, func(r *run) bool { return (*r).Reopen }),
 		st.s.Session(),
 		int64(len(rows)))
 }
@@ -246,33 +274,33 @@ func taskRun(t *staging.Task) int64 { return t.Run }
 
 func (st *statements) newTasks(of int64, rows []staging.Task) {
 	name, encoded := "", []byte{} // of the row before: mostly the same
-	st.addOf(of, addTasks,
-		column(rows, func(t *staging.Task) int64 { return t.ID }),
-		column(rows, taskRun),
-		column(rows, func(t *staging.Task) int64 { return t.Frame }),
-		column(rows, func(t *staging.Task) int32 { return t.Place }),
-		column(rows, func(t *staging.Task) []byte {
+	st.addOf(of, len(rows), addTasks,
+		cells(rows, func(t *staging.Task) int64 { return t.ID }),
+		cells(rows, taskRun),
+		cells(rows, func(t *staging.Task) int64 { return t.Frame }),
+		cells(rows, func(t *staging.Task) int32 { return t.Place }),
+		cells(rows, func(t *staging.Task) []byte {
 			if t.Task != name {
 				name, encoded = t.Task, []byte(t.Task)
 			}
 			return encoded
 		}),
-		column(rows, func(t *staging.Task) int16 { return int16(t.State) }),
-		column(rows, func(t *staging.Task) int32 { return t.Attempt }),
-		column(rows, func(t *staging.Task) int32 { return t.Gen }),
-		column(rows, func(t *staging.Task) []byte { return cell(t.Cell) }))
+		cells(rows, func(t *staging.Task) int16 { return int16(t.State) }),
+		cells(rows, func(t *staging.Task) int32 { return t.Attempt }),
+		cells(rows, func(t *staging.Task) int32 { return t.Gen }),
+		cells(rows, func(t *staging.Task) []byte { return cell(t.Cell) }))
 }
 
 func (st *statements) changeTasks(of int64, text string, rows []staging.Task) {
-	st.addOf(of, text,
-		column(rows, taskRun),
-		column(rows, func(t *staging.Task) int64 { return t.ID }),
-		column(rows, func(t *staging.Task) int16 { return int16(t.State) }),
-		column(rows, func(t *staging.Task) int32 { return t.Attempt }),
-		column(rows, func(t *staging.Task) int32 { return t.Gen }),
-		column(rows, func(t *staging.Task) []byte { return cell(t.Cell) }),
-		column(rows, func(t *staging.Task) int32 { return t.WasAttempt }),
-		column(rows, func(t *staging.Task) int32 { return t.WasGen }),
+	st.addOf(of, len(rows), text,
+		cells(rows, taskRun),
+		cells(rows, func(t *staging.Task) int64 { return t.ID }),
+		cells(rows, func(t *staging.Task) int16 { return int16(t.State) }),
+		cells(rows, func(t *staging.Task) int32 { return t.Attempt }),
+		cells(rows, func(t *staging.Task) int32 { return t.Gen }),
+		cells(rows, func(t *staging.Task) []byte { return cell(t.Cell) }),
+		cells(rows, func(t *staging.Task) int32 { return t.WasAttempt }),
+		cells(rows, func(t *staging.Task) int32 { return t.WasGen }),
 		int64(len(rows)))
 }
 
