@@ -21,7 +21,6 @@ EVERY    ?= 1
 FROM     ?= 0
 FUZZTIME ?= 10s
 PKG      ?= ./...
-P        ?=
 ARGS     ?=
 
 # The race detector, if this machine can compile C.
@@ -90,7 +89,7 @@ test: ## Run all tests with the race detector, beside a throw-away PostgreSQL (P
 tests: # what test does, with RUNNEL_POSTGRES set
 	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
 	@# Not vetted: the linter does it, with more.
-	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test -vet=off -timeout 20m $(P:%=-p=%) $(RACEFLAGS) $(PKG)
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test -vet=off -timeout 20m $(RACEFLAGS) $(PKG)
 	$(if $(RACE),$(if $(filter ./... $(FULLPKGS),$(PKG)),$(GO) test -vet=off -run '$(FULL)' $(filter $(if $(filter ./...,$(PKG)),%,$(PKG)),$(FULLPKGS))))
 	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) test -vet=off ./...); done
 

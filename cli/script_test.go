@@ -100,7 +100,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
-		Deadline:            time.Now().Add(2 * time.Minute),
+		Deadline:            time.Now().Add(10 * time.Minute), // for all of them, whatever else the machine does
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("GORACE", noSleep)
