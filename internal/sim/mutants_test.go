@@ -526,10 +526,14 @@ func search(t *testing.T, root string, m mutant) string {
 	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
 		t.Fatalf("does not compile:\n%s", out)
 	}
-	if n := found.FindStringSubmatch(out); n != nil && m.by == "" {
-		first, _ := strconv.Atoi(n[1]) // it is digits
-		if out, err := child(t, root, m.by, "", first, 1); err != nil {
-			t.Fatalf("seed %d fails without a planted fault: %v\n%s", first, err, out)
+	if m.by == "" {
+		first, seeds := 1, mutantSeeds // any of them, if it does not say which, as after a panic
+		if n := found.FindStringSubmatch(out); n != nil {
+			first, _ = strconv.Atoi(n[1]) // it is digits
+			seeds = 1
+		}
+		if out, err := child(t, root, m.by, "", first, seeds); err != nil {
+			t.Fatalf("%d seeds from %d on fail without a planted fault: %v\n%s", seeds, first, err, out)
 		}
 	}
 	return finding(m.by, out)
