@@ -151,10 +151,10 @@ test("where the event stream is cut off, the page asks by itself", async ({ page
   await expect.poll(async () => { await page.clock.runFor(3000); return dot.innerText(); }).toBe("live");
 });
 
-test("the page of workers draws how much of each queue is done", async ({ page, server }) => {
+test("the page of workers draws how much comes into each queue and is done", async ({ page, server }) => {
   await server.api("/runs?wait_ms=20000", { method: "POST", body: JSON.stringify({ task: "chat", args: ["rates"] }) });
   await page.goto(`${server.url}/workers`);
-  const rate = page.getByRole("row", { name: /^default/ }).getByRole("img", { name: /a second now, at most/ });
+  const rate = page.getByRole("row", { name: /^default/ }).getByRole("img", { name: /^A second: .+ in, .+ done; at most/ });
   await expect(async () => { await page.reload(); await expect(rate).toBeVisible({ timeout: 1000 }); }).toPass({ timeout: 45_000 }); // a point each ten seconds
 });
 

@@ -26,6 +26,8 @@ type change struct {
 	last    api.State // of the counted task
 	from    phase     // where it stood before that
 	tallied bool      // it is in the run's counters already
+	// foreseen says that what starts was counted as having come with its group.
+	foreseen bool
 	measured
 	more *beyond // nil: nothing of it
 

@@ -108,11 +108,15 @@ func (e *Engine) startChild(it item) *task {
 		return nil
 	}
 	r.apply(c, pipeline.Child(c.effects, g.frame, it.index, in))
+	c.foreseen = g.firstOf(it.index) != ""
 	// The group's frame is durable, so a child that is a task may start before
 	// anything more is. What opens a frame of its own waits for that.
 	if len(c.Frames)+len(c.Blocks) == 0 && c.more == nil && c.SetRun == nil && len(c.starts) == 1 {
 		t := c.starts[0]
 		t.bear()
+		if !c.foreseen {
+			e.vitals.meter.rose(t)
+		}
 		c.free()
 		if !g.lane.takes(t) {
 			e.dispatch.hold(t)

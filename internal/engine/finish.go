@@ -176,13 +176,18 @@ func (t *task) wait(due time.Time) {
 // rise makes a scheduled task claimable.
 func (t *task) rise() {
 	t.run.mu.Lock()
-	up := t.phase == scheduled
+	up, foreseen := t.phase == scheduled, false
 	if up {
 		t.phase = ready
 		t.stepForward()
+		g, _ := t.opens()
+		foreseen = g != nil && t.attempt == 1
 	}
 	t.run.mu.Unlock()
 	if up {
+		if !foreseen {
+			t.run.e.vitals.meter.rose(t)
+		}
 		t.run.e.dispatch.at.Store(t.run.e.micros())
 		t.run.e.enqueue(t.run, []*task{t})
 	}

@@ -18,7 +18,50 @@ type meter struct {
 	vital.Totals
 	since time.Time             // it counts
 	cache map[string]CacheTaken // by task
-	queue map[string]int64      // bodies that have ended, by queue
+	done  byQueue               // bodies that have ended
+	came  byQueue               // attempts that something let begin: a worker, a slot or a turn may be wanting yet
+}
+
+// byQueue counts by queue. What comes in a row is mostly of one, so the map hears of it
+// when it ends.
+type byQueue struct {
+	all  map[string]int64
+	lane string // the queue at hand, as lanes name it
+	n    int64  // of it, not in all yet
+}
+
+func (q *byQueue) add(lane string, n int64) {
+	if lane != q.lane {
+		q.settle()
+		q.lane = lane
+	}
+	q.n += n
+}
+
+// settle has all say all.
+func (q *byQueue) settle() {
+	if q.n > 0 {
+		queue, _ := pipeline.SplitQueue(q.lane)
+		q.all[queue] += q.n
+		q.n = 0
+	}
+}
+
+// group counts the children of g that begin with a task. What others begin with has a
+// change of its own.
+func (q *byQueue) group(g *group) {
+	of := g.frame.Group
+	if of.Each != nil {
+		if _, t := of.Each.First(); t != nil {
+			q.add(t.Lane.Queue, int64(g.count))
+		}
+		return
+	}
+	for _, c := range of.Children {
+		if _, t := c.First(); t != nil {
+			q.add(t.Lane.Queue, 1)
+		}
+	}
 }
 
 // CacheTaken counts what task runs of a name had from the cache since the engine was
@@ -58,8 +101,8 @@ func (t *task) measure(c *change, from phase, end int64) {
 func (m *meter) ended(batch []*change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	queue, bodies := "", int64(0) // the last one that is not in the map yet: mostly, it is all of a batch's
 	for _, c := range batch {
+		m.begin(c)
 		if c.NewRun != nil {
 			m.Submitted++
 		}
@@ -82,26 +125,37 @@ func (m *meter) ended(batch []*change) {
 		}
 		if c.body {
 			m.Attempts++
-			if q := c.counted.call.Lane.Queue; q != queue {
-				m.bodies(queue, bodies)
-				queue, bodies = q, 0
-			}
-			bodies++
+			m.done.add(c.counted.call.Lane.Queue, 1)
 			m.Run.Add(c.ran)
 			if c.waited >= 0 {
 				m.Wait.Add(c.waited)
 			}
 		}
 	}
-	m.bodies(queue, bodies)
+	m.done.settle()
+	m.came.settle()
 }
 
-// bodies counts n that have ended, of a queue as lanes name it.
-func (m *meter) bodies(lane string, n int64) {
-	if n > 0 {
-		queue, _ := pipeline.SplitQueue(lane)
-		m.queue[queue] += n
+// begin counts what a change lets begin.
+func (m *meter) begin(c *change) {
+	if !c.foreseen {
+		for _, t := range c.starts {
+			m.came.add(t.call.Lane.Queue, 1)
+		}
 	}
+	if c.more != nil {
+		for _, g := range c.more.opened {
+			m.came.group(g)
+		}
+	}
+}
+
+// rose counts a task that no change was about.
+func (m *meter) rose(t *task) {
+	m.mu.Lock()
+	m.came.add(t.call.Lane.Queue, 1)
+	m.came.settle()
+	m.mu.Unlock()
 }
 
 // looked counts a task run that asked the cache.
@@ -171,7 +225,7 @@ func (e *Engine) Vitals(all bool) *vital.Snapshot {
 	s := &vital.Snapshot{At: e.now(), Places: e.offered.Places}
 	v := e.vitals
 	v.meter.mu.Lock()
-	s.Totals, s.Ended = v.meter.Totals, maps.Clone(v.meter.queue)
+	s.Totals, s.Ended, s.Came = v.meter.Totals, maps.Clone(v.meter.done.all), maps.Clone(v.meter.came.all)
 	v.meter.mu.Unlock()
 	v.mu.Lock()
 	s.Late, s.Lost, s.Reachable = int64(v.late), int64(v.lost), !v.down()

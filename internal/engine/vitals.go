@@ -32,7 +32,9 @@ type vitals struct {
 }
 
 func newVitals(now time.Time) *vitals {
-	return &vitals{since: now, meter: meter{since: now, cache: make(map[string]CacheTaken), queue: make(map[string]int64)}}
+	return &vitals{since: now, meter: meter{
+		since: now, cache: make(map[string]CacheTaken), done: byQueue{all: make(map[string]int64)}, came: byQueue{all: make(map[string]int64)},
+	}}
 }
 
 // Who asks something of the store.

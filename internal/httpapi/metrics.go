@@ -50,6 +50,7 @@ var (
 	queueRuns   = metric{"queue_running", "Task runs whose body runs", []string{"queue"}, gauge}
 	queueOldest = metric{"queue_oldest_seconds", "For how long the oldest has waited for a worker", []string{"queue"}, gauge}
 	queueEnded  = metric{"queue_attempts_total", "Bodies of a queue that ended, those that were tried again too", []string{"queue"}, counter}
+	queueCame   = metric{"queue_arrivals_total", "What came into a queue, to be tried again too", []string{"queue"}, counter}
 	places      = metric{"worker_places", "Bodies that may run in this process at a time", nil, gauge}
 	busy        = metric{"worker_busy", "Bodies that run in this process", nil, gauge}
 	flows       = metric{"worker_flows", "Flows in progress in this process, which take no place", nil, gauge}
@@ -71,7 +72,7 @@ var (
 )
 
 var allMetrics = []metric{
-	runsNow, runsBegun, runsEnded, tasksNow, tasksEnded, attemptsEnd, retries, queueReady, queueRuns, queueOldest, queueEnded, places, busy, flows,
+	runsNow, runsBegun, runsEnded, tasksNow, tasksEnded, attemptsEnd, retries, queueReady, queueRuns, queueOldest, queueEnded, queueCame, places, busy, flows,
 	slots, slotsUsed, slotsWait, global, globalUsed, globalWait, commits, changes, uncommitted, reachable, cacheHits, cacheMisses,
 	lateAnswers, leasesLost, sseClients,
 }
@@ -191,6 +192,9 @@ func (c *collector) levels(put putter, s *vital.Snapshot) {
 	}
 	for name, n := range s.Ended {
 		put(queueEnded, float64(n), name)
+	}
+	for name, n := range s.Came {
+		put(queueCame, float64(n), name)
 	}
 	put(places, float64(s.Places))
 	put(busy, float64(s.Busy))

@@ -84,6 +84,7 @@ func TestMetrics(t *testing.T) {
 		{"runnel_attempts_total", "", 3},
 		{"runnel_attempt_seconds", "", 3},
 		{"runnel_queue_attempts_total", "default", 3},
+		{"runnel_queue_arrivals_total", "default", 5}, // one is held, one took its result from the cache
 		{"runnel_wait_seconds", "", 3},
 		{"runnel_cache_hits_total", "", 1},
 		{"runnel_cache_misses_total", "", 1},

@@ -182,7 +182,7 @@ func (a *routes) seriesRoutes(api huma.API) {
 	const group = "metrics"
 	do(a, api, op(http.MethodGet, "/metrics", "list-metrics", group, "List the series that are kept in memory"), a.listMetrics)
 	do(a, api, op(http.MethodGet, "/metrics/series", "get-series", group, "Read series, of this process since it began"), a.getSeries)
-	do(a, api, op(http.MethodGet, "/metrics/queues", "get-queue-series", group, "Read how many bodies of each queue ended in a second, in this process over the last quarter of an hour"), a.getQueueSeries)
+	do(a, api, op(http.MethodGet, "/metrics/queues", "get-queue-series", group, "Read how many bodies of each queue ended in a second, or how much came into it, in this process over the last quarter of an hour"), a.getQueueSeries)
 	do(a, api, op(http.MethodGet, "/metrics/limits", "get-limit-series", group, "Read how a limit of a tag was used over the last quarter of an hour, as this process saw it: slots that were taken, who waited, and the limit"), a.getLimitSeries)
 }
 

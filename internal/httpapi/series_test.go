@@ -8,7 +8,7 @@ import (
 	"github.com/runnel-dev/runnel/internal/vital"
 )
 
-// TestQueueRates: what ended of each queue, from one sample to another, for as long as
+// TestQueueRates: what came into each queue and ended, from one sample to another, for as long as
 // the finest series goes back.
 func TestQueueRates(t *testing.T) {
 	h, now := newHistory(), time.Unix(1e9, 0)
@@ -17,10 +17,11 @@ func TestQueueRates(t *testing.T) {
 		if i >= 98 {
 			ended["late"] = i - 97
 		}
-		h.add(&sample{Snapshot: vital.Snapshot{At: now, Ended: ended}})
+		came := map[string]int64{"default": 60 * i, "late": ended["late"]}
+		h.add(&sample{Snapshot: vital.Snapshot{At: now, Ended: ended, Came: came}})
 		now = now.Add(sampleEvery)
 	}
-	all := h.queues.series()
+	all, came := h.queues.series("ended"), h.queues.series("came")
 	if len(all) != 2 || all[0].Name != "default" || all[1].Name != "late" {
 		t.Fatalf("series of %+v", all)
 	}
@@ -28,9 +29,11 @@ func TestQueueRates(t *testing.T) {
 		if len(s.Values) != 90 || len(s.Times) != 90 || s.Step != 10_000 {
 			t.Errorf("%s has %d values at %d times", s.Name, len(s.Values), len(s.Times))
 		}
-		want := [][3]float64{{5, 5, 5}, {0, 0.1, 0.1}}[i]
-		if got := [3]float64{*s.Values[87], *s.Values[88], *s.Values[89]}; got != want {
-			t.Errorf("%s ended with %v a second, want %v", s.Name, got, want)
+		for j, want := range [][2][3]float64{{{5, 5, 5}, {6, 6, 6}}, {{0, 0.1, 0.1}, {0, 0.1, 0.1}}}[i] {
+			v := [][]MetricSeries{all, came}[j][i].Values
+			if got := [3]float64{*v[87], *v[88], *v[89]}; got != want {
+				t.Errorf("%s: series %d is %v a second, want %v", s.Name, j, got, want)
+			}
 		}
 	}
 }

@@ -37,7 +37,9 @@ type Snapshot struct {
 	Uncommitted         int  // changes that wait for the store
 	Reachable           bool // the store answers
 
-	Ended map[string]int64 // bodies that have ended, by queue
+	// Ended are bodies that have ended, by queue, and Came what came for them to be done:
+	// task runs that nothing came before any more, and attempts that are tried again.
+	Ended, Came map[string]int64
 
 	// What follows is found by looking at all that is in memory, and only if asked for.
 

@@ -19,7 +19,7 @@ type queueRow struct {
 	api.Queue
 
 	Nobody bool   // serves it, and something waits
-	Rate   *spark // of bodies that ended; nil: not known
+	Rate   *spark // of what came and what was done; nil: not known
 	URL    string
 }
 
@@ -78,13 +78,9 @@ func showWorkers(v *view) error {
 	if body.Workers, err = readWorkers(v); err != nil {
 		return err
 	}
-	series, err := get[httpapi.List[httpapi.MetricSeries]](v, "/metrics/queues", nil)
+	rates, err := queueRates(v)
 	if err != nil {
 		return err
-	}
-	rates := map[string]*spark{}
-	for i := range series.Items {
-		rates[series.Items[i].Name] = sparkOf(&series.Items[i])
 	}
 	for _, q := range queues.Items {
 		row := queueRow{Queue: q, Nobody: q.Workers == 0 && q.Ready > 0, URL: tasksLike("queue:" + quoted(q.Name)), Rate: rates[q.Name]}
@@ -95,6 +91,29 @@ func showWorkers(v *view) error {
 	}
 	return v.show("workers", http.StatusOK, body)
 }
+
+// queueRates draws by queue how much came and was done in a second, over a quarter of an
+// hour.
+func queueRates(v *view) (map[string]*spark, error) {
+	came, err := get[httpapi.List[httpapi.MetricSeries]](v, "/metrics/queues", url.Values{"of": {"came"}})
+	if err != nil {
+		return nil, err
+	}
+	done, err := get[httpapi.List[httpapi.MetricSeries]](v, "/metrics/queues", nil)
+	rates := map[string]*spark{}
+	for i := range min(len(came.Items), len(done.Items)) {
+		c, d := &came.Items[i], &done.Items[i]
+		if s := sparkOf(ratePoints, c, d); s != nil && c.Name == d.Name {
+			s.Text = s.Now[0] + " in, " + s.Now[1] + " done"
+			s.Said = "A second: " + s.Text + "; at most " + s.Most
+			rates[c.Name] = s
+		}
+	}
+	return rates, err
+}
+
+// ratePoints is how many there are in a quarter of an hour.
+const ratePoints = 90
 
 // workerPage is one process.
 type workerPage struct {
