@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"golang.org/x/term"
 )
 
 // canvas is some lines of a terminal that are drawn again and again, in place. What was
@@ -29,6 +31,25 @@ func (c *canvas) draw(lines []string) error {
 	c.lines = len(lines)
 	_, err := io.WriteString(c.out, b.String())
 	return err
+}
+
+// screen draws text that may be too wide or too long for the terminal: what fits of it.
+func (c *canvas) screen(text string) error {
+	wide, high := 80, 24
+	if fd, ok := terminal(c.out); ok {
+		if w, h, err := term.GetSize(fd); err == nil {
+			wide, high = w, h
+		}
+	}
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if room := max(high-1, 1); len(lines) > room {
+		more := fmt.Sprintf("… %d more lines", len(lines)-room+1)
+		lines = append(lines[:room-1], more)
+	}
+	for i := range lines {
+		lines[i] = cutPainted(lines[i], max(wide, 20))
+	}
+	return c.draw(lines)
 }
 
 // cutPainted is cut for text with colours in it, which take up no columns.

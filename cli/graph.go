@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,6 +21,7 @@ type drawing struct {
 	open     []string
 	problems bool
 	flow     bool
+	fold     string
 }
 
 func newRunGraphCmd(env *Env) *cobra.Command {
@@ -40,13 +43,57 @@ func newRunGraphCmd(env *Env) *cobra.Command {
 }
 
 func newRunTreeCmd(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use: "tree RUN", Short: "Print what stands in what: groups, flows and their calls, completed ones folded",
+	d := drawing{format: "tree"}
+	var follow bool
+	c := &cobra.Command{
+		Use: "tree RUN", Short: "Print what stands in what: groups, flows and their calls",
 		Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
+		Long: `Print what stands in what: groups, flows and their calls. What has completed is not
+gone into, and several such next to each other are one line, but with --fold none.
+With -f it is drawn again each time that it has changed, until the run ends: in place
+on a terminal, and elsewhere below the one before.`,
+		Example: "  runnel run tree @last --fold none\n  runnel run tree @last -f",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.draw(cmd, args[0], &drawing{format: "tree"})
+			switch {
+			case !oneOf(d.fold, "completed none"):
+				return usagef("--fold %s: want completed or none", d.fold)
+			case follow:
+				return env.followTree(cmd.Context(), args[0], &d)
+			}
+			return env.draw(cmd, args[0], &d)
 		},
 	}
+	c.Flags().StringVar(&d.fold, "fold", "completed", "what is not gone into: completed, or none")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	_ = c.RegisterFlagCompletionFunc("fold", cobra.FixedCompletions([]string{"completed", "none"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	return c
+}
+
+// followTree draws a run again and again.
+func (env *Env) followTree(ctx context.Context, run string, d *drawing) error {
+	c, id, err := env.run(ctx, work, run)
+	if err != nil {
+		return err
+	}
+	on := canvas{out: env.Out}
+	var last string
+	_, err = env.attend(ctx, c, id, watchEvery, func(*httpapi.RunDetail) error {
+		text, err := env.drawn(ctx, c, "/runs/"+id+"/graph", d)
+		if err != nil || string(text) == last {
+			return err
+		}
+		between := ""
+		if last != "" {
+			between = "\n"
+		}
+		last = string(text)
+		if env.printer.width > 0 {
+			return on.screen(last)
+		}
+		_, err = io.WriteString(env.Out, between+last)
+		return err
+	})
+	return err
 }
 
 // draw prints what the server draws.
@@ -65,7 +112,18 @@ func (env *Env) draw(cmd *cobra.Command, name string, d *drawing) error {
 	if err != nil {
 		return err
 	}
+	text, err := env.drawn(ctx, c, path, d)
+	if err != nil {
+		return err
+	}
+	_, err = env.Out.Write(text)
+	return err
+}
+
+// drawn has the server draw.
+func (env *Env) drawn(ctx context.Context, c *httpapi.Client, path string, d *drawing) (text json.RawMessage, err error) {
 	q := url.Values{"format": {d.format}}
+	setIf(q, "fold", d.fold)
 	for _, open := range d.open {
 		q.Add("open", open)
 	}
@@ -75,12 +133,8 @@ func (env *Env) draw(cmd *cobra.Command, name string, d *drawing) error {
 	if env.printer.width >= minDrawn {
 		q.Set("width", strconv.Itoa(min(env.printer.width, maxDrawn)))
 	}
-	var text json.RawMessage
-	if err := c.Do(ctx, http.MethodGet, path, q, nil, &text); err != nil {
-		return err
-	}
-	_, err = env.Out.Write(text)
-	return err
+	err = c.Do(ctx, http.MethodGet, path, q, nil, &text)
+	return text, err
 }
 
 // How wide text may be drawn.

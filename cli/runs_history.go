@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"net/url"
 	"slices"
@@ -48,6 +49,7 @@ var historyTable = table[httpapi.Happened]{
 
 func newRunHistoryCmd(env *Env) *cobra.Command {
 	var limit int
+	var since string
 	c := &cobra.Command{
 		Use: "history RUN", Short: "List what happened to a run and its task runs, and who did what", Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
 		Long: `List what happened to a run and its task runs, the newest last. What somebody asked
@@ -58,35 +60,90 @@ remembers.`,
 			if err != nil {
 				return err
 			}
-			list, more, err := happened(cmd.Context(), c, id, limit)
+			from, err := env.moment(since)
+			if err != nil {
+				return err
+			}
+			if limit <= 0 {
+				return printList(env, historyTable, allHappened(cmd.Context(), c, id, from))
+			}
+			list, more, err := lastHappened(cmd.Context(), c, id, from, limit)
 			if err != nil {
 				return err
 			}
 			t := historyTable
 			t.footer = func() string {
 				if more {
-					return "there was more before; --limit shows it, up to 10000"
+					return "there was more before; --limit shows it"
 				}
 				return ""
 			}
 			return printList(env, t, each(list))
 		},
 	}
-	c.Flags().IntVar(&limit, "limit", 500, "how many of the newest, up to 10000")
+	c.Flags().IntVar(&limit, "limit", 500, "how many of the newest; 0: all")
+	c.Flags().StringVar(&since, "since", "", "at or after this `time`, such as 2h, 2026-11-01 or yesterday")
 	return c
 }
 
-// happened reads a history.
-func happened(ctx context.Context, c *httpapi.Client, id string, limit int) (items []json.RawMessage, more bool, err error) {
-	h, _, err := read[struct {
-		Items []json.RawMessage `json:"items"`
-		More  bool              `json:"more"`
-	}](ctx, c, at("/runs/%/history", id), url.Values{"limit": {strconv.Itoa(limit)}})
-	return h.Items, h.More, err
+// history is a part of one.
+type history struct {
+	Items         []json.RawMessage `json:"items"`
+	More          bool              `json:"more"`
+	Before, After string
+}
+
+// historyPart is how much of a history is asked for at a time.
+const historyPart = 10000
+
+func partOfHistory(ctx context.Context, c *httpapi.Client, id string, since time.Time, limit int, q url.Values) (history, error) {
+	q.Set("limit", strconv.Itoa(min(limit, historyPart)))
+	setTime(q, "since", since)
+	h, _, err := read[history](ctx, c, at("/runs/%/history", id), q)
+	return h, err
+}
+
+// lastHappened gives the newest of what happened to a run.
+func lastHappened(ctx context.Context, c *httpapi.Client, id string, since time.Time, limit int) (items []json.RawMessage, more bool, err error) {
+	q := url.Values{}
+	for {
+		h, err := partOfHistory(ctx, c, id, since, limit-len(items), q)
+		if err != nil {
+			return nil, false, err
+		}
+		items = append(h.Items, items...)
+		if !h.More || len(items) >= limit {
+			return items, h.More, nil
+		}
+		q.Set("before", h.Before)
+	}
+}
+
+// allHappened gives all of what happened to a run, as it comes.
+func allHappened(ctx context.Context, c *httpapi.Client, id string, since time.Time) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		q := url.Values{"after": {"0"}}
+		for {
+			h, err := partOfHistory(ctx, c, id, since, historyPart, q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, item := range h.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if !h.More {
+				return
+			}
+			q.Set("after", h.After)
+		}
+	}
 }
 
 // each gives what there is already as a list that comes.
-func each(items []json.RawMessage) func(yield func(json.RawMessage, error) bool) {
+func each(items []json.RawMessage) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		for _, item := range items {
 			if !yield(item, nil) {
@@ -96,11 +153,9 @@ func each(items []json.RawMessage) func(yield func(json.RawMessage, error) bool)
 	}
 }
 
-// allHistory is how much run events looks back.
-const allHistory = 10000
-
 func newRunEventsCmd(env *Env) *cobra.Command {
 	var follow bool
+	var since string
 	c := &cobra.Command{
 		Use: "events RUN", Short: "Print what happened to a run, a JSON object a line, and go on with -f", Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
 		Long: `Print what happened to a run, a JSON object a line, as run history does. With -f it
@@ -116,11 +171,14 @@ told.`,
 			if err != nil {
 				return err
 			}
-			items, _, err := happened(cmd.Context(), c, id, allHistory)
+			from, err := env.moment(since)
 			if err != nil {
 				return err
 			}
-			for _, item := range items {
+			for item, err := range allHappened(cmd.Context(), c, id, from) {
+				if err != nil {
+					return err
+				}
 				if err := env.printer.json(item, false); err != nil {
 					return err
 				}
@@ -132,6 +190,7 @@ told.`,
 		},
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	c.Flags().StringVar(&since, "since", "", "what happened at or after this `time`, such as 2h, 2026-11-01 or yesterday")
 	return c
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -190,16 +189,5 @@ func (env *Env) drawOverview(on *canvas, o *overview, tty bool) error {
 	if err := f.write(); err != nil {
 		return err
 	}
-	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
-	wide, high := p.width, 24
-	if fd, ok := terminal(env.Out); ok {
-		if w, h, err := term.GetSize(fd); err == nil {
-			wide, high = w, h
-		}
-	}
-	lines = lines[:min(len(lines), max(high-1, 1))]
-	for i := range lines {
-		lines[i] = cutPainted(lines[i], max(wide, 20))
-	}
-	return on.draw(lines)
+	return on.screen(b.String())
 }

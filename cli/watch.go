@@ -48,25 +48,30 @@ place, and elsewhere a line for each change.`,
 
 // watch shows a run to its end.
 func (env *Env) watch(ctx context.Context, c *httpapi.Client, id string, every time.Duration, status bool) error {
-	news := env.news(ctx, c, "run:"+id)
 	v := view{env: env, tty: env.printer.width > 0 && env.printer.people(), canvas: canvas{out: env.Out}}
+	r, err := env.attend(ctx, c, id, every, v.show)
+	if err != nil || !status {
+		return err
+	}
+	return runEnd(id, r.State, r.Failure)
+}
+
+// attend has a run shown each time that something of it has changed, until it has ended.
+func (env *Env) attend(ctx context.Context, c *httpapi.Client, id string, every time.Duration, show func(*httpapi.RunDetail) error) (httpapi.RunDetail, error) {
+	news := env.news(ctx, c, "run:"+id)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		r, err := c.Run(ctx, id)
 		if err == nil {
-			err = v.show(&r)
+			err = show(&r)
 		}
 		switch {
 		case ctx.Err() != nil:
 			env.note("the run goes on; come back with: runnel run watch %s", id)
-			return context.Cause(ctx)
-		case err != nil:
-			return err
-		case r.State.Final() && status:
-			return runEnd(id, r.State, r.Failure)
-		case r.State.Final():
-			return nil
+			return r, context.Cause(ctx)
+		case err != nil, r.State.Final():
+			return r, err
 		}
 		if err := pause(ctx, watchPace); err != nil {
 			continue // which says goodbye

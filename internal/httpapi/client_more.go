@@ -326,8 +326,17 @@ func (c *Client) DeleteFilter(ctx context.Context, target, name string) error {
 }
 
 // RunHistory is GET /runs/{id}/history.
-func (c *Client) RunHistory(ctx context.Context, run string, limit int) (RunHistory, error) {
-	return get[RunHistory](ctx, c, pathf("/runs/%s/history", run), url.Values{"limit": {strconv.Itoa(limit)}})
+func (c *Client) RunHistory(ctx context.Context, run string, q HistoryQuery) (RunHistory, error) {
+	ask := url.Values{"limit": {strconv.Itoa(q.Limit)}}
+	for name, value := range map[string]string{"before": q.Before, "after": q.After} {
+		if value != "" {
+			ask.Set(name, value)
+		}
+	}
+	if !q.Since.IsZero() {
+		ask.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	}
+	return get[RunHistory](ctx, c, pathf("/runs/%s/history", run), ask)
 }
 
 // Diff is GET /runs/{id}/diff/{other}.

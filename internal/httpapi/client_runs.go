@@ -308,8 +308,17 @@ func (c *Client) Changes(ctx context.Context) iter.Seq[api.Change] {
 
 // Events is GET /events of some topics.
 func (c *Client) Events(ctx context.Context, topics ...string) iter.Seq2[api.Change, error] {
+	return c.EventsAfter(ctx, 0, topics...)
+}
+
+// EventsAfter is Events, beginning with what came after the change of this number.
+func (c *Client) EventsAfter(ctx context.Context, seen int64, topics ...string) iter.Seq2[api.Change, error] {
+	header := http.Header{}
+	if seen > 0 {
+		header.Set("Last-Event-ID", strconv.FormatInt(seen, 10))
+	}
 	return func(yield func(api.Change, error) bool) {
-		resp, err := c.send(ctx, call{method: http.MethodGet, path: "/events", query: url.Values{"topic": topics}})
+		resp, err := c.send(ctx, call{method: http.MethodGet, path: "/events", query: url.Values{"topic": topics}, header: header})
 		if err != nil {
 			yield(api.Change{}, err)
 			return

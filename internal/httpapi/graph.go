@@ -20,6 +20,7 @@ type GraphQuery struct {
 	Open     []string `query:"open,explode" doc:"Ids or names of what is shown with what stands in it"`
 	Problems bool     `query:"problems" doc:"Leave out what has completed"`
 	Format   string   `query:"format" enum:"json,text,tree,mermaid,dot,svg" default:"json" doc:"json has coordinates to draw from"`
+	Fold     string   `query:"fold" enum:"completed,none" default:"completed" doc:"Of a tree: what is not gone into, and is one line if there are several"`
 	Width    int      `query:"width" minimum:"20" maximum:"1000" default:"100" doc:"Of text and tree, in characters"`
 }
 
@@ -144,7 +145,7 @@ func (a *routes) planGraph(_ context.Context, in *planGraphInput) (*drawing, err
 func (q *GraphQuery) draw(g *graphview.Graph) (*drawing, error) {
 	fold := graphview.Fold{Open: q.Open, Problems: q.Problems}
 	if q.Format == "tree" { // it folds by itself
-		text, err := graphview.Tree(g, graphview.TextOptions{Width: q.Width, Fold: true})
+		text, err := graphview.Tree(g, graphview.TextOptions{Width: q.Width, Fold: q.Fold != "none"})
 		return drawn(textPlain, text, err)
 	}
 	g, err := graphview.Collapse(g, fold)

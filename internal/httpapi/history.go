@@ -1,11 +1,8 @@
 package httpapi
 
 import (
-	"cmp"
-	queue "container/heap"
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +13,10 @@ import (
 
 // RunHistory is what happened to a run and its task runs, the newest last.
 type RunHistory struct {
-	Items []Happened `json:"items"`
-	More  bool       `json:"more" doc:"There was more before these"`
+	Items  []Happened `json:"items"`
+	More   bool       `json:"more" doc:"There is more of what was asked for: before these, or with after in the request after them"`
+	Before string     `json:"before,omitempty" doc:"Give it as before to read what happened before these"`
+	After  string     `json:"after" doc:"Give it as after to read what happened after these, now or later"`
 }
 
 // Happened is one thing that happened: the run began or ended, a task run went from
@@ -35,10 +34,17 @@ type Happened struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
+// HistoryQuery chooses from what happened.
+type HistoryQuery struct {
+	Limit  int       `query:"limit" minimum:"1" maximum:"10000" default:"500" doc:"How many: the newest, or with after the next ones"`
+	Since  time.Time `query:"since" doc:"What happened at or after this time"`
+	Before string    `query:"before" maxLength:"4000" doc:"What came before the answer that gave this"`
+	After  string    `query:"after" maxLength:"4000" doc:"What came after the answer that gave this; 0: from the beginning"`
+}
+
 type historyInput struct {
 	RunPath
-
-	Limit int `query:"limit" minimum:"1" maximum:"10000" default:"500" doc:"How many, of the newest"`
+	HistoryQuery
 }
 
 func (a *routes) historyRoutes(api huma.API) {
@@ -50,7 +56,10 @@ func (a *routes) runHistory(ctx context.Context, in *historyInput) (*body[RunHis
 	if err != nil {
 		return nil, err
 	}
-	l := latest{most: in.Limit}
+	l, err := in.excerpt()
+	if err != nil {
+		return nil, err
+	}
 	l.add(Happened{Time: run.Created, State: api.Pending, Message: "submitted"})
 	if !run.Finished.IsZero() {
 		end := Happened{Time: run.Finished, State: run.State}
@@ -67,14 +76,14 @@ func (a *routes) runHistory(ctx context.Context, in *historyInput) (*body[RunHis
 			l.add(Happened{Time: h.Time, TaskRun: t.ID, Name: t.Name, State: h.State, Of: h.Name, Attempt: h.Attempt, Message: h.Message})
 		}
 	}
-	if err := a.asked(ctx, &run, &l); err != nil {
+	if err := a.asked(ctx, &run, l); err != nil {
 		return nil, err
 	}
-	return answer(l.ordered()), nil
+	return answer(l.ordered(in.After)), nil
 }
 
 // asked adds what was asked for about a run.
-func (a *routes) asked(ctx context.Context, run *api.Run, l *latest) error {
+func (a *routes) asked(ctx context.Context, run *api.Run, l *excerpt) error {
 	a.audit.settle(ctx)
 	return a.audited(ctx, auditKind, "", func(one Audited) error {
 		if one.Time.Before(run.Created) {
@@ -88,43 +97,4 @@ func (a *routes) asked(ctx context.Context, run *api.Run, l *latest) error {
 		}
 		return nil
 	})
-}
-
-// latest keeps the newest of what it is given, however much that is.
-type latest struct {
-	kept    oldestFirst
-	most    int
-	dropped bool
-}
-
-func (l *latest) add(h Happened) {
-	queue.Push(&l.kept, h)
-	if len(l.kept) > l.most {
-		queue.Pop(&l.kept)
-		l.dropped = true
-	}
-}
-
-func (l *latest) ordered() RunHistory {
-	items := []Happened(l.kept)
-	slices.SortFunc(items, byTime)
-	return RunHistory{Items: items, More: l.dropped}
-}
-
-func byTime(a, b Happened) int {
-	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.TaskRun, b.TaskRun), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.State, b.State))
-}
-
-// oldestFirst is a heap.
-type oldestFirst []Happened
-
-func (o oldestFirst) Len() int           { return len(o) }
-func (o oldestFirst) Less(i, j int) bool { return byTime(o[i], o[j]) < 0 }
-func (o oldestFirst) Swap(i, j int)      { o[i], o[j] = o[j], o[i] }
-func (o *oldestFirst) Push(x any)        { *o = append(*o, x.(Happened)) } //nolint:forcetypeassert // by add only
-func (o *oldestFirst) Pop() any {
-	old := *o
-	last := old[len(old)-1]
-	*o = old[:len(old)-1]
-	return last
 }

@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 func TestRunHistoryTellsWhatHappenedInOrder(t *testing.T) {
 	s := serve(t)
 	id, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "fails", Options: &api.Options{Retry: &api.RetryPolicy{Max: 1}}}}}})
-	h, err := s.RunHistory(t.Context(), id, 100)
+	h, err := s.RunHistory(t.Context(), id, httpapi.HistoryQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +39,62 @@ func TestRunHistoryTellsWhatHappenedInOrder(t *testing.T) {
 	if !slices.Contains(names, "AwaitingRetry") {
 		t.Errorf("states of the task run %v, want AwaitingRetry among them", names)
 	}
-	short, err := s.RunHistory(t.Context(), id, 2)
+	short, err := s.RunHistory(t.Context(), id, httpapi.HistoryQuery{Limit: 2})
 	if err != nil || !short.More || len(short.Items) != 2 || short.Items[1] != last {
 		t.Errorf("the last two are %+v (%v)", short, err)
+	}
+}
+
+// A history is read in pages, from either end, and what it has at the end of one is where
+// the next begins. What is asked for since a time has nothing before it.
+func TestRunHistoryHasPages(t *testing.T) {
+	s := serve(t)
+	id, _ := s.ran(t, &api.Spec{Steps: []api.Step{
+		{Value: []byte("[1,2,3,4,5]")}, {Each: &api.Each{Do: api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "double"}}}}}},
+	}})
+	read := func(q httpapi.HistoryQuery) httpapi.RunHistory {
+		t.Helper()
+		h, err := s.RunHistory(t.Context(), id, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	all := read(httpapi.HistoryQuery{Limit: 10000}).Items
+	for _, limit := range []int{1, 2, 7, len(all), len(all) + 1} {
+		var forth, back []httpapi.Happened
+		for q := (httpapi.HistoryQuery{Limit: limit, After: "0"}); ; {
+			h := read(q)
+			forth = append(forth, h.Items...)
+			if q.After = h.After; !h.More {
+				break
+			}
+		}
+		for q := (httpapi.HistoryQuery{Limit: limit}); ; {
+			h := read(q)
+			back = append(slices.Clone(h.Items), back...)
+			if q.Before = h.Before; !h.More {
+				break
+			}
+		}
+		if !slices.Equal(forth, all) || !slices.Equal(back, all) {
+			t.Errorf("with %d a page: forth %d, back %d, want all %d in the same order", limit, len(forth), len(back), len(all))
+		}
+	}
+	last := read(httpapi.HistoryQuery{Limit: 1})
+	if h := read(httpapi.HistoryQuery{Limit: 5, After: last.After}); len(h.Items) != 0 || h.More || h.After != last.After {
+		t.Errorf("after the last %+v, want nothing, and the same place", h)
+	}
+	middle := all[len(all)/2].Time
+	for _, h := range read(httpapi.HistoryQuery{Limit: 100, Since: middle}).Items {
+		if h.Time.Before(middle) {
+			t.Errorf("since %s there is %+v", middle, h)
+		}
+	}
+	for _, wrong := range []httpapi.HistoryQuery{{Limit: 1, After: "MTp4"}, {Limit: 1, Before: "!"}, {Limit: 1, Before: "0"}} {
+		if _, err := s.RunHistory(t.Context(), id, wrong); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("%+v gives %v, want ErrInvalid", wrong, err)
+		}
 	}
 }
 
@@ -54,7 +108,7 @@ func TestRunHistoryTellsWhoDidWhatAndWhy(t *testing.T) {
 	if _, err := s.Wait(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	h, err := s.RunHistory(t.Context(), id, 100)
+	h, err := s.RunHistory(t.Context(), id, httpapi.HistoryQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
