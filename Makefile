@@ -83,14 +83,17 @@ etl: ## Load a million CSV rows through a flow, check the report, and do it agai
 
 .PHONY: test
 test: ## Run all tests with the race detector, beside a throw-away PostgreSQL (PKG=./internal/sim for one package)
-	@RUNNEL_POSTGRES_FSYNC=off scripts/with-postgres $(MAKE) --no-print-directory tests
-
-.PHONY: tests
-tests: # what test does, with RUNNEL_POSTGRES set
 	@test -n '$(RACE)' || echo 'no C compiler: testing without the race detector (apt-get install gcc libc6-dev)' >&2
-	@# Not vetted: the linter does it, with more.
+	@RUNNEL_POSTGRES_FSYNC=off scripts/with-postgres $(MAKE) --no-print-directory -k -j3 test-watched test-unwatched test-modules
+
+# The parts of test, with RUNNEL_POSTGRES set. The first takes longest, and much of it only
+# waits, so they run side by side. Nothing is vetted: the linter does it, with more.
+.PHONY: test-watched test-unwatched test-modules
+test-watched:
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test -vet=off -timeout 20m $(RACEFLAGS) $(PKG)
+test-unwatched:
 	$(if $(RACE),$(if $(filter ./... $(FULLPKGS),$(PKG)),$(GO) test -vet=off -run '$(FULL)' $(filter $(if $(filter ./...,$(PKG)),%,$(PKG)),$(FULLPKGS))))
+test-modules:
 	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) test -vet=off ./...); done
 
 .PHONY: sim

@@ -1,4 +1,4 @@
-package graphview_test
+package demo_test
 
 import (
 	"context"
