@@ -10,6 +10,9 @@ export CGO_ENABLED := 0
 GO   ?= go
 CC   ?= cc
 
+# What is compiled does not say in which folder, so another clone finds it in the cache.
+export GOFLAGS := $(strip -trimpath $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)))
+
 # Modules of their own beside the main one.
 MODULES := $(filter-out tools,$(patsubst %/go.mod,%,$(wildcard */go.mod)))
 
@@ -33,7 +36,7 @@ RACEFLAGS := $(if $(RACE),$(RACE) $(UNWATCHED:%=-gcflags=%=-race=0))
 
 # The linter reads what was compiled for the tests, so that nothing is compiled for it
 # once more. It itself is built as programs are.
-LINT = $(if $(RACE),CGO_ENABLED=1 GOFLAGS="$$($(GO) env GOFLAGS) $(RACEFLAGS)") \
+LINT = $(if $(RACE),CGO_ENABLED=1 GOFLAGS='$(GOFLAGS) $(RACEFLAGS)') \
 	"$$($(GO) tool -n -modfile='$(CURDIR)/tools/go.mod' golangci-lint)"
 
 # What does less under the race detector, or nothing: what is wide, and what is one
