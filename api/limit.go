@@ -19,7 +19,10 @@ type Limit struct {
 	Waiters []string `json:"waiters,omitempty"`
 	// MedianHold is how long a slot is held, from the last hundred that were given back
 	// since who keeps the limits began; 0: not known.
-	MedianHold Duration  `json:"median_hold,omitzero"`
-	Created    time.Time `json:"created"`
-	Updated    time.Time `json:"updated"`
+	MedianHold Duration `json:"median_hold,omitzero"`
+	// WaitP95 is how long 95 of 100 waited at most who got a slot in the last five
+	// minutes, from the last hundred of them; 0: nobody waited, or none got one.
+	WaitP95 Duration  `json:"wait_p95,omitzero"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
 }

@@ -279,6 +279,9 @@ func (e *Engine) listLimits() (list []api.Limit, err error) {
 	return list, nil
 }
 
+// waitsOf is of how long ago it is told how long slots were waited for.
+const waitsOf = 5 * time.Minute
+
 // shownWaiters is how many of those who wait are named.
 const shownWaiters = 100
 
@@ -304,7 +307,7 @@ func (e *Engine) readLimit(tag string) (api.Limit, error) {
 		Tag: tag, Limit: r.Limit, Created: at(r.Created), Updated: at(r.Updated),
 		Active: len(holders), ActiveSlots: ids(holders),
 		Waiting: len(waiting), Waiters: ids(waiting[:min(len(waiting), shownWaiters)]),
-		MedianHold: held(table.Held(tag)),
+		MedianHold: held(table.Held(tag)), WaitP95: held(table.Waited(tag, e.micros()-waitsOf.Microseconds())),
 	}, nil
 }
 

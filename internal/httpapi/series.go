@@ -20,11 +20,14 @@ import (
 // sampleEvery is how often the finest series gets a point.
 const sampleEvery = 10 * time.Second
 
+// quarter is how many of those are a quarter of an hour.
+const quarter = 90
+
 // resolutions of series, the finest first: 15 minutes, 6 hours, a day, a week.
 var resolutions = []struct {
 	step time.Duration
 	keep int
-}{{sampleEvery, 90}, {time.Minute, 360}, {5 * time.Minute, 288}, {30 * time.Minute, 336}}
+}{{sampleEvery, quarter}, {time.Minute, 360}, {5 * time.Minute, 288}, {30 * time.Minute, 336}}
 
 // sample is what is known at one time.
 type sample struct {
@@ -32,7 +35,8 @@ type sample struct {
 
 	clients, waiting, goroutines int
 	heap                         uint64
-	limits                       map[string]limitUse // by tag
+	limits                       map[string]limitUse  // by tag
+	waits                        map[string]limitWait // by tag
 }
 
 // seriesKind is one series: its value from one sample to another.
@@ -104,6 +108,7 @@ type history struct {
 	rings  []ring
 	queues queueRates
 	limits track[limitUse]
+	waits  track[limitWait]
 }
 
 // ring is the newest points of all series at one resolution.
@@ -119,7 +124,14 @@ type point struct {
 	values [32]float32
 }
 
-func newHistory() *history { return &history{rings: make([]ring, len(resolutions))} }
+func newHistory() *history {
+	return &history{
+		rings:  make([]ring, len(resolutions)),
+		queues: queueRates{track: track[queueRate]{step: sampleEvery, keep: quarter}},
+		limits: track[limitUse]{step: sampleEvery, keep: quarter},
+		waits:  track[limitWait]{step: time.Minute, keep: 60},
+	}
+}
 
 // add takes a sample. A coarse point is made of the sums of what it spans, not of finer
 // points, so its quantiles are right.
@@ -129,6 +141,10 @@ func (h *history) add(s *sample) {
 	h.queues.add(s)
 	h.limits.add(s.At, s.limits)
 	h.limits.forget(func(u limitUse) bool { return !u.there })
+	if h.waits.due(s.At) {
+		h.waits.add(s.At, s.waits)
+		h.waits.forget(func(w limitWait) bool { return !w.there })
+	}
 	for i := range h.rings {
 		h.rings[i].add(s, resolutions[i].step, resolutions[i].keep)
 	}
@@ -184,6 +200,7 @@ func (a *routes) seriesRoutes(api huma.API) {
 	do(a, api, op(http.MethodGet, "/metrics/series", "get-series", group, "Read series, of this process since it began"), a.getSeries)
 	do(a, api, op(http.MethodGet, "/metrics/queues", "get-queue-series", group, "Read how many bodies of each queue ended in a second, or how much came into it, in this process over the last quarter of an hour"), a.getQueueSeries)
 	do(a, api, op(http.MethodGet, "/metrics/limits", "get-limit-series", group, "Read how a limit of a tag was used over the last quarter of an hour, as this process saw it: slots that were taken, who waited, and the limit"), a.getLimitSeries)
+	do(a, api, op(http.MethodGet, "/metrics/limit-waits", "get-limit-waits", group, "Read of each limit of a tag how long 95 of 100 waited at most for a slot, over the last hour, as this process saw it"), a.getLimitWaits)
 }
 
 func (a *routes) listMetrics(context.Context, *empty) (*body[List[MetricName]], error) {
@@ -277,7 +294,7 @@ func (a *routes) sample(ctx context.Context) *sample {
 	if v == nil {
 		return nil
 	}
-	s := &sample{Snapshot: *v, clients: a.hub.open(), goroutines: runtime.NumGoroutine(), heap: heap(), limits: map[string]limitUse{}}
+	s := &sample{Snapshot: *v, clients: a.hub.open(), goroutines: runtime.NumGoroutine(), heap: heap(), limits: map[string]limitUse{}, waits: map[string]limitWait{}}
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for l, err := range svc.Limits(short) {
@@ -286,6 +303,7 @@ func (a *routes) sample(ctx context.Context) *sample {
 		}
 		s.waiting += l.Waiting
 		s.limits[l.Tag] = limitUse{limit: l.Limit, used: l.Active, waiting: l.Waiting, there: true}
+		s.waits[l.Tag] = limitWait{time.Duration(l.WaitP95), true}
 	}
 	return s
 }

@@ -69,6 +69,27 @@ func TestLimitSeries(t *testing.T) {
 	}
 }
 
+// TestLimitWaits: how long was waited for a limit has a point each minute, for an hour.
+func TestLimitWaits(t *testing.T) {
+	a, now := routes{history: newHistory()}, time.Unix(1e9, 0)
+	for i := range 7 * 60 {
+		waits := map[string]limitWait{"db": {took: time.Duration(i) * time.Second, there: true}}
+		if i < 30 {
+			waits["gone"] = limitWait{there: true}
+		}
+		a.history.add(&sample{Snapshot: vital.Snapshot{At: now}, waits: waits})
+		now = now.Add(sampleEvery)
+	}
+	out, err := a.getLimitWaits(t.Context(), nil)
+	if err != nil || len(out.Body.Items) != 1 || out.Body.Items[0].Name != "db" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	s := out.Body.Items[0]
+	if n := len(s.Values); n != 60 || s.Step != 60_000 || s.Times[59]-s.Times[0] != 59*60_000 || *s.Values[58]-*s.Values[57] != 6000 {
+		t.Errorf("%d points from %d to %d, every %d ms", n, s.Times[0], s.Times[n-1], s.Step)
+	}
+}
+
 func seriesAt(t *testing.T, name string) int {
 	for i, k := range seriesKinds {
 		if k.name == name {

@@ -14,6 +14,7 @@ type Claim struct {
 
 	ticket int64 // from the first asking until it leaves; 0: none
 	stage  stage
+	asked  int64 // when it asked first, if that is measured
 	since  int64 // when it got its slots, if that is measured
 }
 

@@ -7,5 +7,5 @@
 //
 // It must not know clocks, stores or goroutines: a table is changed by one call
 // at a time, and each call says what follows from it for others. A clock may be lent to
-// it to measure how long slots are held, which decides nothing.
+// it to measure how long slots are held and waited for, which decides nothing.
 package limit

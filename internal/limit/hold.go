@@ -32,8 +32,8 @@ func (h *holds) median() int64 {
 	return h.middle
 }
 
-// Measure has the table tell how long slots are held, by a clock of any unit. Nothing is
-// decided by it.
+// Measure has the table tell how long slots are held and were waited for, by a clock of
+// any unit. Nothing is decided by it.
 func (t *Table) Measure(now func() int64) { t.now = now }
 
 // Held is how long a slot of a tag was held, the median of the last hundred; 0 if that

@@ -93,7 +93,7 @@ func (k *Kept) Ask(session int64, a *Ask) []Told {
 	}
 	c := m[a.Number]
 	if c == nil {
-		c = &Claim{ID: a.ID, Owner: a.Owner, Tags: a.Tags, Task: party{session, a.Number, a.Since}}
+		c = &Claim{ID: a.ID, Owner: a.Owner, Tags: a.Tags, Task: party{session, a.Number, a.Since}, asked: a.Since}
 		m[a.Number] = c
 	} else if c.stage == begun || !a.Held {
 		if c.stage == begun && !a.Held { // it did not hear of it yet

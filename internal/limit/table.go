@@ -9,7 +9,7 @@ type Table struct {
 	granted queue          // who has slots and has not begun
 	parked  map[int64]bool // runs whose claims are passed over
 	last    int64          // the ticket given last
-	now     func() int64   // nil: how long slots are held is not measured
+	now     func() int64   // nil: how long slots are held and waited for is not measured
 }
 
 // slots are those of one tag.
@@ -18,6 +18,7 @@ type slots struct {
 	active queue
 	queue  queue // who waits for one, but for parked runs
 	held   holds
+	waited waits
 }
 
 // Change is what follows from a call for others than who called. The claims of
@@ -91,12 +92,12 @@ func (t *Table) Ask(c *Claim) Verdict {
 	case idle:
 	}
 	if _, zero := t.Zero(c); zero {
-		c.ticket = 0
+		c.ticket, c.asked = 0, 0
 		return Aborted
 	}
 	t.number(c)
 	if t.fits(c) {
-		t.take(c)
+		t.gets(c)
 		c.stage = begun
 		return Granted
 	}
@@ -119,7 +120,7 @@ func (t *Table) Hold(c *Claim) {
 func (t *Table) Leave(c *Claim) Change {
 	t.measure(c)
 	t.vacate(c)
-	c.ticket = 0
+	c.ticket, c.asked = 0, 0
 	return t.settle(c.Tags)
 }
 
@@ -162,6 +163,9 @@ func (t *Table) number(c *Claim) {
 	if c.ticket == 0 {
 		t.last++
 		c.ticket = t.last
+		if t.now != nil && c.asked == 0 {
+			c.asked = t.now()
+		}
 	}
 }
 
@@ -174,6 +178,19 @@ func (t *Table) fits(c *Claim) bool {
 		}
 	}
 	return true
+}
+
+// gets is take for a claim that has waited, be it for nothing.
+func (t *Table) gets(c *Claim) {
+	t.take(c)
+	if t.now == nil {
+		return
+	}
+	for _, tag := range c.Tags {
+		if l := t.limits[tag]; l != nil {
+			l.waited.add(wait{c.since, max(c.since-c.asked, 0)})
+		}
+	}
 }
 
 func (t *Table) take(c *Claim) {
@@ -222,7 +239,7 @@ func (t *Table) vacate(c *Claim) {
 func (t *Table) grant(c *Claim, change *Change) {
 	t.depart(c)
 	t.waiting.remove(c)
-	t.take(c)
+	t.gets(c)
 	c.stage = granted
 	t.granted.add(c)
 	change.Granted = append(change.Granted, c)
@@ -234,7 +251,7 @@ func (t *Table) abort(c *Claim, change *Change) bool {
 		return false
 	}
 	t.vacate(c)
-	c.ticket = 0
+	c.ticket, c.asked = 0, 0
 	change.Aborted = append(change.Aborted, c)
 	return true
 }

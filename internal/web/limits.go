@@ -42,6 +42,7 @@ type limitRow struct {
 
 	URL   string
 	Use   meter
+	Wait  *spark // how long 95 of 100 waited for a slot; nil: nobody did, or it is not known
 	Verbs []action
 }
 
@@ -82,9 +83,15 @@ func showLimits(v *view) error {
 	if err := v.frame(); err != nil {
 		return err
 	}
+	waits, err := limitWaits(v)
+	if err != nil {
+		return err
+	}
 	body := limitsPage{Pager: paging(v.r.URL, found.NextCursor, len(found.Items))}
 	for i := range found.Items {
-		body.Tags = append(body.Tags, v.limitRow(&found.Items[i]))
+		row := v.limitRow(&found.Items[i])
+		row.Wait = waits[row.Tag]
+		body.Tags = append(body.Tags, row)
 	}
 	if body.Globals, err = readGlobals(v); err != nil {
 		return err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
@@ -40,4 +41,23 @@ func limitCharts(v *view, tag string) ([]chart, error) {
 		}
 	}
 	return all, nil
+}
+
+// waitPoints is how many there are in an hour.
+const waitPoints = 60
+
+// limitWaits draws by tag how long 95 of 100 waited for a slot, over an hour, if somebody
+// did.
+func limitWaits(v *view) (map[string]*spark, error) {
+	found, err := get[httpapi.List[httpapi.MetricSeries]](v, "/metrics/limit-waits", nil)
+	waits := map[string]*spark{}
+	for i := range found.Items {
+		one := &found.Items[i]
+		waited := slices.ContainsFunc(one.Values, func(ms *float64) bool { return ms != nil && *ms > 0 })
+		if s := sparkOf(waitPoints, one); s != nil && waited {
+			s.Said = "95 of 100 waited at most " + s.Now[0] + ", at worst " + s.Most + " within an hour"
+			waits[one.Name] = s
+		}
+	}
+	return waits, err
 }
