@@ -92,8 +92,8 @@ type TaskRun struct {
 	// is the same as text.
 	Waiting *Waiting `json:"waiting,omitempty"`
 	Reason  string   `json:"reason,omitempty"`
-	// Worker is the name of the worker that runs its body, "" if none does. Of bodies
-	// that have ended it is not kept.
+	// Worker is the name of the worker that its body began on last, "" if it never began:
+	// the process, or what comes over HTTP.
 	Worker   string          `json:"worker,omitempty"`
 	Started  time.Time       `json:"started,omitzero"`  // of the first attempt since the run was last retried
 	Finished time.Time       `json:"finished,omitzero"` // zero unless State is final

@@ -87,7 +87,7 @@ func newTaskLsCmd(env *Env) *cobra.Command {
 	f.StringSliceVar(&tags, "tag", nil, "with all of these `tags`")
 	f.StringSliceVar(&anyTag, "any-tag", nil, "with one of these `tags`")
 	f.StringSliceVar(&flows, "flow", nil, "of runs that have called one of these `flows`, or tasks")
-	f.StringArrayVar(&workers, "worker", nil, "whose body runs now, on a worker with this in its `name`")
+	f.StringArrayVar(&workers, "worker", nil, "whose body began last on a worker with this in its `name`")
 	f.IntVar(&limit, "limit", 50, "how many at most; 0: all")
 	_ = c.RegisterFlagCompletionFunc("run", env.completeRuns) // the flags are there
 	_ = c.RegisterFlagCompletionFunc("flow", env.completeFlow)

@@ -35,7 +35,7 @@ func (e *Engine) claim(ctx context.Context, wait bool) (*api.Job, worker.Source,
 			e.borrowing.running.Add(1)
 			return x.job, x, nil
 		}
-		if t := e.taken(it); t != nil && e.claims(t) {
+		if t := e.taken(it); t != nil && e.claims(t, e.ownWorker()) {
 			return t.job, e, nil
 		}
 	}
@@ -53,15 +53,15 @@ func (e *Engine) taken(it item) *task {
 	return t
 }
 
-// claims reports whether t has all that it needs to run, and gives it out.
-func (e *Engine) claims(t *task) bool {
+// claims reports whether t has all that it needs to run, and gives it out to a worker.
+func (e *Engine) claims(t *task, worker uint32) bool {
 	if t.tagged && e.asked(t) {
 		takes := e.takeSlots(t)
 		if e.tellTags(t); !takes {
 			return false
 		}
 	}
-	if e.prepare(t) {
+	if e.prepare(t, worker) {
 		return true
 	}
 	e.dropKeyed(t)
@@ -131,7 +131,7 @@ func (e *Engine) startChild(it item) *task {
 
 // prepare fills in what a job needs beside its task, and marks it as given out;
 // false if it is not to run any more.
-func (e *Engine) prepare(t *task) bool {
+func (e *Engine) prepare(t *task, worker uint32) bool {
 	input, err := text(t.input), error(nil)
 	if input == nil && t.input.Blob != 0 {
 		input, err = e.load(context.Background(), store.Payload{Blob: store.Blob{ID: t.input.Blob, Size: t.input.Size}}) //nolint:forbidigo // a claim's context is its worker's
@@ -169,7 +169,7 @@ func (e *Engine) prepare(t *task) bool {
 		t.flowFacts()
 		t.job.Looked = t.call.Alone && e.cache.begin(t, false)
 	}
-	t.phase, t.cause, t.shown = claimed, nil, false
+	t.phase, t.cause, t.shown, t.cell.Worker = claimed, nil, false, worker
 	t.begins()
 	e.claimed.Add(1)
 	if t.call.Flow {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -138,7 +139,7 @@ func (e *Engine) commitBatch(wait bool) bool {
 func (e *Engine) commit(batch []*change, transitions []*store.Transition) {
 	ctx := batch[0].ctx()
 	for delay := 10 * time.Millisecond; ; delay = min(2*delay, time.Second) {
-		closed, err := e.store.Commit(ctx, transitions)
+		closed, err := e.commitNamed(ctx, transitions)
 		if err == nil {
 			e.setSick(false)
 			e.storeSaid(byCommit, nil)
@@ -170,6 +171,24 @@ func (e *Engine) commit(batch []*change, transitions []*store.Transition) {
 	half := len(batch) / 2
 	e.commit(batch[:half:half], transitions[:half])
 	e.commit(batch[half:], transitions[half:])
+}
+
+// commitNamed commits transitions, and with them what the workers are called that they
+// are the first to name.
+func (e *Engine) commitNamed(ctx context.Context, transitions []*store.Transition) ([]store.FrameRef, error) {
+	names := e.workers.writes()
+	if names == nil {
+		return e.store.Commit(ctx, transitions)
+	}
+	first := transitions[0]
+	own := first.Records
+	first.Records = append(slices.Clip(own), names...)
+	closed, err := e.store.Commit(ctx, transitions)
+	first.Records = own
+	if err == nil {
+		e.workers.wrote(names)
+	}
+	return closed, err
 }
 
 // refuseNew takes the new runs out of a batch that the store has no room for,

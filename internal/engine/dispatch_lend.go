@@ -122,6 +122,7 @@ const misfits = 16
 // claimFor claims a task for a borrower, nil if there is none for it. A flow that can
 // be here stays: it mostly waits.
 func (e *Engine) claimFor(o *offer, help bool) *task {
+	worker := e.workers.number(o.name, e.micros())
 	for odd := 0; odd < misfits; {
 		it, ok := e.dispatch.popFor(o.serves, help)
 		if !ok {
@@ -133,7 +134,7 @@ func (e *Engine) claimFor(o *offer, help bool) *task {
 		case t.call.Flow && e.dispatch.serves(t.call.Lane.Queue) && !e.dispatch.drains(), !o.knows(t.call.Name), !o.serves(t.call.Lane.Queue):
 			e.dispatch.putBack(t)
 			odd++
-		case e.claims(t):
+		case e.claims(t, worker):
 			return t
 		}
 	}

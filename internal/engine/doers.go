@@ -1,72 +1,33 @@
 package engine
 
-import (
-	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/store"
-)
+import "github.com/runnel-dev/runnel/api"
 
-// doers says which worker runs which body, as of when it was first asked. It asks
-// nobody: an engine knows to whom it gave what.
-type doers struct {
-	e     *Engine
-	asked bool
-	self  string
-	lent  map[*api.Job]string
-}
-
-func (e *Engine) doers() *doers { return &doers{e: e} }
-
-// of gives the name of the worker that has a task, "" if none has. Called with run.mu.
-func (d *doers) of(t *task) string {
-	if t.phase != claimed {
+// worker gives the name of the worker that the body of t last began on, "" if it has
+// not. Called with run.mu.
+func (t *task) worker() string {
+	if t.cell.Begun == 0 {
 		return ""
 	}
-	if !d.asked {
-		d.look()
-	}
-	if name, ok := d.lent[t.job]; ok {
-		return name
-	}
-	if name, ok := d.e.remotes.has(t.job); ok {
-		return name
-	}
-	return d.self
+	return t.run.e.workers.name(t.cell.Worker)
 }
 
-func (d *doers) look() {
-	e := d.e
-	d.asked, d.self = true, store.ProcessName()
-	if e.peers.node == nil {
-		return
-	}
-	names := make(map[int64]string)
-	for _, m := range e.peers.node.Live() {
-		names[m.Session] = m.Name
-	}
-	d.self = names[e.peers.node.Self()]
+// away tells which of the jobs that were given out another process has, or a worker
+// that comes over HTTP.
+func (e *Engine) away() func(*api.Job) bool {
+	lent := make(map[*api.Job]bool)
 	e.lending.mu.Lock()
-	defer e.lending.mu.Unlock()
-	d.lent = make(map[*api.Job]string, len(e.lending.out))
 	for _, x := range e.lending.out {
-		d.lent[x.job] = names[x.to]
+		lent[x.job] = true
 	}
-}
-
-// away reports whether another process has a job, or a worker that comes over HTTP.
-// Look was called.
-func (d *doers) away(job *api.Job) bool {
-	if _, lent := d.lent[job]; lent {
-		return true
-	}
-	_, remote := d.e.remotes.has(job)
-	return remote
+	e.lending.mu.Unlock()
+	return func(job *api.Job) bool { return lent[job] || e.remotes.have(job) }
 }
 
 // took notes that a worker elsewhere has a job, and gave that it has it no more.
-func (r *Remotes) took(job *api.Job, worker string) {
+func (r *Remotes) took(job *api.Job) {
 	r.out.Add(1)
 	r.mu.Lock()
-	r.jobs[job] = worker
+	r.jobs[job] = true
 	r.mu.Unlock()
 }
 
@@ -77,13 +38,12 @@ func (r *Remotes) gave(job *api.Job) {
 	r.mu.Unlock()
 }
 
-// has gives the name of the worker elsewhere that has a job.
-func (r *Remotes) has(job *api.Job) (name string, ok bool) {
+// have reports whether one of them has a job.
+func (r *Remotes) have(job *api.Job) bool {
 	if r == nil || r.out.Load() == 0 {
-		return "", false
+		return false
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	name, ok = r.jobs[job]
-	return name, ok
+	return r.jobs[job]
 }

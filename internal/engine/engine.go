@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -81,6 +82,7 @@ type Engine struct {
 	shapes    shapes
 	retention retention
 	numbers   numbers
+	workers   workerNames
 	lending   lending
 	borrowing borrowing
 	peers     peers
@@ -170,7 +172,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if err := e.initRemotes(ctx, &cfg); err != nil {
 		return nil, err
 	}
-	if err := e.loadLimits(ctx); err != nil {
+	if err := cmp.Or(e.loadWorkers(ctx), e.loadLimits(ctx)); err != nil {
 		return nil, err
 	}
 	if e.peers.node == nil {

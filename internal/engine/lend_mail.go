@@ -156,7 +156,7 @@ type offer struct {
 	Full   int  `json:"full,omitempty"`
 
 	session int64
-	name    string // of a worker that comes over HTTP
+	name    string // of the process, or of a worker that comes over HTTP
 	// alien says that it knows no task of this process: of plain queues it can run nothing.
 	alien bool
 }

@@ -56,6 +56,18 @@ func TestJobsAreLent(t *testing.T) {
 		b.hold.Store(false)
 		a.waits(h, "90")
 		b.waits(b.handle(h.ID()), "90")
+		for _, p := range []*peer{a, b} {
+			on := map[string]int{}
+			for run, err := range p.Engine().TaskRuns(t.Context(), api.TaskRunFilter{Run: h.ID()}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				on[run.Worker]++
+			}
+			if on["a"] < 4 || on["b"] < 4 || on["a"]+on["b"] != 11 {
+				t.Errorf("the bodies ran on %v, want 11 on a and b, and 4 at least on each", on)
+			}
+		}
 		n := 0
 		for _, err := range a.Engine().Logs(t.Context(), api.LogFilter{Run: h.ID()}) {
 			if err != nil {

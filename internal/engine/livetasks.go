@@ -39,11 +39,10 @@ func (e *Engine) liveTasks(ctx context.Context, row *store.RunRow) (l liveTasks)
 }
 
 func (r *run) liveTasks() (list []api.TaskRun) {
-	does := r.e.doers()
 	r.mu.Lock()
 	for t := range r.live.all() {
 		if t.born {
-			list = append(list, t.show(does))
+			list = append(list, t.show())
 		}
 	}
 	for _, call := range r.pending {
@@ -57,10 +56,10 @@ func (r *run) liveTasks() (list []api.TaskRun) {
 }
 
 // show gives a live task run for people. Called with run.mu.
-func (t *task) show(does *doers) api.TaskRun {
+func (t *task) show() api.TaskRun {
 	out := api.TaskRun{
 		ID: t.first.ID, Run: t.run.text, Seq: t.seq, Task: t.call.Name, Name: t.first.Name, Index: t.first.Index,
-		State: api.Pending, Attempt: int(t.attempt), Generation: int(t.run.gen), Worker: does.of(t),
+		State: api.Pending, Attempt: int(t.attempt), Generation: int(t.run.gen), Worker: t.worker(),
 		Tags: slices.Clone(t.first.Tags), Started: at(t.cell.Started), Upstream: t.first.Upstream,
 	}
 	if out.Name == "" {
@@ -115,7 +114,7 @@ func (l *liveTasks) add(out *api.TaskRun, key int64) {
 	switch {
 	case out.State.Final():
 	case live:
-		out.Waiting, out.Reason, out.Worker = l.list[0].Waiting, l.list[0].Reason, l.list[0].Worker
+		out.Waiting, out.Reason, out.Worker = l.list[0].Waiting, l.list[0].Reason, cmp.Or(l.list[0].Worker, out.Worker)
 	case l.run != nil:
 		explain(out, l.run.storedWaits(out, key))
 	}

@@ -86,7 +86,7 @@ func (p *peers) workers() []*offer {
 func offersOf(live []store.Member, self int64) (list []*offer) {
 	for _, m := range live {
 		if o, ok := readOffer(m.Offer); ok && m.Session != self && o.Places > 0 {
-			o.session = m.Session
+			o.session, o.name = m.Session, m.Name
 			list = append(list, o)
 		}
 	}

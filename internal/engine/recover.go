@@ -371,13 +371,13 @@ func (rec *recovery) revive(c *change, row *store.TaskRow, cell *store.TaskCell,
 			}
 			return nil
 		})
-	case cell.Waiting && t.cell.Seldom().Answer != nil: // it came while nobody was there
+	case cell.Waiting() && t.cell.Seldom().Answer != nil: // it came while nobody was there
 		t.phase = waiting
 		rec.todo = append(rec.todo, func(c *change) error {
 			t.answered(c)
 			return nil
 		})
-	case cell.Waiting:
+	case cell.Waiting():
 		t.phase = waiting
 		rec.e.holdSlots(t)
 		rec.e.holdTurn(t)

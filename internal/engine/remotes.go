@@ -28,12 +28,12 @@ type Remotes struct {
 	mu      sync.RWMutex
 	workers map[string]*offer
 	tasks   map[string]*remoteTask
-	jobs    map[*api.Job]string // that they have, and the name of who has each
+	jobs    map[*api.Job]bool // that they have
 }
 
 // NewRemotes makes an empty one.
 func NewRemotes() *Remotes {
-	return &Remotes{workers: make(map[string]*offer), tasks: make(map[string]*remoteTask), jobs: make(map[*api.Job]string)}
+	return &Remotes{workers: make(map[string]*offer), tasks: make(map[string]*remoteTask), jobs: make(map[*api.Job]bool)}
 }
 
 // RemoteTask is what a worker tells of a task whose body it has.

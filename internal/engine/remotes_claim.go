@@ -152,7 +152,7 @@ func (e *Engine) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, 
 		}
 		switch {
 		case t != nil:
-			e.remotes.took(t.job, o.name)
+			e.remotes.took(t.job)
 			return t.job, lentAway{e}, nil
 		case e.isClosed():
 			e.dispatch.unlisten(c)

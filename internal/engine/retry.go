@@ -252,7 +252,7 @@ func (a *reopening) returned(f *pipeline.Frame, at int, cell *store.TaskCell, id
 // reopenTask makes a row stand for a task that has not begun in this generation.
 // What the cell says is kept, and the history.
 func (a *reopening) reopenTask(row *store.TaskRow, fresh *store.TaskCell) {
-	history, err := past(row, a.e.micros())
+	history, err := a.e.past(row, a.e.micros())
 	if err != nil {
 		a.err = err
 		return

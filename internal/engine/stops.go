@@ -262,14 +262,13 @@ const shownTasks = 1000
 
 // current gives the task runs whose bodies run here, the longest first.
 func (e *Engine) current() []api.TaskRun {
-	does := e.doers()
-	does.look()
+	away := e.away()
 	var list []api.TaskRun
 	for _, r := range e.liveRuns() {
 		r.mu.Lock()
 		for t := range r.live.all() {
-			if t.born && t.phase == claimed && !does.away(t.job) {
-				list = append(list, t.show(does))
+			if t.born && t.phase == claimed && !away(t.job) {
+				list = append(list, t.show())
 			}
 		}
 		r.mu.Unlock()
@@ -278,7 +277,7 @@ func (e *Engine) current() []api.TaskRun {
 	for _, x := range e.borrowing.have {
 		list = append(list, api.TaskRun{
 			ID: x.job.ID, Run: x.job.Run, Seq: seqOf(x.job.ID), Task: x.job.Task, Name: x.job.Name, Index: x.job.Index, State: api.Running,
-			Attempt: x.job.Attempt, Generation: x.job.Generation, Tags: x.job.Tags, Worker: does.self,
+			Attempt: x.job.Attempt, Generation: x.job.Generation, Tags: x.job.Tags, Worker: e.workerName(e.ownWorker()),
 		})
 	}
 	e.borrowing.mu.Unlock()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -35,7 +36,7 @@ func (e *Engine) TaskRun(ctx context.Context, id string) (api.TaskRun, error) {
 		return live, e.placesOf(ctx, &row, blocks).fill(&live, nil)
 	case out.State.Final():
 	case live.ID != "":
-		out.Waiting, out.Reason, out.Worker = live.Waiting, live.Reason, live.Worker
+		out.Waiting, out.Reason, out.Worker = live.Waiting, live.Reason, cmp.Or(live.Worker, out.Worker)
 	case here != nil:
 		explain(&out, here.storedWaits(&out, key))
 	}
@@ -74,7 +75,7 @@ func (r *run) liveTask(seq int64) (out api.TaskRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t := r.live.find(seq); t != nil && t.born {
-		return t.show(r.e.doers())
+		return t.show()
 	}
 	if call := r.pending[seq]; call != nil {
 		if shown, listed := call.show(); listed {

@@ -92,3 +92,44 @@ func TestTaskRunElsewhere(t *testing.T) {
 		b.waits(h, "[2,4]")
 	})
 }
+
+// Who did the last attempt is known after the process has gone, too.
+func TestWorkerIsKept(t *testing.T) {
+	onStores(t, func(t *testing.T, open func() store.Store) {
+		r := start(t, open())
+		r.works()
+		r.completes(r.submit(wide))
+		if _, err := r.submit(`[{"task":"boom","args":[1]}]`).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		later := r.submit(`[{"task":"dbl","args":[1],"options":{"start_after":"1h"}}]`)
+		r.close()
+		for range 2 {
+			r = start(t, open())
+			seen := 0
+			for run, err := range r.TaskRuns(t.Context(), api.TaskRunFilter{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := store.ProcessName()
+				if run.Run == later.ID() {
+					want = ""
+				}
+				if seen++; run.Worker != want {
+					t.Errorf("%s, %s, ran on %q, want %q", run.ID, run.State, run.Worker, want)
+				}
+			}
+			if r.alone(); seen < 20 {
+				t.Errorf("%d task runs, want 20 and more", seen)
+			}
+			records := 0
+			err := r.db.Records(t.Context(), "worker", "", func(string, []byte) error { records++; return nil })
+			if err != nil || records != 1 {
+				t.Errorf("%d records of workers, %v; want 1", records, err)
+			}
+			r.works()
+			r.completes(r.submit(wide))
+			r.close()
+		}
+	})
+}

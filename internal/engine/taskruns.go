@@ -92,7 +92,7 @@ func (e *Engine) taskRuns(ctx context.Context, row *store.RunRow, from int64, yi
 			continue
 		}
 		err := e.store.Tasks(ctx, row.ID, first, b.First+b.Count, func(t *store.TaskRow) error {
-			out, next, err := taskRun(id, b.Seq+t.ID-b.First, t)
+			out, next, err := e.taskRun(id, b.Seq+t.ID-b.First, t)
 			if err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (e *Engine) storedTask(ctx context.Context, row *store.RunRow, seq int64) (
 			continue
 		}
 		err := e.store.Tasks(ctx, row.ID, at, at+1, func(t *store.TaskRow) error {
-			out, _, err = taskRun(uuid.UUID(row.UID).String(), seq, t)
+			out, _, err = e.taskRun(uuid.UUID(row.UID).String(), seq, t)
 			if err != nil {
 				return err
 			}
@@ -181,18 +181,18 @@ func settleStale(row *store.RunRow, t *store.TaskRow, out *api.TaskRun) {
 
 // taskRun gives a stored task run for people, but for where it comes from, and the
 // base of the chain that it returned, 0 for none.
-func taskRun(run string, seq int64, row *store.TaskRow) (out api.TaskRun, next int64, err error) {
+func (e *Engine) taskRun(run string, seq int64, row *store.TaskRow) (out api.TaskRun, next int64, err error) {
 	var cell store.TaskCell
 	if err := cell.Decode(row.Cell); err != nil {
 		return out, 0, err
 	}
 	out = api.TaskRun{
 		ID: run + "/" + itoa(seq), Run: run, Seq: seq, Task: row.Task, Name: shownName(seq, row, &cell), Index: -1,
-		State: row.State, Attempt: int(row.Attempt), Generation: int(row.Gen),
+		State: row.State, Attempt: int(row.Attempt), Generation: int(row.Gen), Worker: e.workerName(cell.Worker),
 		Started: at(cell.Started), Finished: at(cell.Ended), Result: clone(cell.Result.Data),
 	}
 	switch {
-	case cell.Waiting:
+	case cell.Waiting():
 		explain(&out, api.Waiting{Kind: api.WaitsForAnswer})
 	case row.State == api.Scheduled:
 		if row.Attempt == 1 {
@@ -276,8 +276,8 @@ func addHistory(out *api.TaskRun, cell *store.TaskCell) error {
 
 // past gives the history of a task run that has ended and is to begin again with
 // a retry of its run, as a row keeps it: with how it ended, and why.
-func past(row *store.TaskRow, now int64) ([]byte, error) {
-	out, _, err := taskRun("", 0, row)
+func (e *Engine) past(row *store.TaskRow, now int64) ([]byte, error) {
+	out, _, err := e.taskRun("", 0, row)
 	var b []byte
 	for i := range out.History {
 		tr := &out.History[i]

@@ -57,7 +57,7 @@ func hexInt(n int64) string {
 // park leaves the task open until its token is answered.
 func (t *task) park(c *change) {
 	t.phase = waiting
-	t.cell.Waiting = true
+	t.cell.Put().Waiting = true
 	t.note(api.Running, t.run.e.micros(), "waits for an external answer")
 	t.write(c, api.Running, &t.cell)
 	if left := t.timeLeft(); left > 0 {

@@ -98,7 +98,7 @@ func (t *task) tellWorker(c *change, state api.State) {
 	}
 	row, job, index, made := c.Tasks[len(c.Tasks)-1].TaskRow, t.job, t.job.Index, t.run.made
 	c.then(func() {
-		out, _, err := taskRun(job.Run, seqOf(job.ID), &row)
+		out, _, err := e.taskRun(job.Run, seqOf(job.ID), &row)
 		if err != nil {
 			e.log.Error("nobody is told how a task run ended", "task_run", job.ID, "error", err)
 			return

@@ -56,7 +56,7 @@ var fields = []field{
 	{name: "why", of: []Target{TaskRuns}, doc: "the kind of thing it waits for, such as slots, queue or backoff", read: readText, holds: holdsWhy},
 	{name: "limit", of: []Target{TaskRuns}, doc: "the tag whose slot it waits for", read: readText, holds: holdsLimit},
 	{name: "queue", of: []Target{TaskRuns}, doc: "the queue that nobody serves, for which it waits", read: readText, holds: func(t thing, v *value) bool { return t.task.Waiting != nil && t.task.Waiting.Queue == v.text }},
-	{name: "worker", of: []Target{TaskRuns}, doc: "part of the name of the worker that runs its body now", read: readText, holds: func(t thing, v *value) bool { return t.task.Worker != "" && containsFold(t.task.Worker, v.text) }},
+	{name: "worker", of: []Target{TaskRuns}, doc: "part of the name of the worker that its body began on last", read: readText, holds: func(t thing, v *value) bool { return t.task.Worker != "" && containsFold(t.task.Worker, v.text) }},
 	{name: "cached", of: []Target{TaskRuns}, doc: "yes or no: its result was taken from the cache", read: readYes, holds: func(t thing, v *value) bool { return (t.task.StateName == "Cached") == (v.from == 1) }},
 }
 

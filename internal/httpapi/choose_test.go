@@ -86,8 +86,9 @@ func TestTwinsOfFilters(t *testing.T) {
 		{"/runs", url.Values{"flow": {"double", "fails"}, "state": {"failed", "running"}}, []string{bad}},
 		{"/runs", url.Values{"flow": {"double"}, "q": {"state:failed"}}, []string{}},
 		{"/tasks", url.Values{"flow": {"double", "fails"}}, []string{bad + "/0", good + "/0"}},
-		{"/tasks", url.Values{"worker": {running.Worker}}, []string{live + "/0"}},
-		{"/tasks", url.Values{"worker": {"nobody", running.Worker}, "state": {"completed"}}, []string{}},
+		{"/tasks", url.Values{"worker": {running.Worker}}, []string{live + "/0", bad + "/0", good + "/0"}},
+		{"/tasks", url.Values{"worker": {running.Worker}, "state": {"running"}}, []string{live + "/0"}},
+		{"/tasks", url.Values{"worker": {"nobody", running.Worker}, "state": {"completed"}}, []string{good + "/0"}},
 		{"/tasks", url.Values{"tag": {"math"}, "flow": {"double"}}, []string{good + "/0"}},
 	} {
 		if got := s.listed(t, c.path, c.q); !slices.Equal(got, c.want) {

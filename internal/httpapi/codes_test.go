@@ -208,7 +208,7 @@ var conflicts = map[api.Code]func(t *testing.T, s *stored) refusal{
 func (s *stored) farAttempt(t *testing.T) (path, run string) {
 	t.Helper()
 	var worker struct{ Worker string }
-	s.asks(t, "/api/v1/workers", `{"name":"w","slots":1,"tasks":[{"name":"far","params":[]}]}`, &worker)
+	s.asks(t, "/api/v1/workers", `{"name":"gpu-7","slots":1,"tasks":[{"name":"far","params":[]}]}`, &worker)
 	s.asks(t, "/api/v1/runs", `{"task":"far"}`, nil)
 	var claimed struct {
 		Attempts []struct{ Attempt, Run string }

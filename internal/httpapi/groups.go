@@ -27,13 +27,13 @@ type TaskGroup struct {
 }
 
 type groupsInput struct {
-	By  string `query:"by" required:"true" enum:"task,state,error,tag,why,run" doc:"What they have in common; those with several tags are in the group of each"`
+	By  string `query:"by" required:"true" enum:"task,state,error,tag,worker,why,run" doc:"What they have in common; those with several tags are in the group of each"`
 	Run string `query:"run" maxLength:"40" doc:"Only task runs of this run"`
 	Q   string `query:"q" maxLength:"2000" doc:"In the filter language"`
 }
 
 func (a *routes) groupRoutes(api huma.API) {
-	do(a, api, op(http.MethodGet, "/groups/tasks", "group-tasks", "tasks", "Count task runs by name, state, error, tag, reason to wait, or run"), a.groups)
+	do(a, api, op(http.MethodGet, "/groups/tasks", "group-tasks", "tasks", "Count task runs by name, state, error, tag, worker, reason to wait, or run"), a.groups)
 }
 
 // maxGroups is how many are given.
@@ -88,6 +88,8 @@ func keysOf(t *api.TaskRun, by string) []string {
 			return []string{""}
 		}
 		return t.Tags
+	case "worker":
+		return []string{t.Worker}
 	case "run":
 		return []string{t.Run}
 	case "why":

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 func TestTaskGroups(t *testing.T) {
@@ -51,5 +53,42 @@ func TestTaskGroups(t *testing.T) {
 		if status, _, text := s.get(t, "/api/v1/groups/tasks?"+wrong); status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", wrong, status, text)
 		}
+	}
+}
+
+// Task runs are counted, chosen and drawn by the worker that had their bodies last,
+// whether it is this process or comes over HTTP.
+func TestTaskRunsByWorker(t *testing.T) {
+	s := serveStored(t)
+	attempt, far := s.farAttempt(t)
+	near, _ := s.ran(t, task("double", "1"))
+	s.asks(t, attempt+"/finish", `{"result":1}`, nil)
+	if _, err := s.Wait(t.Context(), far); err != nil {
+		t.Fatal(err)
+	}
+	of := func(run string) string {
+		t.Helper()
+		one, err := s.TaskRun(t.Context(), run+"/0")
+		if err != nil || !one.State.Final() {
+			t.Fatalf("%+v %v", one, err)
+		}
+		return one.Worker
+	}
+	if of(far) != "gpu-7" || of(near) != store.ProcessName() {
+		t.Errorf("the bodies ran on %q and %q, want gpu-7 and %q", of(far), of(near), store.ProcessName())
+	}
+	for run, worker := range map[string]string{far: "gpu-7", near: store.ProcessName()} {
+		if got := s.listed(t, "/tasks", url.Values{"q": {`worker:"` + worker + `"`}}); !slices.Equal(got, []string{run + "/0"}) {
+			t.Errorf("of %s: %v, want that of %s", worker, got, run)
+		}
+		l := s.timeline(t, run+"/timeline")
+		if !slices.Equal(l.Workers, []string{"", worker}) || !slices.Equal(l.Worker, []int{1}) {
+			t.Errorf("the timeline of %s has the workers %q, %v", run, l.Workers, l.Worker)
+		}
+	}
+	var got httpapi.TaskGroups
+	_, _, text := s.get(t, "/api/v1/groups/tasks?by=worker")
+	if err := json.Unmarshal([]byte(text), &got); err != nil || len(got.Groups) != 2 || got.Groups[0].Count != 1 || got.Groups[1].Count != 1 {
+		t.Errorf("by worker: %s %v", text, err)
 	}
 }

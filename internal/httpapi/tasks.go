@@ -21,7 +21,7 @@ type TasksQuery struct {
 	Flow   []string `query:"flow,explode" doc:"Of runs that have called one of these flows, or tasks"`
 	Tag    []string `query:"tag,explode" doc:"With all of these tags"`
 	AnyOf  []string `query:"any_tag,explode" doc:"With one of these tags"`
-	Worker []string `query:"worker,explode" doc:"Whose bodies run now, on a worker with one of these in its name"`
+	Worker []string `query:"worker,explode" doc:"Whose bodies began last on a worker with one of these in its name"`
 	Q      string   `query:"q" maxLength:"2000" doc:"In the filter language"`
 	Sort   string   `query:"sort" enum:"started,-started,ended,-ended,duration,-duration" doc:"In which order, instead of the newest run first and in it by number; the first 20,000 of that are sorted"`
 }

@@ -29,6 +29,8 @@ type Timeline struct {
 	End     []float64 `json:"end"`
 	Attempt []int     `json:"attempt"`
 	Waits   []int     `json:"waits" doc:"What it waits for now"`
+	Workers []string  `json:"workers" doc:"Names of workers, which worker refers to; the first is none"`
+	Worker  []int     `json:"worker" doc:"On which its body began last"`
 	// The states between start and end of those with several attempts.
 	TurnSeq   []int64         `json:"turn_seq" doc:"Whose turn from one state to another, in order: of those with more than one attempt"`
 	TurnAt    []float64       `json:"turn_at"`
@@ -108,14 +110,14 @@ func (a *routes) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 type columns struct {
 	*Timeline
 
-	names, states, kinds map[string]int
-	zero                 time.Time
-	grain                time.Duration
-	ended                map[string]float64 // by task run's id, of those in it
-	first                map[family]float64 // when the first child of a group began
-	families             []family           // of each task run in it
-	tags                 map[string]bool    // of task runs in it
-	late                 []dependency       // on such as come later in the list
+	names, states, kinds, workers map[string]int
+	zero                          time.Time
+	grain                         time.Duration
+	ended                         map[string]float64 // by task run's id, of those in it
+	first                         map[family]float64 // when the first child of a group began
+	families                      []family           // of each task run in it
+	tags                          map[string]bool    // of task runs in it
+	late                          []dependency       // on such as come later in the list
 }
 
 // dependency is one of the task run at a place on another.
@@ -140,11 +142,11 @@ func newColumns(run *api.Run, now time.Time) *columns {
 	c := &columns{
 		Timeline: &Timeline{
 			T0: t0, State: run.State.String(), Generation: run.Generation,
-			Names: []string{}, States: []string{}, Kinds: []string{""},
+			Names: []string{}, States: []string{}, Kinds: []string{""}, Workers: []string{""}, Worker: []int{},
 			Seq: []int64{}, Name: []int{}, Of: []int{}, Created: []float64{}, Start: []float64{}, End: []float64{}, Attempt: []int{}, Waits: []int{},
 			TurnSeq: []int64{}, TurnAt: []float64{}, TurnState: []int{},
 		},
-		names: map[string]int{}, states: map[string]int{}, kinds: map[string]int{"": 0},
+		names: map[string]int{}, states: map[string]int{}, kinds: map[string]int{"": 0}, workers: map[string]int{"": 0},
 		zero: time.UnixMilli(t0), grain: time.Microsecond, ended: map[string]float64{}, first: map[family]float64{}, tags: map[string]bool{},
 	}
 	end := run.Finished
@@ -180,6 +182,7 @@ func (c *columns) add(t *api.TaskRun) {
 		kind = string(t.Waiting.Kind)
 	}
 	c.Waits = append(c.Waits, place(&c.Kinds, c.kinds, kind))
+	c.Worker = append(c.Worker, place(&c.Workers, c.workers, t.Worker))
 	created, start, end := c.ready(t), c.ms(t.Started), c.ms(t.Finished)
 	if end >= 0 {
 		c.ended[t.ID] = end

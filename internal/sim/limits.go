@@ -103,7 +103,7 @@ func (w *world) land() {
 }
 
 func waits(row *store.TaskRow, cell *store.TaskCell) bool {
-	return row.State == api.Running && cell.Waiting
+	return row.State == api.Running && cell.Waiting()
 }
 
 // slotsLeft: once all runs have ended, nobody has a slot, or waits for one.

@@ -19,7 +19,7 @@ type TaskCell struct {
 	Merge    bool   // the state is a map
 	Tail     bool   // Child took the place of the chain that the task stood in
 	Pause    bool   // the run pauses after the task
-	Waiting  bool   // the body returned Pending
+	Worker   uint32 // that its body last began on: see the engine's workerNames; 0: not known
 	Started  int64  // start of the first attempt
 	Begun    int64  // start of the latest attempt
 	Ended    int64
@@ -111,6 +111,7 @@ const (
 	tagStart   = 21
 	tagOpened  = 23
 	tagAfter   = 25
+	tagWorker  = 27
 )
 
 const (
@@ -164,12 +165,15 @@ func flag(on bool, f int64) int64 {
 func (c *TaskCell) Append(b []byte) []byte {
 	b = appendPayload(b, tagResult, c.Result)
 	b = appendInt(b, tagFlags, flag(c.SetState, flagSetState)|flag(c.Merge, flagMerge)|
-		flag(c.Tail, flagTail)|flag(c.Pause, flagPause)|flag(c.Waiting, flagWaiting))
+		flag(c.Tail, flagTail)|flag(c.Pause, flagPause)|flag(c.Waiting(), flagWaiting))
 	b = appendInt(b, tagStarted, c.Started)
 	if c.Begun != c.Started {
 		b = appendInt(b, tagBegun, c.Begun)
 	}
 	b = appendInt(b, tagEnded, c.Ended)
+	if c.Begun != 0 {
+		b = appendInt(b, tagWorker, int64(c.Worker))
+	}
 	b = appendBytes(b, tagState, c.State)
 	b = appendBytes(b, tagChild, c.Child)
 	b = appendInt(b, tagNext, c.Next)
@@ -192,7 +196,10 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Result.Blob = blobRef(v)
 		case tagFlags:
 			c.SetState, c.Merge = n&flagSetState != 0, n&flagMerge != 0
-			c.Tail, c.Pause, c.Waiting = n&flagTail != 0, n&flagPause != 0, n&flagWaiting != 0
+			c.Tail, c.Pause = n&flagTail != 0, n&flagPause != 0
+			if n&flagWaiting != 0 {
+				c.Put().Waiting = true
+			}
 		case tagStarted:
 			c.Started = n
 			if c.Begun == 0 {
@@ -202,6 +209,8 @@ func (c *TaskCell) Decode(b []byte) error {
 			c.Begun = n
 		case tagEnded:
 			c.Ended = n
+		case tagWorker:
+			c.Worker = uint32(n)
 		case tagFailure:
 			c.Put().Failure = v
 		case tagState:

@@ -13,6 +13,7 @@ type Seldom struct {
 	Parts   []byte // JSON of []api.Part
 	Tags    []byte // JSON of []string, nil for none
 	Cache   []byte // JSON of api.CacheUse, nil for none
+	Waiting bool   // the body returned Pending
 }
 
 // Seldom gives what few cells have, to be read.
@@ -22,6 +23,9 @@ func (c *TaskCell) Seldom() (s Seldom) {
 	}
 	return s
 }
+
+// Waiting reports whether the body returned Pending.
+func (c *TaskCell) Waiting() bool { return c.seldom != nil && c.seldom.Waiting }
 
 // Put gives the same, to be changed.
 func (c *TaskCell) Put() *Seldom {
@@ -40,9 +44,9 @@ func (c *TaskCell) Unasked() {
 
 // Settled forgets what the task waited for, and how its last attempt failed.
 func (c *TaskCell) Settled() {
-	c.Waiting = false
 	if c.seldom != nil {
 		c.seldom.Token, c.seldom.Answer, c.seldom.Due, c.seldom.Failure = nil, nil, 0, nil
+		c.seldom.Waiting = false
 	}
 }
 

@@ -25,6 +25,7 @@ var taskChecks = []check{
 	{"tasks end early, with the error given", tasksEndEarly},
 	{"tasks may be read from within", tasksNested},
 	{"tasks with a cancelled context", tasksCancelled},
+	{"tasks keep their workers, whose names come with them", tasksKeepWorkers},
 }
 
 func taskAsWritten(e env) {
@@ -287,4 +288,26 @@ func tasksCancelled(e env) {
 	if _, err := e.s.Commit(ctx, []*store.Transition{insertTask(1, 11, api.Running)}); err != nil {
 		e.t.Errorf("Commit with a cancelled context: %v", err)
 	}
+}
+
+// A row names its worker by a number, and the commit of the first one says what it
+// stands for: there is never the one without the other.
+func tasksKeepWorkers(e env) {
+	cell := store.TaskCell{Worker: 1 << 26, Started: 5, Begun: 5, Ended: 6}
+	ended := func(id int64) *store.Transition {
+		t := insertTask(1, id, api.Completed)
+		t.Tasks[0].Cell = cell.Append(nil)
+		t.Records = []store.RecordWrite{{Kind: "worker", Key: "67108864", Value: []byte(`{"name":"gpu-7"}`)}}
+		return t
+	}
+	e.commit(newRun(1))
+	e.fenced("a misfit after it", ended(10), updateTask(1, 11, 1, 0, api.Completed))
+	e.equal("names of a refused batch", len(e.records("worker")), 0)
+	e.commit(ended(10), ended(11))
+	for id := range int64(2) {
+		var got store.TaskCell
+		e.ok("Decode", got.Decode(e.task(10+id).Cell))
+		e.equal("worker", got.Worker, cell.Worker)
+	}
+	e.equal("its name", e.records("worker"), []record{{"67108864", []byte(`{"name":"gpu-7"}`)}})
 }

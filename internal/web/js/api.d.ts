@@ -64,6 +64,8 @@ export interface Timeline {
   end: number[];
   attempt: number[];
   waits: number[];
+  workers: string[];
+  worker: number[];
   turn_seq: number[];
   turn_at: number[];
   turn_state: number[];
