@@ -58,7 +58,11 @@ Task runs that run already are not counted.`,
 			case err != nil && !errors.Is(err, api.ErrNotFound):
 				return err
 			}
-			return env.setLimit(cmd.Context(), c, args[0], n, was, err == nil)
+			header := http.Header{}
+			if keep {
+				header.Set("If-None-Match", "*")
+			}
+			return env.setLimit(cmd.Context(), c, args[0], n, was, header)
 		},
 	}
 	c.Flags().BoolVar(&keep, "no-update", false, "fail if there is a limit already")
@@ -66,8 +70,8 @@ Task runs that run already are not counted.`,
 }
 
 // setLimit makes a limit, or changes the one that was read.
-func (env *Env) setLimit(ctx context.Context, c *httpapi.Client, tag string, n int, was api.Limit, known bool) error {
-	raw, status, err := send(ctx, c, http.MethodPost, "limits", nil, map[string]any{"tag": tag, "limit": n})
+func (env *Env) setLimit(ctx context.Context, c *httpapi.Client, tag string, n int, was api.Limit, header http.Header) error {
+	raw, status, err := send(ctx, c, http.MethodPost, "limits", header, map[string]any{"tag": tag, "limit": n})
 	if err != nil {
 		return err
 	}
@@ -77,7 +81,7 @@ func (env *Env) setLimit(ctx context.Context, c *httpapi.Client, tag string, n i
 	if !env.printer.people() {
 		return env.printer.one(raw, tag, nil)
 	}
-	if status == http.StatusCreated || !known {
+	if status == http.StatusCreated {
 		env.say("created limit on tag %q: %d", tag, n)
 		return nil
 	}
@@ -101,7 +105,7 @@ func newLimitSetCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return env.setLimit(cmd.Context(), c, args[0], n, was, true)
+			return env.setLimit(cmd.Context(), c, args[0], n, was, http.Header{"If-Match": {"*"}})
 		},
 	}
 }

@@ -53,7 +53,7 @@ var meanings = []meaning{
 	{CodeUnauthorized, 401, "A token is needed, or the one that was sent is not known or has expired."},
 	{CodeForbidden, 403, "The token's role does not allow it, or the server is read-only, or a page of another site sent it."},
 	{CodeMethod, 405, "The path does not take this method; Allow has those that it takes."},
-	{CodePrecondition, 412, "It was changed since it was read: If-Match names another version. Read it again, then decide."},
+	{CodePrecondition, 412, "It was changed since it was read: If-Match names another version. Read it again, then decide. Or If-None-Match asked for a new one, and there is one."},
 	{CodeTooLarge, 413, "The body is larger than this server takes, 8 MiB unless it was told otherwise."},
 	{CodeMediaType, 415, "The body is of another kind than JSON."},
 	{CodeTooMany, 429, "Too many attempts to log in, or too many event streams. Try again after Retry-After."},

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -60,7 +59,7 @@ func (a *routes) putGlobal(ctx context.Context, in *changeGlobal) (*made[api.Glo
 	if err != nil {
 		return nil, err
 	}
-	if err := matches(in.Match, known, was.Updated); err != nil {
+	if err := in.allows(known, etag(was.Updated)); err != nil {
 		return nil, err
 	}
 	want := api.GlobalLimit{Name: in.Name, Limit: in.Body.Limit, Decay: in.Body.Decay, Inactive: in.Body.Active != nil && !*in.Body.Active}
@@ -75,15 +74,20 @@ func (a *routes) putGlobal(ctx context.Context, in *changeGlobal) (*made[api.Glo
 }
 
 func (a *routes) deleteGlobal(ctx context.Context, in *namedIfMatch) (*empty, error) {
-	return &empty{}, a.unchanged(in.IfMatch, func() (time.Time, error) {
-		l, err := a.svc().GlobalLimit(ctx, in.Name)
-		return l.Updated, err
-	}, func() error { return a.svc().DeleteGlobalLimit(ctx, in.Name) })
+	return &empty{}, a.changedGlobal(ctx, in, a.svc().DeleteGlobalLimit)
 }
 
-func (a *routes) resetGlobal(ctx context.Context, in *NamePath) (*tagged[api.GlobalLimit], error) {
-	if err := a.svc().ResetGlobalLimit(ctx, in.Name); err != nil {
+// changedGlobal does something to one that is as If-Match says.
+func (a *routes) changedGlobal(ctx context.Context, in *namedIfMatch, do func(context.Context, string) error) error {
+	return a.unchanged(in.IfMatch, func() (string, error) {
+		l, err := a.svc().GlobalLimit(ctx, in.Name)
+		return etag(l.Updated), err
+	}, func() error { return do(ctx, in.Name) })
+}
+
+func (a *routes) resetGlobal(ctx context.Context, in *namedIfMatch) (*tagged[api.GlobalLimit], error) {
+	if err := a.changedGlobal(ctx, in, a.svc().ResetGlobalLimit); err != nil {
 		return nil, err
 	}
-	return a.getGlobal(ctx, in)
+	return a.getGlobal(ctx, &in.NamePath)
 }

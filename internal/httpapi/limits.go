@@ -2,11 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -23,6 +21,9 @@ type (
 		Limit int `json:"limit" minimum:"0" doc:"How many task runs with the tag may run at a time; with 0 they fail"`
 	}
 	createLimit struct {
+		IfMatch
+
+		None string `header:"If-None-Match" enum:"*" doc:"*: only if there is none yet"`
 		Body struct {
 			LimitValue
 
@@ -35,6 +36,7 @@ type (
 	}
 	resetLimitInput struct {
 		TagPath
+		IfMatch
 
 		Body *SlotsToReset `required:"false"`
 	}
@@ -47,10 +49,6 @@ type (
 	deleteLimit struct {
 		TagPath
 		IfMatch
-	}
-	// IfMatch has a change refused that would be of something else than was read.
-	IfMatch struct {
-		Match string `header:"If-Match" doc:"The ETag that it must still have"`
 	}
 	// made is the answer to what makes a thing or changes it.
 	made[T any] struct {
@@ -103,14 +101,14 @@ func namedPage[T any](q *ListQuery, list iter.Seq2[T, error], name func(*T) stri
 }
 
 func (a *routes) createLimit(ctx context.Context, in *createLimit) (*made[api.Limit], error) {
-	return a.setLimit(ctx, in.Body.Tag, in.Body.Limit, "")
+	return a.setLimit(ctx, in.Body.Tag, in.Body.Limit, in.IfMatch, in.None != "")
 }
 
 func (a *routes) putLimit(ctx context.Context, in *changeLimit) (*made[api.Limit], error) {
-	return a.setLimit(ctx, in.Tag, in.Body.Limit, in.Match)
+	return a.setLimit(ctx, in.Tag, in.Body.Limit, in.IfMatch, false)
 }
 
-func (a *routes) setLimit(ctx context.Context, tag string, limit int, match string) (*made[api.Limit], error) {
+func (a *routes) setLimit(ctx context.Context, tag string, limit int, match IfMatch, isNew bool) (*made[api.Limit], error) {
 	a.writing.Lock()
 	defer a.writing.Unlock()
 	was, err := a.svc().Limit(ctx, tag)
@@ -118,7 +116,10 @@ func (a *routes) setLimit(ctx context.Context, tag string, limit int, match stri
 	if err != nil {
 		return nil, err
 	}
-	if err := matches(match, known, was.Updated); err != nil {
+	if isNew && known {
+		return nil, problem(http.StatusPreconditionFailed, CodePrecondition, fmt.Sprintf("there is a limit on tag %q already: %d", tag, was.Limit))
+	}
+	if err := match.allows(known, etag(was.Updated)); err != nil {
 		return nil, err
 	}
 	if err := a.svc().SetLimit(ctx, tag, limit); err != nil {
@@ -131,35 +132,6 @@ func (a *routes) setLimit(ctx context.Context, tag string, limit int, match stri
 	return &made[api.Limit]{Status: createdUnless(known), ETag: etag(l.Updated), Body: l}, nil
 }
 
-// found tells an error that says that there is none from other ones.
-func found(err error) (bool, error) {
-	if errors.Is(err, api.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func createdUnless(known bool) int {
-	if known {
-		return http.StatusOK
-	}
-	return http.StatusCreated
-}
-
-// etag names a version by when it came about.
-func etag(updated time.Time) string { return fmt.Sprintf("%q", updated.UTC().Format(time.RFC3339Nano)) }
-
-// matches checks an If-Match header against what there is.
-func matches(match string, known bool, updated time.Time) error {
-	switch {
-	case match == "", match == "*" && known:
-		return nil
-	case known && match == etag(updated):
-		return nil
-	}
-	return problem(http.StatusPreconditionFailed, CodePrecondition, "it has been changed since it was read; read it again, then decide")
-}
-
 func (a *routes) getLimit(ctx context.Context, in *TagPath) (*tagged[api.Limit], error) {
 	l, err := a.svc().Limit(ctx, in.Tag)
 	if err != nil {
@@ -168,29 +140,16 @@ func (a *routes) getLimit(ctx context.Context, in *TagPath) (*tagged[api.Limit],
 	return &tagged[api.Limit]{ETag: etag(l.Updated), Body: l}, nil
 }
 
-// unchanged does something if what it is about is as If-Match says.
-func (a *routes) unchanged(m IfMatch, updated func() (time.Time, error), do func() error) error {
-	if m.Match == "" {
-		return do()
+// limitTag gives what asks for a limit's ETag.
+func (a *routes) limitTag(ctx context.Context, tag string) func() (string, error) {
+	return func() (string, error) {
+		l, err := a.svc().Limit(ctx, tag)
+		return etag(l.Updated), err
 	}
-	a.writing.Lock()
-	defer a.writing.Unlock()
-	at, err := updated()
-	known, err := found(err)
-	if err != nil {
-		return err
-	}
-	if err := matches(m.Match, known, at); err != nil {
-		return err
-	}
-	return do()
 }
 
 func (a *routes) deleteLimit(ctx context.Context, in *deleteLimit) (*empty, error) {
-	return &empty{}, a.unchanged(in.IfMatch, func() (time.Time, error) {
-		l, err := a.svc().Limit(ctx, in.Tag)
-		return l.Updated, err
-	}, func() error { return a.svc().DeleteLimit(ctx, in.Tag) })
+	return &empty{}, a.unchanged(in.IfMatch, a.limitTag(ctx, in.Tag), func() error { return a.svc().DeleteLimit(ctx, in.Tag) })
 }
 
 func (a *routes) resetLimit(ctx context.Context, in *resetLimitInput) (*tagged[api.Limit], error) {
@@ -198,7 +157,8 @@ func (a *routes) resetLimit(ctx context.Context, in *resetLimitInput) (*tagged[a
 	if in.Body != nil {
 		slots = in.Body.Slots
 	}
-	if err := a.svc().ResetLimit(ctx, in.Tag, slots...); err != nil {
+	err := a.unchanged(in.IfMatch, a.limitTag(ctx, in.Tag), func() error { return a.svc().ResetLimit(ctx, in.Tag, slots...) })
+	if err != nil {
 		return nil, err
 	}
 	return a.getLimit(ctx, &in.TagPath)

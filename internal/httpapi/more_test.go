@@ -128,65 +128,6 @@ func TestLimitsRoundTrip(t *testing.T) {
 	}
 }
 
-func TestIfMatch(t *testing.T) {
-	s := serve(t)
-	if err := s.SetLimit(t.Context(), "db", 10); err != nil {
-		t.Fatal(err)
-	}
-	_, header, _ := s.get(t, "/api/v1/limits/db")
-	etag := header.Get("ETag")
-	put := func(match string) int {
-		status, _, _ := s.request(t, http.MethodPut, "/api/v1/limits/db", `{"limit":3}`, http.Header{"If-Match": {match}})
-		return status
-	}
-	if got := put(etag); got != http.StatusOK {
-		t.Errorf("with the ETag it has: %d", got)
-	}
-	if got := put(etag); got != http.StatusPreconditionFailed {
-		t.Errorf("with the one it had: %d, want 412", got)
-	}
-	if got := put("*"); got != http.StatusOK {
-		t.Errorf("with any: %d", got)
-	}
-	if status, _, _ := s.request(t, http.MethodPut, "/api/v1/limits/none", `{"limit":3}`, http.Header{"If-Match": {"*"}}); status != http.StatusPreconditionFailed {
-		t.Errorf("for one that there is not: %d, want 412", status)
-	}
-}
-
-// What was changed since it was read is not deleted, and no schedule is paused or has
-// its next time skipped that is another than was looked at.
-func TestIfMatchOfDeletesAndVerbs(t *testing.T) {
-	s := serve(t)
-	err := errors.Join(s.SetLimit(t.Context(), "db", 10), s.SetGlobalLimit(t.Context(), api.GlobalLimit{Name: "api", Limit: 5}),
-		s.CreateSchedule(t.Context(), api.Schedule{Name: "nightly", Timetable: api.Timetable{Cron: "0 2 * * *"}}, task("double", "1")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ thing, method, verb string }{
-		{"schedules/nightly", http.MethodPost, "/skip"},
-		{"schedules/nightly", http.MethodPost, "/pause"},
-		{"schedules/nightly", http.MethodPost, "/resume"},
-		{"schedules/nightly", http.MethodDelete, ""},
-		{"limits/db", http.MethodDelete, ""},
-		{"global-limits/api", http.MethodDelete, ""},
-	} {
-		path := "/api/v1/" + c.thing
-		_, header, before := s.get(t, path)
-		if status, _, text := s.request(t, c.method, path+c.verb, "", http.Header{"If-Match": {`"2026-01-01T00:00:00Z"`}}); status != http.StatusPreconditionFailed {
-			t.Errorf("%s %s%s with the ETag of another: %d %s", c.method, c.thing, c.verb, status, text)
-		}
-		if _, _, after := s.get(t, path); after != before {
-			t.Errorf("%s %s%s was refused, and yet it is %s, not %s", c.method, c.thing, c.verb, after, before)
-		}
-		if status, _, text := s.request(t, c.method, path+c.verb, "", http.Header{"If-Match": {header.Get("ETag")}}); status >= http.StatusBadRequest {
-			t.Errorf("%s %s%s with the ETag that it has: %d %s", c.method, c.thing, c.verb, status, text)
-		}
-	}
-	if status, _, _ := s.request(t, http.MethodDelete, "/api/v1/limits/db", "", http.Header{"If-Match": {"*"}}); status != http.StatusPreconditionFailed {
-		t.Errorf("one that there is not, with any ETag: %d, want 412", status)
-	}
-}
-
 func TestGlobalLimitsRoundTrip(t *testing.T) {
 	s := serve(t)
 	if err := s.SetGlobalLimit(t.Context(), api.GlobalLimit{Name: "api", Limit: 5, Decay: 2}); err != nil {

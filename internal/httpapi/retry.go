@@ -19,33 +19,38 @@ const retryAll = "all"
 
 type retryInput struct {
 	RunPath
+	IfMatch
 
 	Body *RetryRequest
 }
 
-func (a *routes) retryRun(ctx context.Context, in *retryInput) (*body[RunDetail], error) {
+func (a *routes) retryRun(ctx context.Context, in *retryInput) (*tagged[RunDetail], error) {
 	var want RetryRequest
 	if in.Body != nil {
 		want = *in.Body
 	}
-	var err error
-	switch {
-	case want.From != "" && want.What != "":
-		err = api.Errorf(api.ErrInvalid, "body", "give what or from, not both")
-	case want.From != "":
-		var id string
-		if id, err = a.taskNamed(ctx, in.ID, want.From); err == nil {
-			err = a.svc().RetryFrom(ctx, id)
-		}
-	case want.What == retryAll:
-		err = a.svc().RetryAll(ctx, in.ID)
-	default:
-		err = a.svc().Retry(ctx, in.ID)
+	if want.From != "" && want.What != "" {
+		return nil, api.Errorf(api.ErrInvalid, "body", "give what or from, not both")
 	}
-	if err != nil {
+	if err := a.changedRun(ctx, &runIfMatch{in.RunPath, in.IfMatch}, func() error { return a.again(ctx, in.ID, &want) }); err != nil {
 		return nil, err
 	}
 	return a.getRun(ctx, &in.RunPath)
+}
+
+// again retries what is asked for of a run.
+func (a *routes) again(ctx context.Context, run string, want *RetryRequest) error {
+	switch {
+	case want.From != "":
+		id, err := a.taskNamed(ctx, run, want.From)
+		if err != nil {
+			return err
+		}
+		return a.svc().RetryFrom(ctx, id)
+	case want.What == retryAll:
+		return a.svc().RetryAll(ctx, run)
+	}
+	return a.svc().Retry(ctx, run)
 }
 
 // errAmbiguous is the kind of api.ErrConflict of a name that several task runs have.
@@ -81,11 +86,4 @@ func (a *routes) taskNamed(ctx context.Context, run, text string) (string, error
 		ids[mostNamed] = "…"
 	}
 	return "", api.Errorf(errAmbiguous, "", "run %s has several task runs of the task %q, say which: %s", run, text, strings.Join(ids, ", "))
-}
-
-func (a *routes) retryTask(ctx context.Context, in *TaskPath) (*body[api.TaskRun], error) {
-	if err := a.svc().RetryFrom(ctx, in.id()); err != nil {
-		return nil, err
-	}
-	return a.getTask(ctx, in)
 }

@@ -48,6 +48,12 @@ type RunPath struct {
 	ID string `path:"id" doc:"The run's id"`
 }
 
+// runIfMatch is a run that must be as it was read.
+type runIfMatch struct {
+	RunPath
+	IfMatch
+}
+
 type submitInput struct {
 	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The same for every attempt of one submission: the run is made once"`
 	Wait int    `query:"wait_ms" minimum:"0" maximum:"60000" doc:"How long to wait for the run's end before answering"`
@@ -56,6 +62,7 @@ type submitInput struct {
 
 type submitOutput struct {
 	Status   int
+	ETag     string `header:"ETag"`
 	Location string `header:"Location"`
 	Body     RunDetail
 }
@@ -77,11 +84,11 @@ func (a *routes) runRoutes(api huma.API) {
 		{"resume", "Go on with a paused run", Service.Resume},
 	} {
 		do(a, api, op(http.MethodPost, "/runs/{id}/"+verb.name, verb.name+"-run", group, verb.summary),
-			func(ctx context.Context, in *RunPath) (*body[RunDetail], error) {
-				if err := verb.do(a.svc(), ctx, in.ID); err != nil {
+			func(ctx context.Context, in *runIfMatch) (*tagged[RunDetail], error) {
+				if err := a.changedRun(ctx, in, func() error { return verb.do(a.svc(), ctx, in.ID) }); err != nil {
 					return nil, err
 				}
-				return a.getRun(ctx, in)
+				return a.getRun(ctx, &in.RunPath)
 			})
 	}
 	do(a, api, op(http.MethodPost, "/runs/{id}/retry", "retry-run", group, "Retry a run that has ended: what did not complete, all, or from a task run on"), a.retryRun)
@@ -128,7 +135,7 @@ func (a *routes) submitRun(ctx context.Context, in *submitInput) (*submitOutput,
 	if err != nil {
 		return nil, err
 	}
-	out := &submitOutput{Status: http.StatusCreated, Location: Base + "/runs/" + id, Body: run.Body}
+	out := &submitOutput{Status: http.StatusCreated, ETag: run.ETag, Location: Base + "/runs/" + id, Body: run.Body}
 	if existed {
 		out.Status = http.StatusOK
 	}
@@ -152,14 +159,22 @@ func (r *SubmitRequest) spec() (*api.Spec, error) {
 	return &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: r.Task, Args: r.Args, Options: r.Options}}}}, nil
 }
 
-func (a *routes) getRun(ctx context.Context, in *RunPath) (*body[RunDetail], error) {
+// changedRun does something to a run that is as If-Match says.
+func (a *routes) changedRun(ctx context.Context, in *runIfMatch, do func() error) error {
+	return a.unchanged(in.IfMatch, func() (string, error) {
+		r, err := a.svc().Status(ctx, in.ID)
+		return runTag(&r), err
+	}, do)
+}
+
+func (a *routes) getRun(ctx context.Context, in *RunPath) (*tagged[RunDetail], error) {
 	run, err := a.svc().Status(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	out := RunDetail{Run: run}
 	if run.State.Final() {
-		return answer(out), nil
+		return &tagged[RunDetail]{ETag: runTag(&run), Body: out}, nil
 	}
 	w, err := a.svc().Why(ctx, in.ID)
 	switch {
@@ -171,11 +186,11 @@ func (a *routes) getRun(ctx context.Context, in *RunPath) (*body[RunDetail], err
 	if err != nil {
 		return nil, err
 	}
-	return answer(out), nil
+	return &tagged[RunDetail]{ETag: runTag(&out.Run), Body: out}, nil
 }
 
-func (a *routes) deleteRun(ctx context.Context, in *RunPath) (*empty, error) {
-	return &empty{}, a.svc().Delete(ctx, in.ID)
+func (a *routes) deleteRun(ctx context.Context, in *runIfMatch) (*empty, error) {
+	return &empty{}, a.changedRun(ctx, in, func() error { return a.svc().Delete(ctx, in.ID) })
 }
 
 func (a *routes) getPipeline(ctx context.Context, in *RunPath) (*body[json.RawMessage], error) {

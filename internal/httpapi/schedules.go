@@ -33,6 +33,7 @@ type (
 	}
 	backfillInput struct {
 		NamePath
+		IfMatch
 
 		Body struct {
 			From time.Time `json:"from"`
@@ -101,7 +102,7 @@ func (a *routes) putSchedule(ctx context.Context, in *putSchedule) (*made[api.Sc
 	if err != nil {
 		return nil, err
 	}
-	if err := matches(in.Match, known, was.Updated); err != nil {
+	if err := in.allows(known, etag(was.Updated)); err != nil {
 		return nil, err
 	}
 	r := SubmitRequest{Pipeline: in.Body.Pipeline, Task: in.Body.Task, Args: in.Body.Args}
@@ -125,9 +126,9 @@ func (a *routes) putSchedule(ctx context.Context, in *putSchedule) (*made[api.Sc
 
 // changed does something to a schedule that is as If-Match says.
 func (a *routes) changed(ctx context.Context, in *namedIfMatch, do func(context.Context, string) error) error {
-	return a.unchanged(in.IfMatch, func() (time.Time, error) {
+	return a.unchanged(in.IfMatch, func() (string, error) {
 		s, err := a.svc().Schedule(ctx, in.Name)
-		return s.Updated, err
+		return etag(s.Updated), err
 	}, func() error { return do(ctx, in.Name) })
 }
 
@@ -146,8 +147,12 @@ func (a *routes) scheduleVerb(do func(Service, context.Context, string) error) f
 	}
 }
 
-func (a *routes) triggerSchedule(ctx context.Context, in *NamePath) (*submitOutput, error) {
-	id, err := a.svc().TriggerSchedule(ctx, in.Name)
+func (a *routes) triggerSchedule(ctx context.Context, in *namedIfMatch) (*submitOutput, error) {
+	var id string
+	err := a.changed(ctx, in, func(ctx context.Context, name string) (err error) {
+		id, err = a.svc().TriggerSchedule(ctx, name)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +160,7 @@ func (a *routes) triggerSchedule(ctx context.Context, in *NamePath) (*submitOutp
 	if err != nil {
 		return nil, err
 	}
-	return &submitOutput{Status: http.StatusCreated, Location: Base + "/runs/" + id, Body: run.Body}, nil
+	return &submitOutput{Status: http.StatusCreated, ETag: run.ETag, Location: Base + "/runs/" + id, Body: run.Body}, nil
 }
 
 // Backfilled says how many runs were made.
@@ -164,7 +169,11 @@ type Backfilled struct {
 }
 
 func (a *routes) backfillSchedule(ctx context.Context, in *backfillInput) (*body[Backfilled], error) {
-	n, err := a.svc().Backfill(ctx, in.Name, in.Body.From, in.Body.To)
+	var n int
+	err := a.changed(ctx, &namedIfMatch{in.NamePath, in.IfMatch}, func(ctx context.Context, name string) (err error) {
+		n, err = a.svc().Backfill(ctx, name, in.Body.From, in.Body.To)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

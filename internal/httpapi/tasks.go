@@ -39,6 +39,10 @@ type (
 		ID  string `path:"id" doc:"The run's id"`
 		Seq int64  `path:"seq" minimum:"0" doc:"The task run's number in the run"`
 	}
+	taskIfMatch struct {
+		TaskPath
+		IfMatch
+	}
 	runTasksInput struct {
 		RunPath
 		TasksQuery
@@ -69,8 +73,8 @@ func (a *routes) taskRoutes(api huma.API) {
 	do(a, api, op(http.MethodGet, "/tasks", "list-tasks", group, "List task runs of all runs"), a.listTasks)
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks", "list-run-tasks", group, "List task runs of a run"), a.listRunTasks)
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks/{seq}", "get-task", group, "Read a task run, with its history"), a.getTask)
-	do(a, api, op(http.MethodPost, "/runs/{id}/tasks/{seq}/cancel", "cancel-task", group, "Cancel one task run of a live run; for what follows its step has failed"), a.cancelTask)
-	do(a, api, op(http.MethodPost, "/runs/{id}/tasks/{seq}/retry", "retry-task", group, "Run a task run of a run that has ended again, and all after it"), a.retryTask)
+	do(a, api, op(http.MethodPost, "/runs/{id}/tasks/{seq}/cancel", "cancel-task", group, "Cancel one task run of a live run; for what follows its step has failed"), a.taskVerb(Service.CancelTask))
+	do(a, api, op(http.MethodPost, "/runs/{id}/tasks/{seq}/retry", "retry-task", group, "Run a task run of a run that has ended again, and all after it"), a.taskVerb(Service.RetryFrom))
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks/{seq}/why", "why-task", group, "Say what a task run waits for"), a.whyTask)
 	do(a, api, op(http.MethodGet, "/runs/{id}/why", "why-run", group, "Say what a run waits for"), a.whyRun)
 	do(a, api, op(http.MethodGet, "/runs/{id}/tasks/{seq}/result", "get-task-result", group, "Read a task run's result"), a.getTaskResult)
@@ -109,19 +113,26 @@ func (a *routes) tasksOf(ctx context.Context, run string, q *TasksQuery) (*body[
 	return answer(*p), nil
 }
 
-func (a *routes) getTask(ctx context.Context, in *TaskPath) (*body[api.TaskRun], error) {
+func (a *routes) getTask(ctx context.Context, in *TaskPath) (*tagged[api.TaskRun], error) {
 	t, err := a.svc().TaskRun(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
-	return answer(t), nil
+	return &tagged[api.TaskRun]{ETag: taskTag(&t), Body: t}, nil
 }
 
-func (a *routes) cancelTask(ctx context.Context, in *TaskPath) (*body[api.TaskRun], error) {
-	if err := a.svc().CancelTask(ctx, in.id()); err != nil {
-		return nil, err
+// taskVerb gives what does something to a task run that is as If-Match says, and then shows it.
+func (a *routes) taskVerb(do func(Service, context.Context, string) error) func(context.Context, *taskIfMatch) (*tagged[api.TaskRun], error) {
+	return func(ctx context.Context, in *taskIfMatch) (*tagged[api.TaskRun], error) {
+		err := a.unchanged(in.IfMatch, func() (string, error) {
+			t, err := a.svc().TaskRun(ctx, in.id())
+			return taskTag(&t), err
+		}, func() error { return do(a.svc(), ctx, in.id()) })
+		if err != nil {
+			return nil, err
+		}
+		return a.getTask(ctx, &in.TaskPath)
 	}
-	return a.getTask(ctx, in)
 }
 
 func (a *routes) whyTask(ctx context.Context, in *TaskPath) (*body[WhyAnswer], error) {
