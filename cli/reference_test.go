@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,6 +59,33 @@ func TestReference(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Error("docs/cli.md is not what the commands say: go test ./cli -run TestReference -update")
+	}
+}
+
+// TestEveryExitCodeIsProduced: what help says of exit codes is what commands end with, each of
+// them in a script.
+func TestEveryExitCodeIsProduced(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join("testdata", "script", "exit_codes.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(exitCodesText, -1) {
+		said[m[1]] = true
+	}
+	shown := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^(?:exits|pty) (\d+) `).FindAllStringSubmatch(string(script), -1) {
+		shown[m[1]] = true
+	}
+	for _, code := range []int{
+		exitOK, exitFailure, exitUsage, exitAuth, exitNotFound, exitConflict, exitTimeout, exitUnreachable, exitPartly, exitRunFailed, exitRunStopped, exitInterrupted,
+	} {
+		if text := strconv.Itoa(code); !said[text] || !shown[text] {
+			t.Errorf("exit code %d: in help exit-codes %t, in exit_codes.txtar %t", code, said[text], shown[text])
+		}
+	}
+	if len(said) != len(shown) {
+		t.Errorf("help exit-codes has %d codes, exit_codes.txtar %d", len(said), len(shown))
 	}
 }
 

@@ -56,9 +56,9 @@ const exitCodesText = `Exit codes:
   5    the present state does not allow it, or somebody else was faster
   6    it took longer than --timeout allows
   7    the server or the database can't be reached
-  8    done to some of the runs, not to all
+  8    done to some of the runs or task runs, not to all
   10   the run failed (run start --wait, --watch, --logs; run result; run watch --exit-status)
-  11   the run was cancelled, or crashed
+  11   the run was cancelled, or crashed (the same commands)
   130  interrupted`
 
 const filtersText = `How runs and task runs are chosen:
