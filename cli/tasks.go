@@ -33,6 +33,7 @@ var taskTable = table[api.TaskRun]{
 		{name: "ATTEMPT", right: true, value: func(_ *printer, t *api.TaskRun) string { return strconv.Itoa(t.Attempt) }},
 		{name: "STARTED", value: func(p *printer, t *api.TaskRun) string { return p.moment(t.Started) }},
 		{name: "TOOK", right: true, value: func(p *printer, t *api.TaskRun) string { return p.took(t.Started, t.Finished) }},
+		{name: "WORKER", wide: true, value: func(_ *printer, t *api.TaskRun) string { return t.Worker }},
 		{name: "WHY", value: func(_ *printer, t *api.TaskRun) string {
 			if t.Failure != nil {
 				text, _, _ := strings.Cut(t.Failure.Error(), "\n")

@@ -64,7 +64,7 @@ test("a stretch of the timeline is brushed, and a double click goes back", async
   await expect(page.getByRole("complementary")).toContainText("stock_list");
 });
 
-test("rows of the timeline are by task name if one wants that", async ({ page, server }) => {
+test("rows of the timeline are by task name, or by worker, if one wants that", async ({ page, server }) => {
   const run = await runNamed(server, "stock-check");
   await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);
   const view = page.locator("run-timeline[data-drawn]");
@@ -75,6 +75,11 @@ test("rows of the timeline are by task name if one wants that", async ({ page, s
   await view.getByLabel("Rows").selectOption({ label: "by task name" });
   expect(await rows()).toBeLessThan(each / 2);
   await expect(page).toHaveURL(/lanes=name/);
+  await view.getByLabel("Rows").selectOption({ label: "by worker" });
+  const bands = await view.evaluate((e) => /** @type {any} */ (e).model.layout.bands);
+  expect(bands).toHaveLength(1);
+  expect(bands[0].name).toMatch(/, pid \d+$/);
+  expect(bands[0].n).toBe(each);
 });
 
 test("the timeline and the log of a run show the same stretch of time", async ({ page, server }) => {

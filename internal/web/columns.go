@@ -41,6 +41,7 @@ var tables = map[string][]column{
 		{ID: "finished", Name: "Finished", Off: true},
 		{ID: "waited", Name: "Waited"},
 		{ID: "ran", Name: "Ran"},
+		{ID: "worker", Name: "Worker", Off: true},
 		{ID: "why", Name: "Why"},
 	},
 	"names": {

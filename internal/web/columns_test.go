@@ -28,6 +28,8 @@ func TestColumns(t *testing.T) {
 	s.get(t, "/tasks", "Cookie", cookie).says(t, waited) // another table
 	r = s.do(t, http.MethodPost, "/preferences", formOf([]string{"table", "tasks", "column", "why"}), "Content-Type", "application/x-www-form-urlencoded", "Cookie", cookie)
 	cookie = r.cookies[0].Name + "=" + r.cookies[0].Value
+	worker := r.cookies[0].Name + "=tasks.worker"
+	s.get(t, "/tasks", "Cookie", worker).says(t, `data-label="Worker"><a href="./tasks?q=worker%3A`, ", pid ")
 	if page := s.get(t, "/runs/"+s.runs["many"]+"?tab=tasks", "Cookie", cookie); strings.Contains(page.text, waited) || !strings.Contains(page.text, `data-label="Why"`) {
 		t.Error("a run's task runs have other columns than those that were chosen")
 	}

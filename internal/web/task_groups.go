@@ -34,6 +34,7 @@ var groupings = []struct{ by, name, none, field string }{
 	{"state", "State", "", "state"},
 	{"error", "Error", "no error", "error"},
 	{"tag", "Tag", "no tag", "tag"},
+	{"worker", "Worker", "no worker", "worker"},
 	{"why", "Reason to wait", "does not wait", "why"},
 	{"run", "Run", "", "run"},
 }

@@ -15,6 +15,7 @@ func TestTasksAreCounted(t *testing.T) {
 	s.get(t, "/tasks?by=task").says(t, `href="./tasks?q=task%3Aodd"`, `href="./tasks?q=task%3Afails"`, `<td class="num" data-label="Task runs">9</td>`)
 	s.get(t, "/tasks?by=error&q=state:failed").says(t, "3 is a multiple of three", "no luck &lt;script&gt;")
 	s.get(t, "/tasks?by=tag").says(t, "no tag", "q=tag%3Amath")
+	s.get(t, "/tasks?by=worker").says(t, "q=worker%3A%22", `<td class="num" data-label="Task runs">10</td>`)
 	page := s.get(t, "/runs/"+s.runs["many"]+"?tab=tasks&by=state")
 	page.says(t, "tab=tasks", "q=state%3Afailed", `<td class="num" data-label="Task runs">6</td>`)
 	if strings.Contains(page.text, "by=run") {

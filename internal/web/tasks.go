@@ -33,6 +33,8 @@ type taskRow struct {
 	RunURL string
 	Look   look
 	More   string // what the state's own name adds
+	// WorkerURL is what began last on the same worker.
+	WorkerURL string
 	Waited time.Duration
 	Why    string
 	Bad    bool // Why is an error
@@ -71,7 +73,7 @@ func readTasks(v *view, from, text string) (taskTable, error) {
 func taskRowOf(t *api.TaskRun) taskRow {
 	r := taskRow{
 		TaskRun: *t, URL: taskURL(t.ID), RunURL: at("runs/%", t.Run), Look: named(t.State, t.StateName), More: stateName(t.State, t.StateName),
-		Why: t.Reason, Waited: waited(t),
+		Why: t.Reason, Waited: waited(t), WorkerURL: tasksLike("worker:" + quoted(t.Worker)),
 	}
 	switch {
 	case t.Failure != nil:

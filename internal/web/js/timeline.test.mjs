@@ -13,7 +13,7 @@ function answer(rows, more = {}) {
   return {
     t0: 0, now: 100, state: "RUNNING", names, states, kinds: [""], generation: 0, more: false, turn_seq: [], turn_at: [], turn_state: [],
     seq: column(0), name: rows.map((r) => names.indexOf(r[1])), state_of: rows.map((r) => states.indexOf(r[2])), created: column(3), start: column(4), end: column(5),
-    attempt: rows.map(() => 1), waits: rows.map(() => 0), ...more,
+    attempt: rows.map(() => 1), waits: rows.map(() => 0), workers: [""], worker: rows.map(() => 0), ...more,
   };
 }
 
@@ -102,6 +102,16 @@ test("on rows that are shared none overlap, and there are as few as it takes", (
   const named = layout(c, "name", "start", false, 2000);
   assert.equal(named.bands.reduce((n, b) => n + b.n, 0), 300);
   for (const b of named.bands) for (let k = named.at[b.first]; k < named.at[b.first + b.rows]; k++) assert.equal(c.names[c.name[named.bars[k]]], b.name);
+});
+
+test("rows by worker have what began on each", () => {
+  const c = filled([[0, "a", "Completed", 0, 3, 9], [1, "a", "Completed", 0, 1, 5], [2, "b", "Running", 0, 4, -1], [3, "b", "Pending", 0, -1, -1], [4, "b", "Completed", 0, 20, 21]],
+    { workers: ["", "far", "near"], worker: [2, 1, 1, 0, 0] });
+  const l = layout(c, "worker", "start", false, 100);
+  assert.deepEqual(l.bands.map((b) => [b.name, b.n, b.rows]), [["far", 2, 2], ["near", 1, 1], ["not known", 1, 1]]);
+  assert.equal(l.row[3], -1, "what has not begun has no worker");
+  c.put(answer([[3, "b", "Completed", 0, 30, 31]], { workers: ["near"], worker: [0] }), true, 0);
+  assert.deepEqual(layout(c, "worker", "start", false, 100).bands.map((b) => [b.name, b.n]), [["far", 2], ["near", 2], ["not known", 1]]);
 });
 
 test("problems only leaves out what went well", () => {

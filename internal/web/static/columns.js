@@ -22,10 +22,12 @@ export class Columns {
   /** @type {string[]} */ names = [];
   /** @type {string[]} */ states = []; // as looks.js names them
   /** @type {string[]} */ kinds = [];
+  /** @type {string[]} */ workers = [];
   seq = new Float64Array(0);
   name = new Uint16Array(0);
   state = new Uint8Array(0);
   waits = new Uint8Array(0);
+  worker = new Uint16Array(0);
   attempt = new Uint16Array(0);
   created = new Float64Array(0); // NaN: not known
   start = new Float64Array(0);
@@ -62,7 +64,7 @@ export class Columns {
     Object.assign(this, { t0: l.t0, now: l.now, read: clock, generation: l.generation, more: l.more });
     this.ended = ["COMPLETED", "FAILED", "CANCELLED", "CRASHED", "SKIPPED"].includes(l.state);
     const names = l.names.map((n) => place(this.names, n)), states = l.states.map((s) => place(this.states, stateOf(s)));
-    const kinds = l.kinds.map((k) => place(this.kinds, k));
+    const kinds = l.kinds.map((k) => place(this.kinds, k)), workers = l.workers.map((w) => place(this.workers, w));
     this.#grow(this.n + l.seq.length);
     for (let k = 0; k < l.seq.length; k++) {
       const seq = l.seq[k];
@@ -76,6 +78,7 @@ export class Columns {
       this.name[i] = names[l.name[k]];
       this.state[i] = states[l.state_of[k]];
       this.waits[i] = kinds[l.waits[k]];
+      this.worker[i] = workers[l.worker[k]];
       this.attempt[i] = l.attempt[k];
       this.start[i] = l.start[k] < 0 ? NaN : l.start[k];
       this.end[i] = l.end[k] < 0 ? NaN : l.end[k];
@@ -104,7 +107,7 @@ export class Columns {
     /** @template {Float64Array|Uint16Array|Uint8Array} T @param {T} old @param {T} now @returns {T} */
     const into = (old, now) => { now.set(old); return now; };
     for (const key of /** @type {const} */ (["seq", "created", "start", "end"])) this[key] = into(this[key], new Float64Array(room));
-    for (const key of /** @type {const} */ (["name", "attempt"])) this[key] = into(this[key], new Uint16Array(room));
+    for (const key of /** @type {const} */ (["name", "attempt", "worker"])) this[key] = into(this[key], new Uint16Array(room));
     for (const key of /** @type {const} */ (["state", "waits"])) this[key] = into(this[key], new Uint8Array(room));
   }
 

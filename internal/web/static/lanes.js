@@ -5,7 +5,7 @@ import { rankOf } from "./columns.js";
 /** @typedef {import("./columns.js").Columns} Columns */
 
 /** How rows are made: each task run has its own; those of a name have as few as it takes;
- * all have. @typedef {"task"|"name"|"place"} Lanes */
+ * so have those of a worker; all have. @typedef {"task"|"name"|"worker"|"place"} Lanes */
 /** @typedef {"start"|"duration"|"name"} Sort */
 /** @typedef {{name: string, first: number, rows: number, n: number}} Band */
 
@@ -18,13 +18,13 @@ import { rankOf } from "./columns.js";
 export function layout(c, lanes, sort, problems, now) {
   const list = chosen(c, problems);
   if (lanes === "task") return single(c, list, sort, now);
-  const groups = lanes === "name" ? byName(c, list) : [{ name: "", list }];
+  const groups = lanes === "name" ? grouped(c, list, c.names, c.name) : lanes === "worker" ? grouped(c, list.filter((i) => !Number.isNaN(c.start[i])), c.workers, c.worker) : [{ name: "", list }];
   const row = new Int32Array(c.n).fill(-1);
   /** @type {Band[]} */ const bands = [];
   let rows = 0;
   for (const g of groups) {
     const used = pack(c, g.list, row, rows, now);
-    if (lanes === "name") bands.push({ name: g.name, first: rows, rows: used, n: g.list.length });
+    if (lanes !== "place") bands.push({ name: g.name || "not known", first: rows, rows: used, n: g.list.length });
     rows += used;
   }
   return { rows, row, ...listed(c, list, row, rows, now), bands, packed: true };
@@ -62,12 +62,13 @@ function order(names) {
   return names.map((n) => sorted.indexOf(n));
 }
 
-/** By name, those first that began first. @param {Columns} c @param {number[]} list */
-function byName(c, list) {
-  /** @type {number[][]} */ const lists = c.names.map(() => []);
-  for (const i of list) lists[c.name[i]].push(i);
+/** By name, or by worker, those first that began first. @param {Columns} c @param {number[]} list
+ * @param {string[]} names @param {Uint16Array} of */
+function grouped(c, list, names, of) {
+  /** @type {number[][]} */ const lists = names.map(() => []);
+  for (const i of list) lists[of[i]].push(i);
   const first = lists.map((l) => l.reduce((least, i) => Math.min(least, Number.isNaN(c.start[i]) ? Infinity : c.start[i]), Infinity));
-  return c.names.map((name, k) => ({ name, list: lists[k], first: first[k] })).filter((g) => g.list.length > 0).sort((a, b) => compare(a.first, b.first));
+  return names.map((name, k) => ({ name, list: lists[k], first: first[k] })).filter((g) => g.list.length > 0).sort((a, b) => compare(a.first, b.first));
 }
 
 /** Gives those that ran rows on which none overlap, each the lowest that is free. Those

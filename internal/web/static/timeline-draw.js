@@ -261,7 +261,7 @@ export class Painter {
       if (y1 < f.top || y0 > f.h) continue;
       pen.fillStyle = p.line;
       pen.fillRect(0, y0 - 0.5, f.left, 1);
-      if (y1 - y0 >= readable || b.rows === 0) write(c.names.includes(b.name) ? b.name : "", `×${count(b.n)}`, Math.min(Math.max((y0 + y1) / 2, f.top + 8), f.h - 8));
+      if (y1 - y0 >= readable || b.rows === 0) write(b.name, `×${count(b.n)}`, Math.min(Math.max((y0 + y1) / 2, f.top + 8), f.h - 8));
     }
     if (!layout.packed && high >= readable) {
       for (let r = first; r < last; r++) {

@@ -203,6 +203,7 @@ export class RunTimeline extends Island {
     const c = this.columns, now = this.now(), state = c.states[c.state[i]], from = c.since(i, now), start = c.start[i];
     const lines = [`${c.names[c.name[i]]} #${c.seq[i]}`, `${glyph(state)} ${state}${c.attempt[i] > 1 ? `, attempt ${c.attempt[i]}` : ""}`];
     if (!Number.isNaN(start)) lines.push(`${Number.isNaN(c.end[i]) ? "running for" : "ran"} ${span(c.until(i, now) - start)}, from ${tickText(start, start < 1000 ? 0.001 : 1)}`);
+    if (c.workers[c.worker[i]]) lines.push(`on ${c.workers[c.worker[i]]}`);
     if (!Number.isNaN(start) && start > from) lines.push(`waited ${span(start - from)} before`);
     if (Number.isNaN(start) && Number.isNaN(c.end[i])) lines.push(`${waiting(c.kinds[c.waits[i]]) || "waits"} for ${span(now - from)}`.replace(/^(waits for .*) for /, "$1, for "));
     else if (waiting(c.kinds[c.waits[i]])) lines.push(waiting(c.kinds[c.waits[i]]));
@@ -223,7 +224,7 @@ export class RunTimeline extends Island {
     sort.hidden = this.#lanes !== "task";
     const zoom = (/** @type {number} */ by) => this.look(zoomTime(this.view, (this.view.u0 + this.view.u1) / 2, by));
     const tools = h("div", { class: "isle-tools", role: "toolbar", "aria-label": "Timeline" },
-      choice("Rows", [["task", "one each"], ["name", "by task name"], ["place", "as few as it takes"]], this.#lanes,
+      choice("Rows", [["task", "one each"], ["name", "by task name"], ["worker", "by worker"], ["place", "as few as it takes"]], this.#lanes,
         (v) => change(() => { this.#lanes = /** @type {any} */ (v); sort.hidden = v !== "task"; keep("lanes", v === "task" ? "" : v); })),
       sort,
       toggle("Align", "Let all begin at the left, to compare how long they took", false, (on) => change(() => { this.#aligned = on; })),
