@@ -8,7 +8,7 @@ async function pages(server) {
   const [stock, pay, room, order] = await Promise.all(["stock-check", "pay", "waits for room", "order"].map((n) => runNamed(server, n)));
   return {
     runs: "/runs", problems: "/runs?q=state:failed", none: "/runs?q=name:nothing-is-called-this", wrong: "/runs?q=bogus:1",
-    run: `/runs/${stock.id}`, failed: `/runs/${pay.id}`, waiting: `/runs/${room.id}`, panel: `/runs/${pay.id}?task=0`,
+    run: `/runs/${stock.id}`, failed: `/runs/${pay.id}`, events: `/runs/${stock.id}?tab=history&show=events`, waiting: `/runs/${room.id}`, panel: `/runs/${pay.id}?task=0`,
     graph: `/runs/${order.id}?tab=graph`, timeline: `/runs/${stock.id}?tab=timeline`, "run-tasks": `/runs/${stock.id}?tab=tasks`,
     logs: `/runs/${(await runNamed(server, "chat")).id}?tab=logs`, data: `/runs/${order.id}?tab=data`, history: `/runs/${order.id}?tab=history`,
     task: `/runs/${pay.id}/tasks/0`, tasks: "/tasks", missing: "/nowhere",

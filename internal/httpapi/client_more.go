@@ -327,8 +327,8 @@ func (c *Client) DeleteFilter(ctx context.Context, target, name string) error {
 
 // RunHistory is GET /runs/{id}/history.
 func (c *Client) RunHistory(ctx context.Context, run string, q HistoryQuery) (RunHistory, error) {
-	ask := url.Values{"limit": {strconv.Itoa(q.Limit)}}
-	for name, value := range map[string]string{"before": q.Before, "after": q.After} {
+	ask := url.Values{"limit": {strconv.Itoa(q.Limit)}, "type": q.Type, "state": q.State}
+	for name, value := range map[string]string{"before": q.Before, "after": q.After, "task": q.Task} {
 		if value != "" {
 			ask.Set(name, value)
 		}

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -94,6 +95,51 @@ func TestRunHistoryHasPages(t *testing.T) {
 	for _, wrong := range []httpapi.HistoryQuery{{Limit: 1, After: "MTp4"}, {Limit: 1, Before: "!"}, {Limit: 1, Before: "0"}} {
 		if _, err := s.RunHistory(t.Context(), id, wrong); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%+v gives %v, want ErrInvalid", wrong, err)
+		}
+	}
+}
+
+// What happened is chosen by type, state and task, in pages as well as in lines.
+func TestRunHistoryIsChosen(t *testing.T) {
+	s := serve(t)
+	id, _ := s.ran(t, &api.Spec{Steps: []api.Step{{Call: &api.Call{Task: "double", Args: api.Args{[]byte("1")}}}, {Ignore: true, Call: &api.Call{Task: "fails"}}}})
+	if status, _, _ := s.request(t, http.MethodPost, "/api/v1/runs/"+id+"/retry", "", http.Header{"X-Reason": {"once more"}}); status != http.StatusOK {
+		t.Fatalf("retry gave %d", status)
+	}
+	if _, err := s.Wait(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		query string
+		want  httpapi.HistoryChoice
+		is    func(h httpapi.Happened) bool
+	}{
+		{"", httpapi.HistoryChoice{}, func(httpapi.Happened) bool { return true }},
+		{"type=run", httpapi.HistoryChoice{Type: []string{"run"}}, func(h httpapi.Happened) bool { return h.TaskRun == "" && h.Action == "" }},
+		{"type=task", httpapi.HistoryChoice{Type: []string{"task"}}, func(h httpapi.Happened) bool { return h.TaskRun != "" }},
+		{"type=request&type=run", httpapi.HistoryChoice{Type: []string{"request", "run"}}, func(h httpapi.Happened) bool { return h.TaskRun == "" }},
+		{"state=failed", httpapi.HistoryChoice{State: []string{"failed"}}, func(h httpapi.Happened) bool { return h.State == api.Failed }},
+		{"task=fails", httpapi.HistoryChoice{Task: "fails"}, func(h httpapi.Happened) bool { return strings.HasPrefix(h.Name, "fails") }},
+	} {
+		h, err := s.RunHistory(t.Context(), id, httpapi.HistoryQuery{Limit: 100, HistoryChoice: c.want})
+		if err != nil || len(h.Items) == 0 {
+			t.Fatalf("%s: %+v, %v", c.query, h, err)
+		}
+		status, _, body := s.get(t, "/api/v1/runs/"+id+"/history/lines?"+c.query)
+		lines := strings.Split(strings.TrimSpace(body), "\n")
+		if status != http.StatusOK || len(lines) != len(h.Items) {
+			t.Errorf("%s: %d, %d lines, want %d:\n%s", c.query, status, len(lines), len(h.Items), body)
+		}
+		for _, line := range lines {
+			var one httpapi.Happened
+			if err := json.Unmarshal([]byte(line), &one); err != nil || !c.is(one) || !slices.Contains(h.Items, one) {
+				t.Errorf("%s: there is %s (%v)", c.query, line, err)
+			}
+		}
+	}
+	for _, wrong := range []string{"history?type=nothing", "history/lines?state=nothing", "history?state=nothing"} {
+		if status, _, body := s.get(t, "/api/v1/runs/"+id+"/"+wrong); status != http.StatusUnprocessableEntity && status != http.StatusBadRequest {
+			t.Errorf("%s gives %d %s", wrong, status, body)
 		}
 	}
 }

@@ -94,11 +94,11 @@ func (a *routes) runLogs(ctx context.Context, in *logsInput) (*huma.StreamRespon
 	case in.Tail > 0:
 		list = last(list, in.Tail)
 	}
-	return &huma.StreamResponse{Body: func(c huma.Context) { a.writeLines(c, list, in.Follow) }}, nil
+	return &huma.StreamResponse{Body: func(c huma.Context) { writeLines(a, c, list, in.Follow) }}, nil
 }
 
 // writeLines writes them as they come. What goes wrong in between is the last line.
-func (a *routes) writeLines(c huma.Context, list iter.Seq2[api.LogLine, error], flush bool) {
+func writeLines[T any](a *routes, c huma.Context, list iter.Seq2[T, error], flush bool) {
 	c.SetHeader("Content-Type", ndjson)
 	c.SetStatus(http.StatusOK)
 	w := c.BodyWriter()

@@ -32,6 +32,7 @@ type runPage struct {
 	Logs     *logsTab
 	Data     *dataTab
 	History  *historyTab
+	Events   *eventsTab
 	Task     *taskPage // the panel beside it
 }
 

@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -22,5 +24,32 @@ func TestHistoryOfSomeTaskRuns(t *testing.T) {
 	s.get(t, all+"&q=name:nobody").says(t, "No task run matches.")
 	if r := s.get(t, all+"&q=nonsense:1"); r.status != http.StatusUnprocessableEntity {
 		t.Errorf("a filter that is wrong answers %d", r.status)
+	}
+}
+
+// What happened is there one by one as the API has it, by type, state and task, in pages,
+// and as a file of lines.
+func TestEventsOfARun(t *testing.T) {
+	s := serve(t, "")
+	s.run(t, "many", each(120, "odd"))
+	all := "/runs/" + s.runs["many"] + "?tab=history&show=events"
+	r := s.get(t, all)
+	r.says(t, "200 events on this page", "{&#34;time&#34;:", `history/lines?" download="many run.jsonl"`, "?tab=history&amp;show=events&amp;task=")
+	next := regexp.MustCompile(`href="(\?[^"]*)" rel="next"`).FindStringSubmatch(r.text)
+	if next == nil {
+		t.Fatal("there is no older page")
+	}
+	older := s.get(t, "/runs/"+s.runs["many"]+html.UnescapeString(next[1]))
+	older.says(t, "&#34;message&#34;:&#34;submitted&#34;", "Newest")
+	r = s.get(t, all+"&type=task&state=failed&name=odd")
+	r.says(t, `<option selected>task</option>`, `<option selected>failed</option>`, `value="odd"`, "history/lines?state=failed&amp;task=odd&amp;type=task", ">odd-2</a>")
+	for _, other := range []string{">odd-4</a>", "run completed"} {
+		if strings.Contains(mainOf(r.text), other) {
+			t.Errorf("what failed of odd has %s", other)
+		}
+	}
+	s.get(t, all+"&name=nobody").says(t, "Nothing that happened is so.")
+	if r := s.get(t, all+"&state=nonsense"); r.status != http.StatusUnprocessableEntity {
+		t.Errorf("a state that is none answers %d", r.status)
 	}
 }

@@ -139,5 +139,12 @@ func panelURL(p *runPage, taskRun string) string {
 	if seq < 0 {
 		return ""
 	}
-	return p.URL + "?task=" + number0(seq)
+	tab := ""
+	switch {
+	case p.Events != nil:
+		tab = "tab=history&show=events&"
+	case p.Tab != "overview":
+		tab = "tab=" + p.Tab + "&"
+	}
+	return p.URL + "?" + tab + "task=" + number0(seq)
 }

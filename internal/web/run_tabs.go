@@ -216,6 +216,9 @@ type event struct {
 const historyTasks = 200
 
 func fillHistory(v *view, p *runPage) error {
+	if v.r.URL.Query().Get("show") == "events" {
+		return fillEvents(v, p)
+	}
 	h := &historyTab{Query: strings.TrimSpace(v.r.URL.Query().Get("q"))}
 	p.History = h
 	ask := url.Values{"limit": {number0(historyTasks)}}
