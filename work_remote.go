@@ -103,8 +103,8 @@ func (l lending) Join(id, name string, queues, tasks []string) {
 func (l lending) Leave(id string) { l.inner().Leave(id) }
 
 // ClaimFor gives it the next job.
-func (l lending) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, worker.Lender, error) {
-	return l.seat.ClaimFor(ctx, id, wait)
+func (l lending) ClaimFor(ctx context.Context, id string, places int) (*api.Job, worker.Lender, error) {
+	return l.seat.ClaimFor(ctx, id, places)
 }
 
 // tell has the hooks called that go by outcome: here, or by the worker that alone has

@@ -25,7 +25,12 @@ var silent = runnel.LogTo(slog.New(slog.DiscardHandler))
 // server is an engine that is served, with no tasks of its own unless opts say so.
 func server(t *testing.T, opts ...runnel.OpenOption) (url string, eng *runnel.Engine) {
 	t.Helper()
-	eng, err := runnel.Open(t.Context(), "memory:", append([]runnel.OpenOption{silent}, opts...)...)
+	return serverOn(t, "memory:", opts...)
+}
+
+func serverOn(t *testing.T, dsn string, opts ...runnel.OpenOption) (url string, eng *runnel.Engine) {
+	t.Helper()
+	eng, err := runnel.Open(t.Context(), dsn, append([]runnel.OpenOption{silent}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type borrowing struct {
 	// of these can't be done there.
 	lenders map[int64]bool
 	hungry  atomic.Bool // there are lenders
+	// far are those who have something for workers that come over HTTP to this process.
+	far map[int64]bool
 }
 
 type loanKey struct{ from, number int64 }
@@ -42,6 +44,7 @@ type borrowed struct {
 	// only says that the lender does not serve the job's queue.
 	only bool
 	flow *lentFlow // nil: it is not one
+	far  string    // for a worker that comes over HTTP, the key of its reach
 
 	mu     sync.Mutex
 	cancel func(cause error)
@@ -55,7 +58,7 @@ const beatEvery = 500 * time.Millisecond
 
 func (e *Engine) initBorrowing() {
 	b := &e.borrowing
-	b.have, b.of, b.lenders = make(map[loanKey]*borrowed), make(map[int64]int), make(map[int64]bool)
+	b.have, b.of, b.lenders, b.far = make(map[loanKey]*borrowed), make(map[int64]int), make(map[int64]bool), make(map[int64]bool)
 	n := e.peers.node
 	n.Handle(jobsHave, func(q *cluster.Request) {
 		var only bool
@@ -73,6 +76,7 @@ func (e *Engine) initBorrowing() {
 		e.borrow(q.From, list)
 	})
 	n.Handle(jobsFlowEnd, e.toldOfFlow)
+	n.Handle(jobsFarHave, e.toldOfFar)
 	n.Handle(jobsCancel, func(q *cluster.Request) {
 		var in cancelledJob
 		if q.Decode(&in) != nil {
@@ -148,22 +152,27 @@ func (e *Engine) free() int {
 // borrow takes jobs, or gives them back if this engine ends.
 func (e *Engine) borrow(from int64, list []lentJob) {
 	b := &e.borrowing
-	var taken []*borrowed
+	var taken, far []*borrowed
 	b.mu.Lock()
 	for i := range list {
 		in := &list[i]
-		x := &borrowed{e: e, key: loanKey{from, in.Number}, job: in.Job, trace: in.Trace, only: in.Only, over: make(chan struct{})}
+		x := &borrowed{e: e, key: loanKey{from, in.Number}, job: in.Job, trace: in.Trace, only: in.Only, far: in.Far, over: make(chan struct{})}
 		if in.Flow {
 			x.flow = &lentFlow{notes: in.Notes, asked: make(map[int64]func(*toldFlow))}
 		}
 		x.job.Key = x
 		b.add(x)
-		taken = append(taken, x)
+		if x.far != "" {
+			far = append(far, x)
+		} else {
+			taken = append(taken, x)
+		}
 	}
 	b.mu.Unlock()
 	if !e.dispatch.lay(taken) {
 		e.giveBack(taken)
 	}
+	e.layFar(far)
 }
 
 // giveBack gives jobs back of which no body has begun.
@@ -179,10 +188,13 @@ func (e *Engine) giveBack(list []*borrowed) {
 	}
 }
 
+// takesPlace reports whether a worker of this process is busy with the job.
+func (x *borrowed) takesPlace() bool { return x.flow == nil && x.far == "" }
+
 // add takes note of a job, with mu held.
 func (b *borrowing) add(x *borrowed) {
 	b.have[x.key] = x
-	if x.flow == nil {
+	if x.takesPlace() {
 		b.taken++
 		b.of[x.key.from]++
 	}
@@ -191,7 +203,7 @@ func (b *borrowing) add(x *borrowed) {
 // remove forgets one, with mu held.
 func (b *borrowing) remove(x *borrowed) {
 	delete(b.have, x.key)
-	if x.flow != nil {
+	if !x.takesPlace() {
 		return
 	}
 	b.taken--
@@ -225,6 +237,7 @@ func (e *Engine) forgetLenders(gone []int64) {
 	}
 	for _, session := range gone {
 		delete(b.lenders, session)
+		delete(b.far, session)
 	}
 	b.hungry.Store(len(b.lenders) > 0)
 	b.mu.Unlock()

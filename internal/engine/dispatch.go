@@ -30,6 +30,7 @@ type dispatcher struct {
 	elsewhere func(queue string) bool
 	busy      func()      // told that there is more than workers here can do; may be nil
 	far       []*farClaim // of workers elsewhere, which wait
+	farLaid   []*borrowed // jobs of other processes for these
 	quiet     bool        // it is not news
 	// paused are queues of which nothing begins; drained: nothing begins here.
 	paused  map[string]bool

@@ -250,6 +250,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.dispatch.close()
 	e.giveBack(e.dispatch.unlay())
+	e.giveBack(e.dispatch.unlayFar(func(*borrowed) bool { return true }))
 	e.closeFlows()
 	e.endBorrowed(func(x *borrowed) bool { return x.flow != nil }, api.ErrClosed)
 	e.closeSlots(false)

@@ -34,7 +34,11 @@ type lending struct {
 	flows int                 // how many of them are flows, which take no place
 	want  map[int64]int       // how many jobs a session would take
 	told  map[int64]time.Time // when a session was last told that there is more to do
-	wake  chan struct{}
+	// farWant and farTold are the same for workers that come over HTTP to a session, wants
+	// by the key of what they can do.
+	farWant map[int64]map[string]int
+	farTold map[int64]time.Time
+	wake    chan struct{}
 
 	paced time.Time // since when jobs given to workers here are counted
 	given int
@@ -155,6 +159,8 @@ func (e *Engine) forgetBorrowers(gone []int64) {
 	for _, session := range gone {
 		delete(l.want, session)
 		delete(l.told, session)
+		delete(l.farWant, session)
+		delete(l.farTold, session)
 	}
 	l.mu.Unlock()
 	for _, job := range jobs {
@@ -200,7 +206,7 @@ func (e *Engine) LendStep() (again bool) {
 			e.tellOfJobs(o.session, only)
 		}
 	}
-	return again
+	return e.lendFar() || again
 }
 
 // wants takes note that a session is about to get as many jobs as it wants, and
@@ -281,7 +287,7 @@ func (e *Engine) lend(to *offer, n int, help bool) (places int) {
 		if t == nil {
 			break
 		}
-		x := e.lentJob(to.session, t)
+		x := e.lentJob(to, t)
 		if jobs = append(jobs, x); !x.Flow {
 			places++
 		}
@@ -309,8 +315,8 @@ func (e *Engine) lend(to *offer, n int, help bool) (places int) {
 }
 
 // lentJob notes that a session has the job of t.
-func (e *Engine) lentJob(to int64, t *task) lentJob {
-	x := lentJob{Job: t.job, Flow: t.call.Flow, Only: !e.dispatch.serves(t.call.Lane.Queue), Trace: t.run.made.traceOf()}
+func (e *Engine) lentJob(to *offer, t *task) lentJob {
+	x := lentJob{Job: t.job, Flow: t.call.Flow, Far: to.Key, Only: !e.dispatch.serves(t.call.Lane.Queue), Trace: t.run.made.traceOf()}
 	if x.Flow {
 		t.run.mu.Lock()
 		x.Notes = t.flow.allNotes()
@@ -321,7 +327,7 @@ func (e *Engine) lentJob(to int64, t *task) lentJob {
 	defer l.mu.Unlock()
 	l.last++
 	x.Number = l.last
-	l.out[x.Number] = &loan{job: x.Job, to: to, flow: x.Flow}
+	l.out[x.Number] = &loan{job: x.Job, to: to.session, flow: x.Flow}
 	if x.Flow {
 		l.flows++
 	}

@@ -28,6 +28,8 @@ const (
 	jobsRelease = "jobs.release"
 	jobsFlow    = "jobs.flow"
 	jobsFlowEnd = "jobs.flow.end"
+	jobsFarHave = "jobs.far.have" // true, or that it is so no more
+	jobsFarWant = "jobs.far.want" // how many, by the key of a reach
 )
 
 // errNotLent answers who asks about a job that was taken back.
@@ -38,6 +40,7 @@ type lentJob struct {
 	Number int64    `json:"n"`
 	Job    *api.Job `json:"job"`
 	Only   bool     `json:"only,omitempty"` // nobody serves its queue at the lender
+	Far    string   `json:"far,omitempty"`  // for a worker that comes over HTTP: the key of its reach
 	Trace  string   `json:"trace,omitempty"`
 	// Of a flow: what earlier bodies of it observed.
 	Flow  bool                       `json:"flow,omitempty"`
@@ -70,6 +73,7 @@ func (e *Engine) initLending() {
 	l := &e.lending
 	l.out, l.wake = make(map[int64]*loan), make(chan struct{}, 1)
 	l.want, l.told = make(map[int64]int), make(map[int64]time.Time)
+	l.farWant, l.farTold = make(map[int64]map[string]int), make(map[int64]time.Time)
 	e.dispatch.busy = e.lendSoon
 	n := e.peers.node
 	n.Handle(jobsWant, func(q *cluster.Request) {
@@ -95,6 +99,7 @@ func (e *Engine) initLending() {
 			}
 		}
 	})
+	n.Handle(jobsFarWant, e.farWanted)
 	n.Handle(jobsFlow, e.askedByFlow)
 	n.Handle(jobsLog, e.about(func(job *api.Job, in *aboutJob) { e.Log(job, in.Line) }))
 	n.Handle(jobsName, e.about(func(job *api.Job, in *aboutJob) { e.Name(job, in.Name) }))
@@ -154,6 +159,10 @@ type offer struct {
 	// Drains says that it was told to take no work: Places is 0 then, Full what it is else.
 	Drains bool `json:"drains,omitempty"`
 	Full   int  `json:"full,omitempty"`
+
+	// Far are what workers that come over HTTP to this process can do, each with a Key.
+	Far []*offer `json:"far,omitempty"`
+	Key string   `json:"key,omitempty"`
 
 	session int64
 	name    string // of the process, or of a worker that comes over HTTP

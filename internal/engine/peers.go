@@ -35,6 +35,7 @@ type peers struct {
 	handed  []int64        // runs that were handed over to this process
 	heirs   map[int64]bool // sessions that runs were handed over to
 	offers  []*offer       // of the others that have places; never changed
+	far     []*offer       // of workers that come over HTTP to others; the same
 	changed bell           // rung when sessions came or went
 }
 
@@ -72,7 +73,7 @@ func (e *Engine) initPeers(cfg *Config) {
 // served reports whether other processes serve a queue, or workers elsewhere.
 func (e *Engine) served(queue string) bool {
 	serves := func(o *offer) bool { return o.serves(queue) }
-	return slices.ContainsFunc(e.peers.workers(), serves) || e.remotes.any(serves)
+	return slices.ContainsFunc(e.peers.workers(), serves) || e.remotes.any(serves) || slices.ContainsFunc(e.peers.reaches(), serves)
 }
 
 // workers gives what the other processes offer that have places.
@@ -117,9 +118,9 @@ func (e *Engine) peersChanged(c cluster.Change) {
 	for _, session := range c.Gone {
 		e.log.Info("a process has gone", "session", session)
 	}
-	offers := offersOf(c.Live, e.peers.node.Self())
+	offers, far := offersOf(c.Live, e.peers.node.Self()), e.reachesOf(c.Live)
 	e.peers.mu.Lock()
-	e.peers.offers = offers
+	e.peers.offers, e.peers.far = offers, far
 	e.peers.mu.Unlock()
 	e.forgetBorrowers(c.Gone)
 	e.forgetLenders(c.Gone)

@@ -18,14 +18,16 @@ type Reach struct {
 
 // farClaim is a worker elsewhere that waits for something it can do.
 type farClaim struct {
-	offer *offer
-	told  chan struct{} // closed when there may be something
+	offer  *offer
+	places int           // how many it would take
+	told   chan struct{} // closed when there may be something
 }
 
 // Join says that a worker is there, under a name of its own. What it knows must have
 // been learned.
 func (e *Engine) Join(id string, reach Reach) {
 	o := &offer{name: reach.Name, Queues: reach.Queues, Tasks: slices.Sorted(slices.Values(reach.Tasks))}
+	o.Key = o.keyOf()
 	o.alien = !slices.ContainsFunc(o.Tasks, func(task string) bool { return e.local(task) != nil })
 	r := e.remotes
 	r.mu.Lock()
@@ -33,6 +35,9 @@ func (e *Engine) Join(id string, reach Reach) {
 	r.mu.Unlock()
 	r.on.Store(true)
 	e.openToRemotes()
+	if e.peers.node != nil {
+		e.offerAnew()
+	}
 	e.peers.changed.ring()
 }
 
@@ -41,6 +46,9 @@ func (e *Engine) Leave(id string) {
 	e.remotes.mu.Lock()
 	delete(e.remotes.workers, id)
 	e.remotes.mu.Unlock()
+	if e.peers.node != nil {
+		e.offerAnew()
+	}
 }
 
 // openToRemotes has what nobody serves here wait for somebody who does: until there
@@ -132,19 +140,25 @@ func (d *dispatcher) unlisten(c *farClaim) {
 
 // ClaimFor gives the next job to a worker elsewhere that has joined, and who takes its
 // answer. It begins with that: cancel of Begin is for who claims to call. It blocks
-// until there is a job if it may wait, and gives api.ErrNotFound if it may not.
-func (e *Engine) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, worker.Lender, error) {
+// until there is a job if it waits, with places for so many, and gives api.ErrNotFound
+// if it waits with none.
+func (e *Engine) ClaimFor(ctx context.Context, id string, places int) (*api.Job, worker.Lender, error) {
 	e.remotes.mu.RLock()
 	o := e.remotes.workers[id]
 	e.remotes.mu.RUnlock()
 	if o == nil {
 		return nil, nil, api.Errorf(api.ErrNotFound, "", "no worker %s has joined", id)
 	}
-	c := &farClaim{offer: o}
+	c, wait := &farClaim{offer: o, places: places}, places > 0
 	e.queue.throttle()
 	for {
 		if wait {
 			e.dispatch.listen(c)
+		}
+		if x := e.dispatch.popFar(o); x != nil {
+			e.dispatch.unlisten(c)
+			e.borrowing.running.Add(1)
+			return x.job, x, nil
 		}
 		t := e.claimFor(o, !o.alien && e.wantsHelp())
 		if t != nil || !wait {
@@ -160,6 +174,7 @@ func (e *Engine) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, 
 		case !wait:
 			return nil, nil, api.ErrNotFound
 		}
+		e.wantFar()
 		if err := e.awaitTold(ctx, c); err != nil {
 			return nil, nil, err
 		}

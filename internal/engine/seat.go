@@ -122,10 +122,10 @@ func (s *Seat) Claim(ctx context.Context) (*api.Job, worker.Source, error) {
 }
 
 // ClaimFor gives a worker elsewhere the next job, see [Engine.ClaimFor].
-func (s *Seat) ClaimFor(ctx context.Context, id string, wait bool) (*api.Job, worker.Lender, error) {
+func (s *Seat) ClaimFor(ctx context.Context, id string, places int) (*api.Job, worker.Lender, error) {
 	e := s.Engine()
 	for {
-		job, source, err := e.ClaimFor(ctx, id, wait)
+		job, source, err := e.ClaimFor(ctx, id, places)
 		if !errors.Is(err, api.ErrClosed) {
 			return job, source, err
 		}

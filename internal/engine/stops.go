@@ -186,18 +186,24 @@ func (e *Engine) drain(drain bool) {
 	if e.peers.node == nil {
 		return
 	}
+	e.offerAnew()
+	e.lendSoon()
+	e.wantJobs()
+}
+
+// offerAnew tells the others what this process offers now.
+func (e *Engine) offerAnew() {
 	e.peers.mu.Lock()
 	text, _ := json.Marshal(e.offering()) //nolint:errchkjson // words and numbers
 	e.peers.offer.Store(&text)
 	e.peers.mu.Unlock()
 	e.peers.node.Hurry()
-	e.lendSoon()
-	e.wantJobs()
 }
 
 // offering is what this process offers now.
 func (e *Engine) offering() offer {
 	o := e.offered
+	o.Far = e.remotes.reaches()
 	if e.dispatch.drains() {
 		o.Drains, o.Full, o.Places = true, o.Places, 0
 	}

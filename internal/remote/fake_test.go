@@ -67,7 +67,7 @@ func (f *floor) Leave(id string) {
 	f.mu.Unlock()
 }
 
-func (f *floor) ClaimFor(ctx context.Context, _ string, wait bool) (*api.Job, worker.Lender, error) {
+func (f *floor) ClaimFor(ctx context.Context, _ string, places int) (*api.Job, worker.Lender, error) {
 	for {
 		f.mu.Lock()
 		if len(f.ready) > 0 {
@@ -78,7 +78,7 @@ func (f *floor) ClaimFor(ctx context.Context, _ string, wait bool) (*api.Job, wo
 		}
 		news := f.news
 		f.mu.Unlock()
-		if !wait {
+		if places == 0 {
 			return nil, nil, api.ErrNotFound
 		}
 		select {

@@ -27,9 +27,9 @@ type Engine interface {
 	// Join says that a worker is there, Leave that it is not any more.
 	Join(worker, name string, queues, tasks []string)
 	Leave(worker string)
-	// ClaimFor gives the next job for a worker; [api.ErrNotFound] if there is none and
-	// it may not wait.
-	ClaimFor(ctx context.Context, worker string, wait bool) (*api.Job, worker.Lender, error)
+	// ClaimFor gives the next job for a worker that waits with places for so many;
+	// [api.ErrNotFound] if there is none and it waits with none.
+	ClaimFor(ctx context.Context, worker string, places int) (*api.Job, worker.Lender, error)
 }
 
 // Hub holds the workers of a server, and what they have under leases. It is a

@@ -29,8 +29,12 @@ func (h *Hub) ClaimTasks(ctx context.Context, id string, c Claim) (Claimed, erro
 	if out.Drain = s.drained(ctx); out.Drain {
 		return out, s.orLost()
 	}
-	for wait := c.WaitMS > 0; len(out.Attempts) < n; wait = false {
-		job, source, err := h.engine.ClaimFor(ctx, id, wait)
+	waits := 0
+	if c.WaitMS > 0 {
+		waits = n
+	}
+	for ; len(out.Attempts) < n; waits = 0 {
+		job, source, err := h.engine.ClaimFor(ctx, id, waits)
 		if err != nil {
 			if len(out.Attempts) > 0 || errors.Is(err, api.ErrNotFound) || ctx.Err() != nil {
 				break
