@@ -61,7 +61,7 @@ test("a limit is raised, and who waited goes on", async ({ page, browser, server
   }
   await page.goto(`${server.url}/limits/oven`);
   const waiting = page.locator(".figures div").filter({ hasText: "Waiting" }).locator("b");
-  await expect(waiting).toHaveText("3");
+  await expect(waiting).toHaveText(/^3\b/);
   await expect(page.getByRole("region", { name: "Who waits, in order" }).locator("tbody tr")).toHaveCount(3);
   const other = await browser.newPage();
   await other.goto(`${server.url}/limits`);
@@ -72,7 +72,7 @@ test("a limit is raised, and who waited goes on", async ({ page, browser, server
   await page.getByRole("dialog").getByLabel("Limit").fill("3");
   await page.getByRole("dialog").getByLabel("Reason").fill("a second oven has come");
   await page.getByRole("dialog").getByRole("button", { name: "Set the limit" }).click();
-  await expect(waiting).toHaveText("1");
+  await expect(waiting).toHaveText(/^1\b/);
   await expect(page.getByRole("region", { name: "Who has a slot" }).locator("tbody tr")).toHaveCount(3);
   await expect(other.locator("#limit-oven")).toContainText("3 of 3");
 
@@ -80,7 +80,7 @@ test("a limit is raised, and who waited goes on", async ({ page, browser, server
   await other.getByLabel("Limit on oven").fill("10");
   await other.locator("#limit-oven").getByRole("button", { name: "Set" }).click();
   await expect(other.locator("#limit-oven")).toContainText("4 of 10");
-  await expect(waiting).toHaveText("0");
+  await expect(waiting).toHaveText(/^0\b/);
   await expect(page.getByRole("region", { name: "Who waits, in order" })).toContainText("Nobody waits.");
   await other.close();
   await server.api("/operations", { method: "POST", body: JSON.stringify({ action: "cancel", q: "name:bakes", reason: "tidying up" }) });
