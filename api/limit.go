@@ -11,7 +11,7 @@ type Limit struct {
 	// Active counts the task runs that have a slot, ActiveSlots names them, in
 	// the order in which they asked for it.
 	Active      int      `json:"active"`
-	ActiveSlots []string `json:"active_slots,omitempty"`
+	ActiveSlots []string `json:"active_slots,omitzero"`
 	// Waiting counts the task runs that a worker was free for and that wait for a
 	// slot, of this tag or of another one that they need at the same time.
 	Waiting int `json:"waiting"`

@@ -199,7 +199,7 @@ the server, or without one this program, must have the task.`,
 			}
 			r, raw, err := read[api.CacheReport](cmd.Context(), c, path, q)
 			if err != nil {
-				return hinted(err, "see: runnel flow ls")
+				return missing(cmd.Context(), c, "flow", args[0], err)
 			}
 			return env.printer.one(raw, r.Key, func(f *facts) { env.showReport(f, &r) })
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ func newFlowShowCmd(env *Env) *cobra.Command {
 			}
 			t, raw, err := read[api.TaskInfo](cmd.Context(), c, at("/flows/%", args[0]), nil)
 			if err != nil {
-				return hinted(err, "see: runnel flow ls")
+				return missing(cmd.Context(), c, "flow", args[0], err)
 			}
 			return env.printer.one(raw, t.Name, func(f *facts) {
 				f.line("name", t.Name)
@@ -123,6 +124,10 @@ type status struct {
 	Server json.RawMessage `json:"server"`
 	Live   map[string]int  `json:"live_runs"`
 	More   bool            `json:"more_live_runs,omitempty"`
+
+	Oldest  time.Time    `json:"oldest_waiting,omitzero"` // since when the first of all queues has waited
+	Queues  []api.Queue  `json:"queues"`
+	Workers []api.Worker `json:"workers"`
 }
 
 // liveStates are those of runs that have not ended.
@@ -151,7 +156,19 @@ func (env *Env) status(cmd *cobra.Command, wait bool) error {
 	if err != nil {
 		return err
 	}
-	all, err := json.Marshal(status{Server: raw, Live: live, More: more})
+	st := status{Server: raw, Live: live, More: more}
+	if st.Queues, err = c.Queues(ctx); err != nil {
+		return err
+	}
+	if st.Workers, err = c.Workers(ctx); err != nil {
+		return err
+	}
+	for _, q := range st.Queues {
+		if !q.Oldest.IsZero() && (st.Oldest.IsZero() || q.Oldest.Before(st.Oldest)) {
+			st.Oldest = q.Oldest
+		}
+	}
+	all, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
@@ -167,6 +184,11 @@ func (env *Env) status(cmd *cobra.Command, wait bool) error {
 		}
 		f.painted("health", map[bool]string{true: "ok", false: "not well"}[s.Health.Ready()], map[bool]string{true: "32", false: "31"}[s.Health.Ready()])
 		f.line("live runs", liveText(live, more))
+		f.line("oldest waiting", env.printer.moment(st.Oldest))
+		o := overview{Queues: st.Queues, Workers: st.Workers}
+		o.sort()
+		env.showQueues(f, o.Queues)
+		env.showWorkers(f, o.Workers)
 	}); err != nil {
 		return err
 	}

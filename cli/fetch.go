@@ -94,7 +94,7 @@ func runID(ctx context.Context, c *httpapi.Client, text string) (string, error) 
 	if len(text) < shortest {
 		return "", usagef("%q is too short for a run's id: give %d digits of it or more, or @last, @last-failed", text, shortest)
 	}
-	if strings.Trim(text, "0123456789abcdefABCDEF-") != "" {
+	if strings.HasPrefix(text, "@") || !mayBeRun(text) {
 		return "", usagef("%q can't be looked for: an id is of the digits 0 to 9 and a to f", text)
 	}
 	found, _, err := read[httpapi.Found](ctx, c, "/search", url.Values{"q": {text}})
@@ -108,6 +108,11 @@ func runID(ctx context.Context, c *httpapi.Client, text string) (string, error) 
 			"it may be %s", strings.Join(found.Runs, ", "))
 	}
 	return found.Runs[0], nil
+}
+
+// mayBeRun reports whether text may stand for a run, and is no name of something else.
+func mayBeRun(text string) bool {
+	return strings.HasPrefix(text, "@") || strings.Trim(text, "0123456789abcdefABCDEF-") == ""
 }
 
 // newest gives the id of the newest run that a query chooses.

@@ -73,8 +73,6 @@ func newGlobalSetCmd(env *Env) *cobra.Command {
 	return c
 }
 
-func noGlobal(err error) error { return hinted(err, "see: runnel global-limit ls") }
-
 func newGlobalDeleteCmd(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NAME", Short: "Delete a limit", Args: exactly("NAME"), ValidArgsFunction: env.completeGlobals,
@@ -85,14 +83,14 @@ func newGlobalDeleteCmd(env *Env) *cobra.Command {
 			}
 			l, err := c.GlobalLimit(cmd.Context(), args[0])
 			if err != nil {
-				return noGlobal(err)
+				return missing(cmd.Context(), c, "global-limit", args[0], err)
 			}
 			question := fmt.Sprintf("delete global limit %q (%d in use, %d waiting)?", l.Name, l.ActiveSlots, l.Waiting)
 			if err := env.confirm(question, false); err != nil {
 				return err
 			}
 			if err := c.DeleteGlobalLimit(cmd.Context(), l.Name); err != nil {
-				return noGlobal(err)
+				return missing(cmd.Context(), c, "global-limit", args[0], err)
 			}
 			env.say("deleted global limit %q", l.Name)
 			return nil
@@ -127,7 +125,7 @@ func newGlobalReadCmd(env *Env) *cobra.Command {
 			}
 			l, raw, err := read[api.GlobalLimit](cmd.Context(), c, at("/global-limits/%", args[0]), nil)
 			if err != nil {
-				return noGlobal(err)
+				return missing(cmd.Context(), c, "global-limit", args[0], err)
 			}
 			p := &env.printer
 			return p.one(raw, l.Name, func(f *facts) {
@@ -168,7 +166,7 @@ func newGlobalResetCmd(env *Env) *cobra.Command {
 				return err
 			}
 			if err := c.ResetGlobalLimit(cmd.Context(), args[0]); err != nil {
-				return noGlobal(err)
+				return missing(cmd.Context(), c, "global-limit", args[0], err)
 			}
 			env.say("reset global limit %q", args[0])
 			return nil
@@ -185,7 +183,7 @@ func newGlobalActiveCmd(env *Env, name, short string, active bool) *cobra.Comman
 				return err
 			}
 			if err := c.ActivateGlobalLimit(cmd.Context(), args[0], active); err != nil {
-				return noGlobal(err)
+				return missing(cmd.Context(), c, "global-limit", args[0], err)
 			}
 			env.say("%sd global limit %q", name, args[0])
 			return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,11 +28,13 @@ type drawing struct {
 func newRunGraphCmd(env *Env) *cobra.Command {
 	var d drawing
 	c := &cobra.Command{
-		Use: "graph RUN|FLOW", Short: "Draw a run, or with --flow a task or flow before it runs",
-		Args: exactly("RUN"), ValidArgsFunction: env.completeRuns,
+		Use: "graph RUN|FLOW", Short: "Draw a run, or a task or flow before it runs",
+		Args: exactly("RUN|FLOW"), ValidArgsFunction: env.completeRuns,
+		Long: `Draw a run, or a task or flow before it runs. What can't be the beginning of a run's
+id is the name of a task or flow; --flow says so of what can.`,
 		Example: `  runnel run graph @last
   runnel run graph @last --open load --format svg > run.svg
-  runnel run graph --flow etl --format mermaid`,
+  runnel run graph etl --format mermaid`,
 		RunE: func(cmd *cobra.Command, args []string) error { return env.draw(cmd, args[0], &d) },
 	}
 	f := c.Flags()
@@ -102,7 +105,7 @@ func (env *Env) draw(cmd *cobra.Command, name string, d *drawing) error {
 	path := "/flows/" + url.PathEscape(name) + "/graph"
 	var c *httpapi.Client
 	var err error
-	if d.flow {
+	if d.flow || !mayBeRun(name) {
 		c, err = env.connect(ctx, look)
 	} else {
 		var id string
@@ -113,6 +116,9 @@ func (env *Env) draw(cmd *cobra.Command, name string, d *drawing) error {
 		return err
 	}
 	text, err := env.drawn(ctx, c, path, d)
+	if err != nil && strings.HasPrefix(path, "/flows/") {
+		return missing(ctx, c, "flow", name, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,17 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	go func() {
 		defer close(done)
 		defer cancel()
+		defer in.Body.Close()
+		defer func() {
+			if v := recover(); v == http.ErrAbortHandler { //nolint:errorlint // the panic's value is this very one
+				_ = write.CloseWithError(io.ErrUnexpectedEOF) // it never fails
+			} else if v != nil {
+				panic(v)
+			}
+		}()
 		t.handler.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK)
 		_ = write.CloseWithError(ctx.Err()) // nil is the end; it never fails
-		_ = in.Body.Close()
 	}()
 	select {
 	case <-w.ready:

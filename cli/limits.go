@@ -101,7 +101,7 @@ func newLimitSetCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			was, err := env.limit(cmd.Context(), c, args[0])
+			was, err := limitOf(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
 			}
@@ -111,26 +111,9 @@ func newLimitSetCmd(env *Env) *cobra.Command {
 }
 
 // limit reads a limit; if there is none it says which is nearest.
-func (env *Env) limit(ctx context.Context, c *httpapi.Client, tag string) (api.Limit, error) {
+func limitOf(ctx context.Context, c *httpapi.Client, tag string) (api.Limit, error) {
 	l, err := c.Limit(ctx, tag)
-	return l, env.noLimit(ctx, c, tag, err)
-}
-
-func (env *Env) noLimit(ctx context.Context, c *httpapi.Client, tag string, err error) error {
-	if !errors.Is(err, api.ErrNotFound) {
-		return err
-	}
-	var tags []string
-	for l, wrong := range c.Limits(ctx) {
-		if wrong != nil {
-			return err
-		}
-		tags = append(tags, l.Tag)
-	}
-	if near := nearest(tag, tags); near != "" {
-		return hinted(err, "did you mean %q?  see: runnel concurrency-limit ls", near)
-	}
-	return hinted(err, "see: runnel concurrency-limit ls")
+	return l, missing(ctx, c, "concurrency-limit", tag, err)
 }
 
 func newLimitDeleteCmd(env *Env) *cobra.Command {
@@ -141,7 +124,7 @@ func newLimitDeleteCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := env.limit(cmd.Context(), c, args[0])
+			l, err := limitOf(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
 			}
@@ -237,7 +220,7 @@ func newLimitReadCmd(env *Env) *cobra.Command {
 			}
 			l, raw, err := read[api.Limit](ctx, c, at("/limits/%", args[0]), nil)
 			if err != nil {
-				return env.noLimit(ctx, c, args[0], err)
+				return missing(ctx, c, "concurrency-limit", args[0], err)
 			}
 			var held [][]string
 			if env.printer.people() {
@@ -254,7 +237,7 @@ func newLimitReadCmd(env *Env) *cobra.Command {
 				f.line("in use", p.number(int64(l.Active)))
 				f.line("waiting", p.number(int64(l.Waiting)))
 				f.line("median hold", p.hold(l.MedianHold))
-				f.part("active_slots", []string{"TASK", "TASK NAME", "RUN", "HELD"}, held)
+				f.part("active_slots", []string{"TASK", "TASK NAME", "RUN", "HELD", "WORKER"}, held)
 			})
 		},
 	}
@@ -267,7 +250,7 @@ func (env *Env) holders(ctx context.Context, c *httpapi.Client, l *api.Limit) ([
 	for _, id := range l.ActiveSlots[:min(len(l.ActiveSlots), shownSlots)] {
 		t, err := c.TaskRun(ctx, id)
 		if errors.Is(err, api.ErrNotFound) {
-			lines = append(lines, []string{id, "", "", ""})
+			lines = append(lines, []string{id, "", "", "", ""})
 			continue
 		}
 		if err != nil {
@@ -280,10 +263,10 @@ func (env *Env) holders(ctx context.Context, c *httpapi.Client, l *api.Limit) ([
 			}
 			runs[t.Run] = r.Name
 		}
-		lines = append(lines, []string{id, t.Task, runs[t.Run], env.printer.took(runningSince(&t), time.Time{})})
+		lines = append(lines, []string{id, t.Task, runs[t.Run], env.printer.took(runningSince(&t), time.Time{}), t.Worker})
 	}
 	if more := len(l.ActiveSlots) - shownSlots; more > 0 {
-		lines = append(lines, []string{fmt.Sprintf("… %d more, see -o json", more), "", "", ""})
+		lines = append(lines, []string{fmt.Sprintf("… %d more, see -o json", more), "", "", "", ""})
 	}
 	return lines, nil
 }
@@ -307,7 +290,7 @@ func newLimitResetCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := env.limit(cmd.Context(), c, args[0])
+			l, err := limitOf(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
 			}
@@ -352,7 +335,7 @@ func newLimitWaitersCmd(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := env.limit(cmd.Context(), c, args[0])
+			l, err := limitOf(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
 			}

@@ -202,6 +202,9 @@ func (env *Env) followRun(ctx context.Context, c *httpapi.Client, id string) err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil:
+			if r, again := c.Status(ctx, id); again == nil && r.State.Final() {
+				return nil // the stream broke as the run ended
+			}
 			return err
 		}
 		if err := enc.Encode(change); err != nil {

@@ -82,7 +82,7 @@ func (env *Env) start(ctx context.Context, s *starting, args []string) error {
 	}
 	raw, _, err := send(ctx, c, http.MethodPost, "runs", header, in)
 	if errors.Is(err, api.ErrUnknownTask) {
-		return hinted(err, "see which there are: runnel flow ls")
+		return missing(ctx, c, "flow", in.Task, err)
 	}
 	if err != nil {
 		return err

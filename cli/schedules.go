@@ -87,7 +87,7 @@ func newScheduleShowCmd(env *Env) *cobra.Command {
 			}
 			s, raw, err := read[api.Schedule](cmd.Context(), c, at("/schedules/%", args[0]), nil)
 			if err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			p := &env.printer
 			return p.one(raw, s.Name, func(f *facts) {
@@ -115,8 +115,6 @@ func newScheduleShowCmd(env *Env) *cobra.Command {
 		},
 	}
 }
-
-func noSchedule(err error) error { return hinted(err, "see: runnel schedule ls") }
 
 // planned is the flags of schedule create.
 type planned struct {
@@ -204,13 +202,13 @@ func newScheduleDeleteCmd(env *Env) *cobra.Command {
 				return err
 			}
 			if _, err := c.Schedule(cmd.Context(), args[0]); err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			if err := env.confirm(fmt.Sprintf("delete schedule %q?", args[0]), false); err != nil {
 				return err
 			}
 			if err := c.DeleteSchedule(cmd.Context(), args[0]); err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			env.say("deleted schedule %q", args[0])
 			return nil
@@ -240,7 +238,7 @@ func newScheduleVerbCmd(env *Env, name, short, done string) *cobra.Command {
 			}
 			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/"+name, args[0]), because(reason), nil)
 			if err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			if !env.printer.people() {
 				return env.printer.one(raw, args[0], nil)
@@ -266,7 +264,7 @@ func newScheduleTriggerCmd(env *Env) *cobra.Command {
 			}
 			id, err := c.TriggerSchedule(cmd.Context(), args[0])
 			if err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			r, raw, err := read[api.Run](cmd.Context(), c, at("/runs/%", id), nil)
 			if err != nil {
@@ -321,7 +319,7 @@ func newScheduleNextCmd(env *Env) *cobra.Command {
 			}
 			times, _, err := read[httpapi.Times](cmd.Context(), c, path, q)
 			if err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			return printRows(env, nextTable, nextRows(times.Times))
 		},

@@ -41,7 +41,7 @@ already. --dry-run lists the times first.`,
 				setTime(q, "to", end)
 				times, _, err := read[httpapi.Times](cmd.Context(), c, at("/schedules/%/backfill", args[0]), q)
 				if err != nil {
-					return noSchedule(err)
+					return missing(cmd.Context(), c, "schedule", args[0], err)
 				}
 				t := nextTable
 				t.empty = "no times, so no runs would be made"
@@ -50,7 +50,7 @@ already. --dry-run lists the times first.`,
 			}
 			raw, _, err := send(cmd.Context(), c, http.MethodPost, at("schedules/%/backfill", args[0]), nil, map[string]time.Time{"from": begin, "to": end})
 			if err != nil {
-				return noSchedule(err)
+				return missing(cmd.Context(), c, "schedule", args[0], err)
 			}
 			var made httpapi.Backfilled
 			if err := json.Unmarshal(raw, &made); err != nil {

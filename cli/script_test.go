@@ -151,6 +151,7 @@ var changing = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "ID"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`\b(now|\d+(\.\d)?s( ago)?)\b`), "SPAN"},
+	{regexp.MustCompile(`\S+, pid \d+`), "PROCESS"},
 	{regexp.MustCompile(` +`), " "},
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
@@ -39,26 +40,9 @@ func (env *Env) showOverview(f *facts, o *overview) {
 			f.line("95 of 100", strings.Join(times, ", ")+" or less")
 		}
 	}
+	env.showQueues(f, o.Queues)
+	env.showWorkers(f, o.Workers)
 	var rows [][]string
-	for _, q := range o.Queues[:min(len(o.Queues), topRows)] {
-		state := ""
-		switch {
-		case !q.Paused.IsZero():
-			state = "paused"
-		case q.Workers == 0:
-			state = "no worker serves it"
-		}
-		rows = append(rows, []string{q.Name, p.number(int64(q.Ready)), p.number(int64(q.Running)), p.moment(q.Oldest), state})
-	}
-	f.part(heading("queues", len(o.Queues), topRows), []string{"NAME", "READY", "RUNNING", "OLDEST", ""}, rows)
-	rows = nil
-	for i := range o.Workers[:min(len(o.Workers), topRows)] {
-		w := &o.Workers[i]
-		busy := p.number(int64(w.Busy)) + "/" + p.number(int64(w.Concurrency))
-		rows = append(rows, []string{w.Name, busy, p.number(int64(w.Flows)), workerState(w), p.moment(w.Since)})
-	}
-	f.part(heading("workers", len(o.Workers), topRows), []string{"NAME", "BUSY", "FLOWS", "STATE", "SINCE"}, rows)
-	rows = nil
 	for _, l := range o.Limits[:min(len(o.Limits), topRows)] {
 		rows = append(rows, []string{l.Tag, p.number(int64(l.Active)) + "/" + p.number(int64(l.Limit)), p.number(int64(l.Waiting))})
 	}
@@ -70,6 +54,35 @@ func (env *Env) showOverview(f *facts, o *overview) {
 		rows = append(rows, []string{r.ID, r.Name, p.state(r.State), p.number(s.Ended) + "/" + p.number(s.Known), p.took(r.Created, r.Finished)})
 	}
 	f.part("newest live runs", []string{"ID", "NAME", "STATE", "DONE", "FOR"}, rows)
+}
+
+// showQueues shows the first few, which [overview.sort] puts there.
+func (env *Env) showQueues(f *facts, queues []api.Queue) {
+	p := &env.printer
+	var rows [][]string
+	for _, q := range queues[:min(len(queues), topRows)] {
+		state := ""
+		switch {
+		case !q.Paused.IsZero():
+			state = "paused"
+		case q.Workers == 0:
+			state = "no worker serves it"
+		}
+		rows = append(rows, []string{q.Name, p.number(int64(q.Ready)), p.number(int64(q.Running)), p.moment(q.Oldest), state})
+	}
+	f.part(heading("queues", len(queues), topRows), []string{"NAME", "READY", "RUNNING", "OLDEST", ""}, rows)
+}
+
+// showWorkers shows the first few.
+func (env *Env) showWorkers(f *facts, workers []api.Worker) {
+	p := &env.printer
+	var rows [][]string
+	for i := range workers[:min(len(workers), topRows)] {
+		w := &workers[i]
+		busy := p.number(int64(w.Busy)) + "/" + p.number(int64(w.Concurrency))
+		rows = append(rows, []string{w.Name, busy, p.number(int64(w.Flows)), workerState(w), p.moment(w.Since)})
+	}
+	f.part(heading("workers", len(workers), topRows), []string{"NAME", "BUSY", "FLOWS", "STATE", "SINCE"}, rows)
 }
 
 // heading says how many there are, if not all are shown.

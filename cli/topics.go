@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -38,7 +38,7 @@ func newHelpCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return hinted(usagef("there is no help for %q", fmt.Sprint(args)), "see: runnel help")
+				return hinted(usagef("there is no help for %q", strings.Join(args, " ")), "see: runnel help")
 			}
 			at.InitDefaultHelpFlag()
 			return at.Help()

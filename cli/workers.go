@@ -21,7 +21,7 @@ func newQueueCmd(env *Env) *cobra.Command {
 				}
 				q, raw, err := read[api.Queue](cmd.Context(), c, at("/queues/%", args[0]), nil)
 				if err != nil {
-					return hinted(err, "see: runnel queue ls")
+					return missing(cmd.Context(), c, "queue", args[0], err)
 				}
 				return env.printer.one(raw, q.Name, func(f *facts) { env.showQueue(f, &q) })
 			},
@@ -44,7 +44,7 @@ func newWorkerCmd(env *Env) *cobra.Command {
 				}
 				w, raw, err := read[api.Worker](cmd.Context(), c, at("/workers/%", args[0]), nil)
 				if err != nil {
-					return hinted(err, "see: runnel worker ls --columns id,name")
+					return missing(cmd.Context(), c, "worker", args[0], err)
 				}
 				return env.printer.one(raw, w.ID, func(f *facts) { env.showWorker(f, &w) })
 			},
@@ -69,7 +69,7 @@ func newStopCmd(env *Env, what string, s stop) *cobra.Command {
 			}
 			raw, _, err := send(cmd.Context(), c, http.MethodPost, at(what+"/%/"+verb, args[0]), because(reason), nil)
 			if err != nil {
-				return hinted(err, "see: runnel %s ls -o json", strings.TrimSuffix(what, "s"))
+				return missing(cmd.Context(), c, strings.TrimSuffix(what, "s"), args[0], err)
 			}
 			if !env.printer.people() {
 				return env.printer.one(raw, args[0], nil)

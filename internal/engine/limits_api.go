@@ -291,7 +291,7 @@ func (e *Engine) readLimit(tag string) (api.Limit, error) {
 	defer l.mu.Unlock()
 	r, known := l.known[tag]
 	if !known {
-		return api.Limit{}, api.Errorf(api.ErrNotFound, "", "no limit of tag %q", tag)
+		return api.Limit{}, api.Errorf(api.ErrNotFound, "", "no limit on tag %q", tag)
 	}
 	table := l.table
 	if l.on {

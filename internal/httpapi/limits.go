@@ -137,6 +137,9 @@ func (a *routes) getLimit(ctx context.Context, in *TagPath) (*tagged[api.Limit],
 	if err != nil {
 		return nil, err
 	}
+	if l.ActiveSlots == nil {
+		l.ActiveSlots = []string{} // nobody is told by name, too
+	}
 	return &tagged[api.Limit]{ETag: etag(l.Updated), Body: l}, nil
 }
 
