@@ -91,7 +91,7 @@ func (env *Env) connect(ctx context.Context, why purpose) (*httpapi.Client, erro
 		return nil, err
 	}
 	if at.Server != "" {
-		return httpapi.NewClient(at.Server, httpapi.ClientOptions{Token: at.Token})
+		return httpapi.NewClient(at.Server, httpapi.ClientOptions{Token: at.Token, Reason: oneLine(env.flags.reason)})
 	}
 	eng, err := env.open(ctx, at.DB, why)
 	if err != nil {
@@ -117,7 +117,7 @@ func (env *Env) connect(ctx context.Context, why purpose) (*httpapi.Client, erro
 	// handler keeps tokens.
 	secret := rand.Text()
 	return httpapi.NewClient("http://in.process", httpapi.ClientOptions{
-		Token: secret, Transport: inProcess{eng.Handler(runnel.RequireToken(secret))},
+		Token: secret, Reason: oneLine(env.flags.reason), Transport: inProcess{eng.Handler(runnel.RequireToken(secret))},
 	})
 }
 

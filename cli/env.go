@@ -40,6 +40,7 @@ type flags struct {
 	quiet, verbose, yes bool
 	builtin             bool
 	timeout             time.Duration
+	reason              string // of those commands that change something
 }
 
 // Main runs the command line of the process with the tasks of opts, and ends the

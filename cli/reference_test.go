@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,6 +87,21 @@ func TestEveryExitCodeIsProduced(t *testing.T) {
 	}
 	if len(said) != len(shown) {
 		t.Errorf("help exit-codes has %d codes, exit_codes.txtar %d", len(said), len(shown))
+	}
+}
+
+// TestWhatChangesSomethingTakesWhy: each of these is in the audit, with the reason.
+func TestWhatChangesSomethingTakesWhy(t *testing.T) {
+	looks := strings.Fields("ls show read why logs result watch history events diff graph tree params next waiters explain stats start")
+	for _, group := range newRootCmd(&Env{}).Commands() {
+		if !slices.Contains(strings.Fields("run task schedule operation concurrency-limit global-limit cache queue worker token"), group.Name()) {
+			continue
+		}
+		for _, c := range group.Commands() {
+			if has := c.Flags().Lookup("reason") != nil; has == slices.Contains(looks, c.Name()) {
+				t.Errorf("%s has --reason: %t", c.CommandPath(), has)
+			}
+		}
 	}
 }
 

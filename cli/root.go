@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,11 +62,33 @@ A command speaks to a server (--server URL), or opens a database by itself
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title + ":"})
 		for _, c := range g.cmds {
 			c.GroupID = g.id
+			env.reasonFlags(c)
 			root.AddCommand(c)
 		}
 	}
 	root.AddCommand(topics()...)
 	return root
+}
+
+// changing are the commands that change something, but for those that have a flag of their
+// own for why.
+var changing = map[string][]string{
+	"concurrency-limit": {"create", "set", "delete", "reset"},
+	"global-limit":      {"set", "delete", "reset", "enable", "disable"},
+	"schedule":          {"create", "delete", "trigger", "backfill"},
+	"task":              {"send"},
+	"cache":             {"rm"},
+	"operation":         {"stop"},
+	"token":             {"create", "rm"},
+}
+
+// reasonFlags has the commands of a group that change something take why.
+func (env *Env) reasonFlags(group *cobra.Command) {
+	for _, c := range group.Commands() {
+		if slices.Contains(changing[group.Name()], c.Name()) {
+			c.Flags().StringVar(&env.flags.reason, "reason", "", "`text` for the log of who changed what")
+		}
+	}
 }
 
 func (env *Env) addFlags(root *cobra.Command) {

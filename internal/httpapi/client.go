@@ -21,14 +21,17 @@ import (
 // an engine can be done with a client as well. Errors are [Problem]s, or of package
 // api when the server can't be reached.
 type Client struct {
-	base  string // without a slash at its end, with Base
-	http  *http.Client
-	token string
+	base   string // without a slash at its end, with Base
+	http   *http.Client
+	token  string
+	reason string
 }
 
 // ClientOptions say how to call.
 type ClientOptions struct {
 	Token string // sent as a bearer token; "" for none
+	// Reason is why things are changed, for the audit, where a call does not say it.
+	Reason string
 	// Transport sends requests; default http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -49,9 +52,10 @@ func NewClient(address string, opts ClientOptions) (*Client, error) {
 		return nil, api.Errorf(api.ErrInvalid, "", "address of the server: nothing may follow its path, and no password be in it")
 	}
 	return &Client{
-		base:  strings.TrimRight(u.String(), "/") + Base,
-		http:  &http.Client{Transport: opts.Transport},
-		token: opts.Token,
+		base:   strings.TrimRight(u.String(), "/") + Base,
+		http:   &http.Client{Transport: opts.Transport},
+		token:  opts.Token,
+		reason: opts.Reason,
 	}, nil
 }
 
@@ -147,6 +151,9 @@ func (c *Client) transmit(ctx context.Context, method, to string, header http.He
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.reason != "" && writes(method) && req.Header.Get("X-Reason") == "" {
+		req.Header.Set("X-Reason", c.reason)
 	}
 	resp, err := c.http.Do(req)
 	switch {
