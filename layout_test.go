@@ -39,7 +39,7 @@ var mayImport = map[string]string{
 	"internal/manual":          "docs",
 	"internal/pipeline":        "api internal/lifecycle",
 	"internal/place":           "api",
-	"internal/remote":          "api internal/worker",
+	"internal/remote":          "api internal/vital internal/worker",
 	"internal/roll":            "",
 	"internal/schedule":        "api",
 	"internal/sim":             "api internal/engine internal/flow internal/lifecycle internal/pipeline internal/store internal/store/memory internal/worker",

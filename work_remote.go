@@ -151,7 +151,7 @@ func (s *service) Offered(ctx context.Context) ([]api.Worker, []string, error) {
 func described(w *remote.Worker) api.Worker {
 	one := api.Worker{
 		ID: w.ID, Name: w.Name, Since: w.Since.UTC(), Seen: w.Heard.UTC(), Concurrency: w.Slots, Busy: w.Busy,
-		Queues: w.Queues, All: w.Queues == nil, Remote: true, Draining: w.Drain,
+		Queues: w.Queues, All: w.Queues == nil, Remote: true, Draining: w.Drain, CPU: w.CPU, Memory: w.Memory,
 	}
 	for i := range w.Tasks {
 		one.Tasks = append(one.Tasks, w.Tasks[i].Name)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -430,6 +431,13 @@ func TestWorkersAreListed(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in %s", want, body)
 		}
+	}
+	worker := regexp.MustCompile(`"remote":true,[^}]*"memory":[1-9]`)
+	for !worker.MatchString(body) { // it says so at its first heartbeat
+		if t.Context().Err() != nil {
+			t.Fatalf("the memory of the worker is not known: %s", body)
+		}
+		_, body = httpGet(t, url+"/api/v1/workers")
 	}
 	if _, body := httpGet(t, url+"/api/v1/flows/far"); !strings.Contains(body, `"Far away."`) {
 		t.Errorf("the task is not listed: %s", body)

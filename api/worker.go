@@ -32,6 +32,10 @@ type Worker struct {
 	Silent bool `json:"silent,omitempty"`
 	// Remote says that it is no process of the store: it comes over HTTP.
 	Remote bool `json:"remote,omitempty"`
+	// CPU is how many cores it has used of late, Memory how many bytes it has; zeros if
+	// they are not known.
+	CPU    float64 `json:"cpu,omitempty"`
+	Memory int64   `json:"memory,omitempty"`
 }
 
 // Queue is what is to do in a queue.

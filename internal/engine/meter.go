@@ -234,6 +234,7 @@ func (e *Engine) Vitals(all bool) *vital.Snapshot {
 	s.Uncommitted = len(e.queue.small) + len(e.queue.wide)
 	e.queue.mu.Unlock()
 	if !all {
+		e.usage() // is measured as often as this is asked for
 		s.Busy, s.Flows = e.occupied()
 		return s
 	}

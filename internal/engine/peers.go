@@ -57,7 +57,10 @@ func (e *Engine) initPeers(cfg *Config) {
 	p.offer.Store(&own)
 	p.node = cluster.New(cluster.Config{
 		Store: shared, Every: cfg.Beat, Logger: e.log, Changed: e.peersChanged, Manual: e.manual,
-		Offer: func() []byte { return *p.offer.Load() }, Beaten: func(err error) { e.storeSaid(byBeat, err) },
+		Offer: func() []byte { return *p.offer.Load() }, Beaten: func(err error) {
+			e.storeSaid(byBeat, err)
+			e.usage()
+		},
 	})
 	e.handleRequests()
 	e.initKeeper()

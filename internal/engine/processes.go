@@ -21,6 +21,8 @@ const askFacts = "process.facts"
 type facts struct {
 	Busy   int                    `json:"busy"`
 	Flows  int                    `json:"flows"`
+	CPU    float64                `json:"cpu,omitempty"`
+	Memory int64                  `json:"memory,omitempty"`
 	Queues map[string]*queueFacts `json:"queues"`
 }
 
@@ -165,7 +167,7 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 		p := &list[i]
 		if p.worker.Here {
 			p.facts = e.facts()
-			p.worker.Busy, p.worker.Flows = p.facts.Busy, p.facts.Flows
+			p.tells()
 			continue
 		}
 		asked.Go(func() {
@@ -175,11 +177,26 @@ func (e *Engine) processes(ctx context.Context) ([]process, error) {
 			if p.worker.Silent = err != nil; err == nil {
 				p.worker.Seen = e.now().UTC()
 			}
-			p.worker.Busy, p.worker.Flows = p.facts.Busy, p.facts.Flows
+			p.tells()
 		})
 	}
 	asked.Wait()
 	return list, context.Cause(ctx)
+}
+
+// tells has the worker be as the facts say.
+func (p *process) tells() {
+	p.worker.Busy, p.worker.Flows = p.facts.Busy, p.facts.Flows
+	p.worker.CPU, p.worker.Memory = p.facts.CPU, p.facts.Memory
+}
+
+// usage is how much of the machine the process uses: since about the last beat, or since
+// somebody looked.
+func (e *Engine) usage() (cores float64, memory int64) {
+	if e.manual { // who drives the steps compares what he sees
+		return 0, 0
+	}
+	return e.vitals.usage.Look(e.now())
 }
 
 // Offered lists the processes that work on the store, with what they said that they can
@@ -214,6 +231,7 @@ func (e *Engine) Offered(ctx context.Context) (workers []api.Worker, queues []st
 func (e *Engine) facts() facts {
 	f := facts{Queues: make(map[string]*queueFacts)}
 	f.Busy, f.Flows = e.occupied()
+	f.CPU, f.Memory = e.usage()
 	for _, r := range e.liveRuns() {
 		f.add(r)
 	}

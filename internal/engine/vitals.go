@@ -9,6 +9,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/store"
+	"github.com/runnel-dev/runnel/internal/vital"
 )
 
 // slowCommit is after how long without an answer of the store to a commit it is
@@ -29,6 +30,7 @@ type vitals struct {
 	lost    int
 
 	meter meter
+	usage vital.Usage
 }
 
 func newVitals(now time.Time) *vitals {

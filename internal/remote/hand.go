@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/vital"
 	"github.com/runnel-dev/runnel/internal/worker"
 )
 
@@ -42,6 +43,7 @@ type Hand struct {
 	beats   map[string]bool // bodies that made progress
 	sending int             // lines on their way
 	drain   bool            // the server gives nothing at the moment
+	usage   vital.Usage
 }
 
 // attempt is one that this worker has.
@@ -220,6 +222,7 @@ func (h *Hand) keep() {
 func (h *Hand) beatOnce(id string, wait time.Duration) (said bool, err error) {
 	h.mu.Lock()
 	in := Heartbeat{WaitMS: wait.Milliseconds()}
+	in.CPU, in.Memory = h.usage.Look(time.Now())
 	for attempt, a := range h.running {
 		if a.of == id {
 			in.Attempts = append(in.Attempts, attempt)

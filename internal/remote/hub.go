@@ -244,5 +244,8 @@ type Worker struct {
 	Heard time.Time
 	Busy  int
 	Drain bool
+	// CPU is how many cores it uses, Memory bytes; zeros if it does not say.
+	CPU    float64
+	Memory int64
 	*Registration
 }

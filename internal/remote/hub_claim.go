@@ -176,6 +176,9 @@ func (h *Hub) Heartbeat(ctx context.Context, id string, in Heartbeat) (Beaten, e
 func (s *session) beat(in *Heartbeat) (progress []*held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if in.CPU > 0 || in.Memory > 0 {
+		s.cpu, s.memory = in.CPU, in.Memory
+	}
 	until := time.Now().Add(s.lease)
 	for _, id := range in.Attempts {
 		if a := s.attempts[id]; a != nil {

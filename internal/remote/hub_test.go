@@ -329,3 +329,22 @@ func TestRegistrationIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// What a worker says of the machine is kept until it says something else.
+func TestWorkerTellsOfItsMachine(t *testing.T) {
+	bubble(t, "load", func(t *testing.T) {
+		h, id := registered(t, newFloor(), 1)
+		for _, c := range []struct {
+			beat   remote.Heartbeat
+			cpu    float64
+			memory int64
+		}{{remote.Heartbeat{}, 0, 0}, {remote.Heartbeat{CPU: 1.5, Memory: 7}, 1.5, 7}, {remote.Heartbeat{}, 1.5, 7}, {remote.Heartbeat{Memory: 8}, 0, 8}} {
+			if _, err := h.Heartbeat(t.Context(), id, c.beat); err != nil {
+				t.Fatal(err)
+			}
+			if w := h.Workers()[0]; w.CPU != c.cpu || w.Memory != c.memory {
+				t.Errorf("after %+v it uses %g and %d, want %g and %d", c.beat, w.CPU, w.Memory, c.cpu, c.memory)
+			}
+		}
+	})
+}

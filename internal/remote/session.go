@@ -26,6 +26,8 @@ type session struct {
 	timer    *time.Timer
 	gone     bool
 	drain    bool
+	cpu      float64 // as it said last
+	memory   int64
 	told     bool // that it is to drain, as it stands
 	last     int64
 	claiming int // places that claims have taken, which have nothing yet
@@ -197,7 +199,7 @@ const endedCap = 10_000
 func (s *session) describe() Worker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Worker{ID: s.id, Since: s.since, Heard: s.until.Add(-s.lease), Busy: len(s.attempts), Drain: s.drain, Registration: s.reg}
+	return Worker{ID: s.id, Since: s.since, Heard: s.until.Add(-s.lease), Busy: len(s.attempts), Drain: s.drain, CPU: s.cpu, Memory: s.memory, Registration: s.reg}
 }
 
 // wait bounds how long an answer may wait.

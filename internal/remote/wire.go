@@ -131,6 +131,8 @@ type Heartbeat struct {
 	Attempts []string `json:"attempts,omitempty" maxItems:"20000" doc:"Those that it has: their leases begin anew"`
 	Progress []string `json:"progress,omitempty" maxItems:"20000" doc:"Those whose bodies made progress, for heartbeat_timeout"`
 	WaitMS   int64    `json:"wait_ms,omitempty" minimum:"0" maximum:"3600000" doc:"How long the answer may wait for something to say; at most half the lease, and 20 s"`
+	CPU      float64  `json:"cpu,omitempty" minimum:"0" doc:"How many cores the worker has used of late, for people"`
+	Memory   int64    `json:"memory,omitempty" minimum:"0" doc:"Bytes of memory that it has, for people"`
 }
 
 // Beaten is the answer to a [Heartbeat].

@@ -31,6 +31,7 @@ type workerRow struct {
 	Look  look
 	Word  string
 	Use   meter
+	Load  string // of the machine; "": not known
 	Tasks int
 }
 
@@ -62,6 +63,9 @@ func workerRowOf(w *api.Worker) workerRow {
 		row.Word, row.Look = "idle", looks["COMPLETED"]
 	}
 	row.Use = meterOf(w.Busy, w.Concurrency)
+	if w.Memory > 0 {
+		row.Load = amount(w.CPU, "") + " cores, " + bytesOf(w.Memory)
+	}
 	if w.Flows > 0 {
 		row.Use.Text += ", and " + plural(w.Flows, "flow")
 	}
@@ -139,6 +143,9 @@ func showWorker(v *view) error {
 	body := workerPage{workerRow: workerRowOf(&w), Cut: len(w.Current) > shownCurrent}
 	v.page.Title, v.page.Nav, v.page.Crumb, v.page.Topics = body.Name, "workers", []link{{"Workers", "workers"}}, []string{"workers", "runs"}
 	body.Facts = []fact{{"Up for", span(v.site.now().Sub(body.Since).Round(time.Second)), ""}, {"Bodies at a time", number(body.Concurrency), ""}}
+	if body.Load != "" {
+		body.Facts = append(body.Facts, fact{"Uses", body.Load, ""})
+	}
 	if w.Remote {
 		body.Facts = append(body.Facts, fact{"Comes", "over HTTP", ""})
 	}
