@@ -163,7 +163,9 @@ func described(w *remote.Worker) api.Worker {
 func (s *service) Worker(ctx context.Context, id string) (api.Worker, error) {
 	for _, w := range s.of.hub.Workers() {
 		if w.ID == id {
-			return described(&w), nil
+			one := described(&w)
+			one.Current, one.Recent = s.CurrentOf(w.Name), s.Recent(ctx, w.Name)
+			return one, nil
 		}
 	}
 	return s.Engine.Worker(ctx, id)

@@ -27,6 +27,10 @@ type Worker struct {
 	// Current are the task runs whose bodies it runs, flows among them, the longest
 	// first: at most 1,000. Only who asks for one worker is told.
 	Current []TaskRun `json:"current,omitempty"`
+	// Recent are the last 100 task runs that ended whose bodies began last on it, the
+	// last first, without results. It is the processes that live which remember them, as
+	// far as they had the runs. Only who asks for one worker is told.
+	Recent []TaskRun `json:"recent,omitempty"`
 	// Silent says that it lives and did not answer within a second: Busy and Flows are
 	// not known, and what waits in it is not counted.
 	Silent bool `json:"silent,omitempty"`

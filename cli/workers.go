@@ -115,7 +115,19 @@ func (env *Env) showWorker(f *facts, w *api.Worker) {
 		rows = append(rows, []string{t.Task, t.ID, "attempt " + strconv.Itoa(t.Attempt), p.moment(t.Started)})
 	}
 	f.part("does", nil, rows)
+	rows = nil
+	for i := range w.Recent[:min(len(w.Recent), shownRecent)] {
+		t, why := &w.Recent[i], ""
+		if t.Failure != nil {
+			why, _, _ = strings.Cut(t.Failure.Error(), "\n")
+		}
+		rows = append(rows, []string{p.state(t.State), t.Task, t.ID, p.moment(t.Finished), p.took(t.Started, t.Finished), why})
+	}
+	f.part("did last", nil, rows)
 }
+
+// shownRecent is how many of the last task runs of a worker are shown; in JSON are all.
+const shownRecent = 20
 
 func workerState(w *api.Worker) string {
 	switch {

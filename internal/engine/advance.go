@@ -101,13 +101,16 @@ func (e *Engine) advanceBatch(wait bool) bool {
 func (e *Engine) advance(batch []*change) {
 	r := batch[0].run
 	r.mu.Lock()
-	for _, c := range batch {
+	for i, c := range batch {
 		if c.counted != nil {
 			if !c.tallied {
 				r.tally(c)
 			}
 			if c.counted.phase == over {
 				r.live.remove(c.counted)
+				if len(batch)-i <= recentKept { // else they are pushed out again
+					e.vitals.recent.put(c.counted, c.last)
+				}
 			}
 		}
 		c.starts = slices.DeleteFunc(c.starts, func(t *task) bool { return t.phase == over })

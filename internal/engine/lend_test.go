@@ -68,6 +68,24 @@ func TestJobsAreLent(t *testing.T) {
 				t.Errorf("the bodies ran on %v, want 11 on a and b, and 4 at least on each", on)
 			}
 		}
+		for _, p := range []*peer{a, b} { // the runs were a's
+			all, seen := 0, map[string]bool{}
+			for _, worker := range []string{"a", "b"} {
+				list := p.Engine().Recent(t.Context(), worker)
+				all += len(list)
+				for i := range list {
+					if list[i].Worker != worker || list[i].State != api.Completed || list[i].Started.IsZero() || seen[list[i].ID] {
+						t.Errorf("asked %v: %+v ended on %s", p == a, list[i], worker)
+					}
+					if seen[list[i].ID] = true; i > 0 && list[i].Finished.After(list[i-1].Finished) {
+						t.Errorf("asked %v: %s comes after %s, which ended before", p == a, list[i].ID, list[i-1].ID)
+					}
+				}
+			}
+			if all < 11 {
+				t.Errorf("asked %v: %d task runs ended last, want 11 and more", p == a, all)
+			}
+		}
 		n := 0
 		for _, err := range a.Engine().Logs(t.Context(), api.LogFilter{Run: h.ID()}) {
 			if err != nil {

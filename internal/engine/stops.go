@@ -38,6 +38,7 @@ func (e *Engine) initStops() {
 		return nil, nil
 	})
 	answer(e, workerTasks, func(context.Context, struct{}) (any, error) { return e.current(), nil })
+	answer(e, workerRecent, func(_ context.Context, worker string) (any, error) { return e.recentHere(worker), nil })
 }
 
 // PauseQueue has nothing more of a queue begin, in no process, until ResumeQueue.
@@ -260,6 +261,7 @@ func (e *Engine) Worker(ctx context.Context, id string) (api.Worker, error) {
 	case !all[i].Silent:
 		err = e.peers.node.Call(ctx, session, workerTasks, struct{}{}, &all[i].Current)
 	}
+	all[i].Recent = e.Recent(ctx, all[i].Name)
 	return all[i], err
 }
 
@@ -269,16 +271,7 @@ const shownTasks = 1000
 // current gives the task runs whose bodies run here, the longest first.
 func (e *Engine) current() []api.TaskRun {
 	away := e.away()
-	var list []api.TaskRun
-	for _, r := range e.liveRuns() {
-		r.mu.Lock()
-		for t := range r.live.all() {
-			if t.born && t.phase == claimed && !away(t.job) {
-				list = append(list, t.show())
-			}
-		}
-		r.mu.Unlock()
-	}
+	list := e.running(func(t *task) bool { return !away(t.job) })
 	e.borrowing.mu.Lock()
 	for _, x := range e.borrowing.have {
 		list = append(list, api.TaskRun{
@@ -287,6 +280,26 @@ func (e *Engine) current() []api.TaskRun {
 		})
 	}
 	e.borrowing.mu.Unlock()
+	return longest(list)
+}
+
+// running gives those of the task runs here that have been given out and that which
+// chooses.
+func (e *Engine) running(which func(*task) bool) (list []api.TaskRun) {
+	for _, r := range e.liveRuns() {
+		r.mu.Lock()
+		for t := range r.live.all() {
+			if t.born && t.phase == claimed && which(t) {
+				list = append(list, t.show())
+			}
+		}
+		r.mu.Unlock()
+	}
+	return longest(list)
+}
+
+// longest gives as many as are shown, the longest first.
+func longest(list []api.TaskRun) []api.TaskRun {
 	slices.SortStableFunc(list, func(a, b api.TaskRun) int { return a.Started.Compare(b.Started) })
 	return list[:min(len(list), shownTasks)]
 }

@@ -29,12 +29,13 @@ type vitals struct {
 	late    int
 	lost    int
 
-	meter meter
-	usage vital.Usage
+	meter  meter
+	usage  vital.Usage
+	recent recent
 }
 
 func newVitals(now time.Time) *vitals {
-	return &vitals{since: now, meter: meter{
+	return &vitals{since: now, recent: recent{rings: make(map[uint32]*endedRing)}, meter: meter{
 		since: now, cache: make(map[string]CacheTaken), done: byQueue{all: make(map[string]int64)}, came: byQueue{all: make(map[string]int64)},
 	}}
 }

@@ -71,6 +71,13 @@ func (w *workerNames) name(number uint32) string {
 	return ""
 }
 
+// known gives the number of a worker, 0 if it has none.
+func (w *workerNames) known(name string) uint32 {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.numbers[name]
+}
+
 // number gives that of a worker which is about to be given something.
 func (w *workerNames) number(name string, now int64) uint32 {
 	w.mu.RLock()

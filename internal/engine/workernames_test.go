@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
@@ -70,5 +72,28 @@ func TestOldNamesOfWorkersGo(t *testing.T) {
 	}
 	if n := w.number("worker-0", workersKept+1); n != workersKept+2 {
 		t.Errorf("worker-0 has the number %d when it comes back, want %d: rows have the others", n, workersKept+2)
+	}
+}
+
+func TestRecentTaskRunsOfWorkers(t *testing.T) {
+	x := recent{rings: make(map[uint32]*endedRing)}
+	end := func(worker uint32, seq int64) {
+		one := &task{run: new(run), call: new(pipeline.Task), seq: seq}
+		one.cell.Begun, one.cell.Worker = 1, worker
+		x.put(one, api.Completed)
+	}
+	x.put(&task{run: new(run), call: new(pipeline.Task)}, api.Cancelled) // whose body never began
+	for n := range int64(2*recentKept + 7) {
+		end(1, n)
+		list := x.of(1)
+		if want := min(int(n)+1, recentKept); len(list) != want || list[0].seq != n || list[want-1].seq != n+1-int64(want) {
+			t.Fatalf("after %d of them: %d, from %d to %d; want %d, the last first", n+1, len(list), list[0].seq, list[len(list)-1].seq, want)
+		}
+	}
+	for worker := range uint32(recentWorkers) {
+		end(2+worker, 0)
+	}
+	if len(x.rings) != recentWorkers || x.of(1) != nil || x.of(2) == nil {
+		t.Errorf("of %d workers is something kept, of the first %d task runs; want %d and none", len(x.rings), len(x.of(1)), recentWorkers)
 	}
 }

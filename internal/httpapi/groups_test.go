@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -62,6 +63,10 @@ func TestTaskRunsByWorker(t *testing.T) {
 	s := serveStored(t)
 	attempt, far := s.farAttempt(t)
 	near, _ := s.ran(t, task("double", "1"))
+	worker, _, _ := strings.Cut(attempt, "/attempts/")
+	if _, _, text := s.get(t, worker); !strings.Contains(text, `"current":[{"id":"`+far+`/0"`) || strings.Contains(text, `"recent"`) {
+		t.Errorf("the worker is %s, want it to have %s", text, far)
+	}
 	s.asks(t, attempt+"/finish", `{"result":1}`, nil)
 	if _, err := s.Wait(t.Context(), far); err != nil {
 		t.Fatal(err)
@@ -76,6 +81,9 @@ func TestTaskRunsByWorker(t *testing.T) {
 	}
 	if of(far) != "gpu-7" || of(near) != store.ProcessName() {
 		t.Errorf("the bodies ran on %q and %q, want gpu-7 and %q", of(far), of(near), store.ProcessName())
+	}
+	if _, _, text := s.get(t, worker); !strings.Contains(text, `"recent":[{"id":"`+far+`/0"`) || strings.Contains(text, near) || strings.Contains(text, `"current"`) {
+		t.Errorf("the worker is %s, want it to have done %s", text, far)
 	}
 	for run, worker := range map[string]string{far: "gpu-7", near: store.ProcessName()} {
 		if got := s.listed(t, "/tasks", url.Values{"q": {`worker:"` + worker + `"`}}); !slices.Equal(got, []string{run + "/0"}) {

@@ -22,11 +22,13 @@ func TestQueueThatNobodyServesStandsOut(t *testing.T) {
 
 func TestWorkerShowsWhatItRuns(t *testing.T) {
 	s := serve(t, "")
+	s.run(t, "failed", call("fails"))
 	s.submit(t, "live", call("tagged"))
 	s.begun(t)
 	_, rest, _ := strings.Cut(s.get(t, "/workers").text, `href="./workers/`)
 	id, _, _ := strings.Cut(rest, `"`)
-	s.get(t, "/workers/"+id).says(t, "active", "tagged-0", s.runs["live"]+"/tasks/0", "flows/double")
+	s.get(t, "/workers/"+id).says(t, "active", "tagged-0", s.runs["live"]+"/tasks/0", "flows/double",
+		"1 task run, of which <b>1 failed</b>", s.runs["failed"]+"/tasks/0", "no luck", "tasks?q=worker%3A")
 	if r := s.get(t, "/workers/nobody"); r.status != http.StatusNotFound {
 		t.Errorf("a process that there is not answers %d", r.status)
 	}

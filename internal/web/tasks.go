@@ -35,10 +35,10 @@ type taskRow struct {
 	More   string // what the state's own name adds
 	// WorkerURL is what began last on the same worker.
 	WorkerURL string
-	Waited time.Duration
-	Why    string
-	Bad    bool // Why is an error
-	Open   bool // its panel is
+	Waited    time.Duration
+	Why       string
+	Bad       bool // Why is an error
+	Open      bool // its panel is
 }
 
 // readTasks reads a page of a list of task runs.

@@ -125,7 +125,10 @@ type workerPage struct {
 
 	Names   []link // of its tasks
 	Running []taskRow
-	Cut     bool // it runs more than those
+	Cut     bool      // it runs more than those
+	Ended   []taskRow // last
+	Bad     int       // of these
+	Did     string    // URL of the list of what it did
 	Facts   []fact
 }
 
@@ -140,7 +143,7 @@ func showWorker(v *view) error {
 	if err != nil {
 		return err
 	}
-	body := workerPage{workerRow: workerRowOf(&w), Cut: len(w.Current) > shownCurrent}
+	body := workerPage{workerRow: workerRowOf(&w), Cut: len(w.Current) > shownCurrent, Did: tasksLike("worker:" + quoted(w.Name))}
 	v.page.Title, v.page.Nav, v.page.Crumb, v.page.Topics = body.Name, "workers", []link{{"Workers", "workers"}}, []string{"workers", "runs"}
 	body.Facts = []fact{{"Up for", span(v.site.now().Sub(body.Since).Round(time.Second)), ""}, {"Bodies at a time", number(body.Concurrency), ""}}
 	if body.Load != "" {
@@ -160,6 +163,13 @@ func showWorker(v *view) error {
 	}
 	for i := range w.Current[:min(len(w.Current), shownCurrent)] {
 		body.Running = append(body.Running, taskRowOf(&w.Current[i]))
+	}
+	for i := range w.Recent {
+		row := taskRowOf(&w.Recent[i])
+		if row.Bad {
+			body.Bad++
+		}
+		body.Ended = append(body.Ended, row)
 	}
 	return v.show("worker", http.StatusOK, body)
 }
