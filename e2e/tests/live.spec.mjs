@@ -65,3 +65,41 @@ test("the rail tells that an operation runs, and looks by itself whether it has 
   runs = false;
   await expect(page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Operations", exact: true })).toBeAttached({ timeout: 15_000 });
 });
+
+test("a page that was fetched for a URL that has changed meanwhile is not shown", async ({ page, server }) => {
+  const run = await runNamed(server, "stock-check"), asked = /** @type {string[]} */ ([]);
+  let answer = () => {};
+  const held = new Promise((resolve) => { answer = () => resolve(undefined); });
+  await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);
+  await expect(page.locator("run-timeline")).toHaveAttribute("data-drawn");
+  await expect(page.getByRole("button", { name: "live" })).toBeVisible();
+  await page.route((url) => url.pathname === `/runs/${run.id}`, async (route) => {
+    asked.push(route.request().url());
+    if (asked.length > 1) { await route.continue(); return; }
+    const { "if-none-match": _, ...headers } = route.request().headers();
+    const response = await route.fetch({ headers });
+    await held;
+    await route.fulfill({ response, body: (await response.text()).replace(/<title>.*?<\/title>/, "<title>out of date</title>") });
+  });
+  await page.evaluate(() => {
+    const seen = /** @type {any} */ (globalThis).seen = /** @type {string[]} */ ([]);
+    new MutationObserver(() => seen.push(document.title)).observe(document.head, { subtree: true, childList: true, characterData: true });
+    document.dispatchEvent(new Event("visibilitychange")); // at which the page is fetched again
+  });
+  await expect.poll(() => asked.length).toBe(1);
+  await page.locator("run-timeline").getByLabel("Rows").selectOption({ label: "by task name" });
+  await expect(page).toHaveURL(/lanes=name/);
+  answer();
+  await expect.poll(() => asked.at(-1)).toContain("lanes=name"); // it is fetched for where one is instead
+  expect(await page.evaluate(() => /** @type {any} */ (globalThis).seen)).not.toContain("out of date");
+});
+
+test("on a narrow screen bars are scrolled to the tab, and the page, that is shown", async ({ page, server }) => {
+  const run = await runNamed(server, "stock-check");
+  await page.setViewportSize({ width: 320, height: 640 });
+  await page.goto(`${server.url}/runs/${run.id}?tab=history`);
+  await expect(page.locator(".tabs [aria-current]")).toBeInViewport({ ratio: 0.9 });
+  await expect(page.locator(".tabs").getByRole("link", { name: "Overview" })).not.toBeInViewport({ ratio: 0.9 }); // they don't all fit
+  await page.goto(`${server.url}/settings`);
+  await expect(page.locator(".rail [aria-current]")).toBeInViewport({ ratio: 0.9 });
+});

@@ -363,6 +363,12 @@ main.addEventListener("click", (e) => {
 });
 main.addEventListener("morphed", counted);
 
+// Bars of links that are wider than the screen are scrolled to where one is.
+for (const here of document.querySelectorAll("nav [aria-current]")) {
+  const bar = /** @type {Element} */ (here.closest("nav")), hidden = here.getBoundingClientRect().right - bar.getBoundingClientRect().right;
+  if (hidden > 0) bar.scrollLeft += hidden + 24; // so that one sees whether more comes
+}
+
 tick(document);
 setInterval(() => { if (!document.hidden) tick(document); }, 1000);
 listen();
