@@ -109,7 +109,7 @@ func (e *Engine) advance(batch []*change) {
 			if c.counted.phase == over {
 				r.live.remove(c.counted)
 				if len(batch)-i <= recentKept { // else they are pushed out again
-					e.vitals.recent.put(c.counted, c.last)
+					e.vitals.recent.put(c.counted)
 				}
 			}
 		}

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/lifecycle"
 )
 
 // recent is the task runs that ended last by the worker that their bodies began on last,
@@ -32,23 +32,17 @@ type endedRing struct {
 	used int64 // the turn in which it was put to
 }
 
-// endedTask is what is shown of one: nothing that keeps its run.
+// endedTask names one. What it came to is in the store.
 type endedTask struct {
-	id, task, name, label string
-	failure               []byte
-	tags                  []string
-	seq, started, ended   int64
-	attempt, gen          int32
-	index                 int
-	state                 api.State
+	run uuid.UUID
+	seq int64
 }
 
 // put takes note of a task whose end is durable. Called with run.mu.
-func (x *recent) put(t *task, state api.State) {
+func (x *recent) put(t *task) {
 	if t.cell.Begun == 0 || t.cell.Worker == 0 {
 		return
 	}
-	s := t.cell.Seldom()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.turn++
@@ -57,10 +51,7 @@ func (x *recent) put(t *task, state api.State) {
 	if len(ring.list) < recentKept {
 		ring.list = append(ring.list, endedTask{})
 	}
-	ring.list[ring.next] = endedTask{
-		id: t.first.ID, task: t.call.Name, name: t.first.Name, label: s.Name, failure: s.Failure, tags: t.first.Tags,
-		seq: t.seq, started: t.cell.Started, ended: t.cell.Ended, attempt: t.attempt, gen: t.run.gen, index: t.first.Index, state: state,
-	}
+	ring.list[ring.next] = endedTask{t.run.uid, t.seq}
 	ring.next = (ring.next + 1) % recentKept
 }
 
@@ -100,34 +91,26 @@ func (x *recent) of(worker uint32) []endedTask {
 // workerRecent asks a process for what ended last of a worker.
 const workerRecent = "process.recent"
 
-func (e *Engine) recentHere(worker string) (list []api.TaskRun) {
+// recentHere leaves out what has gone meanwhile, or was retried.
+func (e *Engine) recentHere(ctx context.Context, worker string) (list []api.TaskRun) {
 	for _, t := range e.vitals.recent.of(e.workers.known(worker)) {
-		list = append(list, t.show(worker))
-	}
-	return list
-}
-
-func (t *endedTask) show(worker string) api.TaskRun {
-	run, _, _ := strings.Cut(t.id, "/")
-	out := api.TaskRun{
-		ID: t.id, Run: run, Seq: t.seq, Task: t.task, Name: cmp.Or(t.name, lifecycle.RunName(t.task, t.seq)), Index: t.index, State: t.state,
-		Tags: slices.Clone(t.tags), Attempt: int(t.attempt), Generation: int(t.gen), Worker: worker, Started: at(t.started), Finished: at(t.ended),
-	}
-	var code api.Code
-	if t.failure != nil {
-		if f, err := decodeFailure(t.failure); err == nil { // it is our own
-			out.Failure, code = f, f.Code
+		row, err := e.rowOf(ctx, t.run.String())
+		if err != nil {
+			continue
+		}
+		out, _, err := e.storedTask(ctx, &row, t.seq)
+		if err == nil && out.State.Final() && out.Worker == worker {
+			list = append(list, out)
 		}
 	}
-	out.StateName = cmp.Or(t.label, lifecycle.Name(t.state, out.Attempt, code))
-	return out
+	return list
 }
 
 // Recent gives the task runs that ended last of those whose bodies began last on a
 // worker, which is known by its name: the last first, and at most 100. Each process is
 // asked for those of its runs, and not waited for longer than a second.
 func (e *Engine) Recent(ctx context.Context, worker string) []api.TaskRun {
-	list := e.recentHere(worker)
+	list := e.recentHere(ctx, worker)
 	if e.peers.node != nil {
 		var mu sync.Mutex
 		var asked sync.WaitGroup

@@ -38,7 +38,7 @@ func (e *Engine) initStops() {
 		return nil, nil
 	})
 	answer(e, workerTasks, func(context.Context, struct{}) (any, error) { return e.current(), nil })
-	answer(e, workerRecent, func(_ context.Context, worker string) (any, error) { return e.recentHere(worker), nil })
+	answer(e, workerRecent, func(ctx context.Context, worker string) (any, error) { return e.recentHere(ctx, worker), nil })
 }
 
 // PauseQueue has nothing more of a queue begin, in no process, until ResumeQueue.

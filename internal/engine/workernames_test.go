@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/runnel-dev/runnel/api"
-	"github.com/runnel-dev/runnel/internal/pipeline"
 	"github.com/runnel-dev/runnel/internal/store"
 )
 
@@ -78,11 +76,11 @@ func TestOldNamesOfWorkersGo(t *testing.T) {
 func TestRecentTaskRunsOfWorkers(t *testing.T) {
 	x := recent{rings: make(map[uint32]*endedRing)}
 	end := func(worker uint32, seq int64) {
-		one := &task{run: new(run), call: new(pipeline.Task), seq: seq}
+		one := &task{run: new(run), seq: seq}
 		one.cell.Begun, one.cell.Worker = 1, worker
-		x.put(one, api.Completed)
+		x.put(one)
 	}
-	x.put(&task{run: new(run), call: new(pipeline.Task)}, api.Cancelled) // whose body never began
+	x.put(&task{run: new(run)}) // whose body never began
 	for n := range int64(2*recentKept + 7) {
 		end(1, n)
 		list := x.of(1)
