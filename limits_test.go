@@ -395,10 +395,12 @@ func TestLimitsAndControl(t *testing.T) {
 		l, err := s.eng.Limits().Read(t.Context(), "a")
 		do(t, err)
 		wants(t, "hold", l.MedianHold, api.Duration(0))
+		wants(t, "first waits since", l.WaitingSince, time.Now().UTC())
 		hours(1)
 		l, err = s.eng.Limits().Read(t.Context(), "a")
 		do(t, err)
 		wants(t, "hold", l.MedianHold, api.Duration(time.Hour))
+		wants(t, "nobody waits", l.WaitingSince, time.Time{})
 	})
 	bubbled(t, "errors", func(t *testing.T, s *suite) {
 		l := s.eng.Limits()

@@ -22,7 +22,10 @@ type Limit struct {
 	MedianHold Duration `json:"median_hold,omitzero"`
 	// WaitP95 is how long 95 of 100 waited at most who got a slot in the last five
 	// minutes, from the last hundred of them; 0: nobody waited, or none got one.
-	WaitP95 Duration  `json:"wait_p95,omitzero"`
-	Created time.Time `json:"created"`
-	Updated time.Time `json:"updated"`
+	WaitP95 Duration `json:"wait_p95,omitzero"`
+	// WaitingSince is when the first in line asked for its slots, of those whose runs are
+	// not paused. While nobody gets a slot, this tells it, and WaitP95 does not.
+	WaitingSince time.Time `json:"waiting_since,omitzero"`
+	Created      time.Time `json:"created"`
+	Updated      time.Time `json:"updated"`
 }

@@ -65,6 +65,7 @@ test("a limit is raised, and who waited goes on", async ({ page, browser, server
   await expect(page.getByRole("region", { name: "Who waits, in order" }).locator("tbody tr")).toHaveCount(3);
   const other = await browser.newPage();
   await other.goto(`${server.url}/limits`);
+  await expect(other.locator("#limit-scales")).toContainText("the first waits"); // for ever: nobody who got a slot waited
   await expect(other.locator("#limit-oven")).toContainText("1 of 1");
   await expect(other.getByRole("button", { name: "live" })).toBeVisible();
 

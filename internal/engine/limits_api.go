@@ -303,12 +303,16 @@ func (e *Engine) readLimit(tag string) (api.Limit, error) {
 		table = e.keeper.kept.Table()
 	}
 	holders, waiting := table.Holders(tag), table.Waiting(tag)
-	return api.Limit{
+	found := api.Limit{
 		Tag: tag, Limit: r.Limit, Created: at(r.Created), Updated: at(r.Updated),
 		Active: len(holders), ActiveSlots: ids(holders),
 		Waiting: len(waiting), Waiters: ids(waiting[:min(len(waiting), shownWaiters)]),
 		MedianHold: held(table.Held(tag)), WaitP95: held(table.Waited(tag, e.micros()-waitsOf.Microseconds())),
-	}, nil
+	}
+	if since := table.First(tag); since != 0 {
+		found.WaitingSince = at(since)
+	}
+	return found, nil
 }
 
 // held is how long a slot is held, as measured in microseconds.

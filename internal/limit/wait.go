@@ -19,6 +19,15 @@ func (w *waits) add(one wait) {
 	w.next = (w.next + 1) % remembered
 }
 
+// First is since when the first in the line of a tag has waited; 0: nobody waits whose run
+// is not parked, or it is not measured.
+func (t *Table) First(tag string) int64 {
+	if l := t.limits[tag]; l != nil && len(l.queue) > 0 {
+		return l.queue[0].asked
+	}
+	return 0
+}
+
 // Waited is how long 95 of 100 waited at most who got a slot of a tag at or after a time,
 // of the last hundred; 0 if none did. Who got it at once waited for nothing.
 func (t *Table) Waited(tag string, since int64) int64 {

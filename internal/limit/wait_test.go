@@ -6,6 +6,40 @@ import (
 	"github.com/runnel-dev/runnel/internal/limit"
 )
 
+// TestFirst: since when the first in line has waited is told while it does, but for parked
+// runs.
+func TestFirst(t *testing.T) {
+	table := limit.New()
+	now := int64(5)
+	table.Measure(func() int64 { return now })
+	table.Set("a", 1)
+	first := func(want int64) {
+		t.Helper()
+		if got := table.First("a"); got != want {
+			t.Errorf("at %d the first has waited since %d, want %d", now, got, want)
+		}
+	}
+	holder, second, third := &limit.Claim{Tags: []string{"a"}}, &limit.Claim{Owner: 2, Tags: []string{"a"}}, &limit.Claim{Owner: 3, Tags: []string{"a"}}
+	table.Ask(holder)
+	first(0)
+	now = 7
+	table.Ask(second)
+	now = 9
+	table.Ask(third)
+	first(7)
+	table.Park(2, true)
+	first(9)
+	table.Park(2, false)
+	first(7)
+	table.Leave(holder)
+	first(9)
+	table.Leave(third)
+	first(0)
+	if got := table.First("b"); got != 0 {
+		t.Errorf("a tag without a limit is waited for since %d", got)
+	}
+}
+
 // TestWaited: how long who got a slot had waited since it asked first is told of the last
 // hundred, and of those since a time.
 func TestWaited(t *testing.T) {

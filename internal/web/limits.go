@@ -43,8 +43,12 @@ type limitRow struct {
 	URL   string
 	Use   meter
 	Wait  *spark // how long 95 of 100 waited for a slot; nil: nobody did, or it is not known
+	Stuck bool   // the first in line has waited for longer than they did
 	Verbs []action
 }
+
+// stuckAfter is how long the first in line waits at least before that is worth a word.
+const stuckAfter = 2 * time.Second
 
 // meter is how much is in use of what there is.
 type meter struct {
@@ -104,6 +108,7 @@ func showLimits(v *view) error {
 
 func (v *view) limitRow(l *api.Limit) limitRow {
 	row := limitRow{Limit: *l, URL: at("limits/%", l.Tag), Use: meterOf(l.Active, l.Limit)}
+	row.Stuck = !l.WaitingSince.IsZero() && time.Since(l.WaitingSince) > max(time.Duration(l.WaitP95), stuckAfter)
 	if v.page.CanWrite {
 		row.Verbs = []action{{Name: "Reset", URL: row.URL + "/reset"}, {Name: "Delete", URL: row.URL + "/delete", Danger: true}}
 	}

@@ -56,7 +56,8 @@ const (
 	barStep     = 10 // from one bar to the next; each is a little less wide
 )
 
-// stripOrder is that of the states in a bar from below, and of their totals.
+// stripOrder is that of the states in a bar from below; their totals go the other way
+// round, what somebody has to look at first.
 var stripOrder = []string{"COMPLETED", "RUNNING", "SCHEDULED", "PENDING", "PAUSED", "CANCELLING", "CANCELLED", "FAILED", "CRASHED"}
 
 // readStrip counts the runs of a time that fit a filter; nil if there are none.
@@ -81,7 +82,7 @@ func readStrip(v *view, name, text string) (*strip, error) {
 		}
 		out.Spans = append(out.Spans, savedView{link: link{one.name, "runs?" + q.Encode()}, Active: one.name == s.name})
 	}
-	for _, state := range stripOrder {
+	for _, state := range slices.Backward(stripOrder) {
 		l := looks[state]
 		if total := h.Total[l.Word]; total > 0 {
 			q := url.Values{"q": {strings.TrimSpace(text + " state:" + l.Word + " since:" + s.name)}, "span": {s.name}}

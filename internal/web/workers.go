@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/runnel-dev/runnel/api"
@@ -64,7 +65,7 @@ func workerRowOf(w *api.Worker) workerRow {
 	}
 	row.Use = meterOf(w.Busy, w.Concurrency)
 	if w.Memory > 0 {
-		row.Load = amount(w.CPU, "") + " cores, " + bytesOf(w.Memory)
+		row.Load = strconv.FormatFloat(w.CPU, 'f', 2, 64) + " cores, " + bytesOf(w.Memory)
 	}
 	if w.Flows > 0 {
 		row.Use.Text += ", and " + plural(w.Flows, "flow")
