@@ -26,11 +26,12 @@ import (
 const childVariable = "RUNNEL_TEST_WORKER"
 
 // linger is a task that the worker does slowly, in spite of its context, so that it
-// has bodies in progress which answer in any case.
+// has bodies in progress which answer in any case. They take from d to twice as long: those
+// that begin together do not end together, with none begun while their ends are on their way.
 func linger(d time.Duration, note func(key string)) runnel.Task1[int, int] {
 	return runnel.NewTask1("linger", func(ctx context.Context, n int) (int, error) {
 		note(runnel.IdempotencyKey(ctx))
-		<-time.After(d)
+		<-time.After(d + d*time.Duration(n%8)/8)
 		return n + 1, nil
 	})
 }
