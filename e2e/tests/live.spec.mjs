@@ -100,6 +100,8 @@ test("on a narrow screen bars are scrolled to the tab, and the page, that is sho
   await page.goto(`${server.url}/runs/${run.id}?tab=history`);
   await expect(page.locator(".tabs [aria-current]")).toBeInViewport({ ratio: 0.9 });
   await expect(page.locator(".tabs").getByRole("link", { name: "Overview" })).not.toBeInViewport({ ratio: 0.9 }); // they don't all fit
+  await page.setViewportSize({ width: 900, height: 640 });
   await page.goto(`${server.url}/settings`);
+  await page.setViewportSize({ width: 320, height: 640 }); // turned upright
   await expect(page.locator(".rail [aria-current]")).toBeInViewport({ ratio: 0.9 });
 });

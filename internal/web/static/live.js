@@ -363,11 +363,15 @@ main.addEventListener("click", (e) => {
 });
 main.addEventListener("morphed", counted);
 
-// Bars of links that are wider than the screen are scrolled to where one is.
-for (const here of document.querySelectorAll("nav [aria-current]")) {
-  const bar = /** @type {Element} */ (here.closest("nav")), hidden = here.getBoundingClientRect().right - bar.getBoundingClientRect().right;
-  if (hidden > 0) bar.scrollLeft += hidden + 24; // so that one sees whether more comes
+/** Scrolls bars of links that are wider than the screen to where one is. */
+function reach() {
+  for (const here of document.querySelectorAll("nav [aria-current]")) {
+    const bar = /** @type {Element} */ (here.closest("nav")), hidden = here.getBoundingClientRect().right - bar.getBoundingClientRect().right;
+    if (hidden > 0) bar.scrollLeft += hidden + 24; // so that one sees whether more comes
+  }
 }
+reach();
+addEventListener("resize", reach);
 
 tick(document);
 setInterval(() => { if (!document.hidden) tick(document); }, 1000);
