@@ -75,7 +75,7 @@ $ curl -X GET $RUNNEL_SERVER/api/v1/limits
 200
 
 $ curl -X GET $RUNNEL_SERVER/api/v1/limits/small_instance
-{"tag":"small_instance","limit":10,"active":0,"waiting":0,"created":TIME,"updated":TIME}
+{"tag":"small_instance","limit":10,"active":0,"active_slots":[],"waiting":0,"created":TIME,"updated":TIME}
 200
 
 $ curl -X PUT $RUNNEL_SERVER/api/v1/limits/small_instance -d '{"limit":5}'

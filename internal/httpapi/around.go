@@ -14,10 +14,30 @@ import (
 
 type requestKey struct{}
 
+// request is one that is served.
+type request struct {
+	id     string
+	reason string // what its body says it is for
+}
+
 // requestID gives what the response has as X-Request-Id.
 func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey{}).(string)
-	return id
+	if r := requestOf(ctx); r != nil {
+		return r.id
+	}
+	return ""
+}
+
+func requestOf(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r
+}
+
+// because notes what a request's body says it is for.
+func because(ctx context.Context, reason string) {
+	if r := requestOf(ctx); r != nil {
+		r.reason = reason
+	}
 }
 
 // around is what all requests have in common.
@@ -28,7 +48,7 @@ func (a *routes) around(mux *http.ServeMux) http.Handler {
 		w.Header().Set("X-Request-ID", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id}))
 		defer a.recovered(w, r)
 		if writes(r.Method) {
 			a.write(mux, w, r)

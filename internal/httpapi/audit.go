@@ -20,7 +20,7 @@ type Audited struct {
 	From      string    `json:"from" doc:"Address that the request came from"`
 	Method    string    `json:"method"`
 	Path      string    `json:"path"`
-	Reason    string    `json:"reason,omitempty" doc:"What X-Reason said"`
+	Reason    string    `json:"reason,omitempty" doc:"What X-Reason said, or the body of an operation"`
 	Status    int       `json:"status"`
 	RequestID string    `json:"request_id"`
 }
@@ -56,6 +56,9 @@ func (one *Audited) kind() string {
 // when the request is answered.
 func (a *routes) note(r *http.Request, status int) {
 	reason := []rune(r.Header.Get("X-Reason"))
+	if req := requestOf(r.Context()); len(reason) == 0 && req != nil {
+		reason = []rune(req.reason)
+	}
 	one := Audited{
 		Time: a.now().UTC().Truncate(time.Microsecond), Who: caller(r.Context()).name, From: remoteIP(r), Method: r.Method, Path: r.URL.Path,
 		Reason: string(reason[:min(len(reason), 500)]), Status: status, RequestID: requestID(r.Context()),

@@ -145,12 +145,16 @@ func TestAudit(t *testing.T) {
 	h := bearer(op)
 	h.Set("X-Reason", "the disk is full")
 	s.request(t, http.MethodPut, "/api/v1/limits/db", `{"limit":1}`, h)
+	s.request(t, http.MethodPost, "/api/v1/operations", `{"action":"cancel","q":"state:running","reason":"the night is over"}`, bearer(op))
 	_, _, body := s.request(t, http.MethodGet, "/api/v1/audit", "", bearer(secret))
 	var l httpapi.List[httpapi.Audited]
-	if err := json.Unmarshal([]byte(body), &l); err != nil || len(l.Items) != 2 {
+	if err := json.Unmarshal([]byte(body), &l); err != nil || len(l.Items) != 3 {
 		t.Fatalf("%s %v", body, err)
 	}
-	if a := l.Items[0]; a.Who != "olga" || a.Path != "/api/v1/limits/db" || a.Reason != "the disk is full" || a.Status != http.StatusCreated {
+	if a := l.Items[0]; a.Path != "/api/v1/operations" || a.Reason != "the night is over" {
+		t.Errorf("%+v", a)
+	}
+	if a := l.Items[1]; a.Who != "olga" || a.Path != "/api/v1/limits/db" || a.Reason != "the disk is full" || a.Status != http.StatusCreated {
 		t.Errorf("%+v", a)
 	}
 }

@@ -89,6 +89,7 @@ func (a *routes) startOperation(ctx context.Context, in *body[OperationRequest])
 	if actions[r.Target][r.Action] == nil {
 		return nil, api.Errorf(api.ErrInvalid, "body.action", "%s can't be done to %s", r.Action, r.Target)
 	}
+	because(ctx, r.Reason)
 	ids, err := a.chosenIDs(ctx, r)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -490,16 +492,6 @@ func TestMutants(t *testing.T) {
 	for i := *from % *every; i < len(mutants); i += *every {
 		chosen = append(chosen, mutants[i])
 	}
-	sound := map[string]bool{}
-	for _, m := range chosen {
-		if sound[m.by] || m.by == "" { // see search
-			continue
-		}
-		sound[m.by] = true
-		if out, err := child(t, root, m.by, "", 1, mutantSeeds); err != nil {
-			t.Fatalf("fails without a planted fault: %v\n%s", err, out)
-		}
-	}
 	table := make([]string, len(chosen))
 	t.Run("planted", func(t *testing.T) {
 		for i, m := range chosen {
@@ -515,7 +507,7 @@ func TestMutants(t *testing.T) {
 // search runs the tests that must find a fault, and says how they did.
 func search(t *testing.T, root string, m mutant) string {
 	t.Helper()
-	out, err := child(t, root, m.by, overlay(t, root, m.edits), 1, mutantSeeds)
+	out, err := trial{by: m.by, overlay: overlay(t, root, m.edits), first: 1, seeds: mutantSeeds}.run(t, root)
 	var failed *exec.ExitError
 	switch {
 	case err == nil:
@@ -526,20 +518,23 @@ func search(t *testing.T, root string, m mutant) string {
 	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
 		t.Fatalf("does not compile:\n%s", out)
 	}
-	if m.by == "" {
-		first, seeds := 1, mutantSeeds // any of them, if it does not say which, as after a panic
-		if n := found.FindStringSubmatch(out); n != nil {
-			first, _ = strconv.Atoi(n[1]) // it is digits
-			seeds = 1
-		}
-		if out, err := child(t, root, m.by, "", first, seeds); err != nil {
-			t.Fatalf("%d seeds from %d on fail without a planted fault: %v\n%s", seeds, first, err, out)
-		}
+	sound := trial{by: m.by, first: 1, seeds: mutantSeeds} // all, if it does not say what found it, as after a panic
+	if n := found.FindStringSubmatch(out); n != nil && m.by == "" {
+		sound.first, _ = strconv.Atoi(n[1]) // it is digits
+		sound.seeds = 1
+	} else if n := failing.FindStringSubmatch(out); n != nil {
+		sound.only = "^" + n[1] + "$"
+	}
+	if out, err := sound.run(t, root); err != nil {
+		t.Fatalf("%+v fails without a planted fault: %v\n%s", sound, err, out)
 	}
 	return finding(m.by, out)
 }
 
-var found = regexp.MustCompile(`seed (\d+): ([^\n]*)`)
+var (
+	found   = regexp.MustCompile(`seed (\d+): ([^\n]*)`)
+	failing = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+)
 
 // finding says who found a fault, from the output of the tests.
 func finding(by, out string) string {
@@ -554,29 +549,31 @@ func finding(by, out string) string {
 	return by + ": panic or time-out"
 }
 
-// child runs the tests of a package in another process, the simulation with so many seeds
-// from the first on.
-func child(t *testing.T, root, by, overlay string, first, seeds int) (string, error) {
+// trial is the tests that find a fault, in another process.
+type trial struct {
+	by, overlay, only string
+	first, seeds      int // of the simulation
+}
+
+func (x trial) run(t *testing.T, root string) (string, error) {
 	t.Helper()
-	args := []string{"test", "-count=1", "-timeout=5m"}
-	if overlay != "" {
-		args = append(args, "-overlay="+overlay)
+	args := []string{"test", "-count=1", "-timeout=5m", "-vet=off", "-failfast"}
+	if x.overlay != "" {
+		args = append(args, "-overlay="+x.overlay)
 	}
-	switch by {
+	switch x.by {
 	case "":
-		args = append(args, "./internal/sim", "-run", "TestSeeds", fmt.Sprintf("-seed=%d", first), fmt.Sprintf("-seeds=%d", seeds))
+		args = append(args, "./internal/sim", "-run", "TestSeeds", fmt.Sprintf("-seed=%d", x.first), fmt.Sprintf("-seeds=%d", x.seeds))
 	case crowdTests:
 		args = append(args, "./internal/sim", "-run", "TestCrowd$", "-crowds=300", "-engines=6")
+	case rootTests: // all of them take long
+		args = append(args, x.by, "-run", cmp.Or(x.only, "TestKillSwitches|TestCacheKe|TestStartOfMany"))
+	case keyTests:
+		args = append(args, x.by, "-run", cmp.Or(x.only, "TestRandom"))
 	default:
-		args = append(args, by)
+		args = append(args, x.by, "-run", cmp.Or(x.only, "."))
 	}
-	if by == rootTests { // all of them take long
-		args = append(args, "-run=TestKillSwitches|TestCacheKe|TestStartOfMany")
-	}
-	if by == keyTests {
-		args = append(args, "-run=TestRandom")
-	}
-	if by == limitTests || by == slotTests || by == keyTests || by == flightTests {
+	if slices.Contains([]string{limitTests, slotTests, keyTests, flightTests}, x.by) {
 		args = append(args, "-rapid.nofailfile") // it is a planted fault's
 	}
 	cmd := exec.CommandContext(t.Context(), "go", args...)
