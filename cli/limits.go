@@ -149,6 +149,7 @@ var limitTable = table[api.Limit]{
 		{name: "LIMIT", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Limit)) }},
 		{name: "IN USE", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Active)) }},
 		{name: "WAITING", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Waiting)) }},
+		{name: "FIRST WAITS", right: true, value: func(p *printer, l *api.Limit) string { return p.took(l.WaitingSince, time.Time{}) }},
 		{name: "MEDIAN HOLD", right: true, value: func(p *printer, l *api.Limit) string { return p.hold(l.MedianHold) }},
 		{name: "CREATED", wide: true, value: func(p *printer, l *api.Limit) string { return p.moment(l.Created) }},
 		{name: "UPDATED", value: func(p *printer, l *api.Limit) string { return p.moment(l.Updated) }},
@@ -236,6 +237,7 @@ func newLimitReadCmd(env *Env) *cobra.Command {
 				f.line("limit", p.number(int64(l.Limit)))
 				f.line("in use", p.number(int64(l.Active)))
 				f.line("waiting", p.number(int64(l.Waiting)))
+				f.line("first waits", p.took(l.WaitingSince, time.Time{}))
 				f.line("median hold", p.hold(l.MedianHold))
 				f.part("active_slots", []string{"TASK", "TASK NAME", "RUN", "HELD", "WORKER"}, held)
 			})
