@@ -149,7 +149,7 @@ var limitTable = table[api.Limit]{
 		{name: "LIMIT", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Limit)) }},
 		{name: "IN USE", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Active)) }},
 		{name: "WAITING", right: true, value: func(p *printer, l *api.Limit) string { return p.number(int64(l.Waiting)) }},
-		{name: "FIRST WAITS", right: true, value: func(p *printer, l *api.Limit) string { return p.took(l.WaitingSince, time.Time{}) }},
+		{name: "FIRST WAITS", right: true, wide: true, value: func(p *printer, l *api.Limit) string { return p.took(l.WaitingSince, time.Time{}) }},
 		{name: "MEDIAN HOLD", right: true, value: func(p *printer, l *api.Limit) string { return p.hold(l.MedianHold) }},
 		{name: "CREATED", wide: true, value: func(p *printer, l *api.Limit) string { return p.moment(l.Created) }},
 		{name: "UPDATED", value: func(p *printer, l *api.Limit) string { return p.moment(l.Updated) }},
