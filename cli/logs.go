@@ -22,7 +22,7 @@ import (
 // logsAsked is the flags of run logs and task logs.
 type logsAsked struct {
 	follow, stamps     bool
-	tail               int
+	tail, attempt      int
 	task               string
 	level, grep, since string
 }
@@ -31,6 +31,7 @@ func (a *logsAsked) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVarP(&a.follow, "follow", "f", false, "go on until the run has ended")
 	f.IntVar(&a.tail, "tail", 0, "only the last so many lines")
+	f.IntVar(&a.attempt, "attempt", 0, "of the attempt of this `number`, the first is 1; 0: of all")
 	f.StringVar(&a.level, "level", "", "of this `level` or above: debug, info, warn, error")
 	f.StringVar(&a.grep, "grep", "", "with this `text`")
 	f.StringVar(&a.since, "since", "", "written at or after this `time`, such as 10m")
@@ -77,6 +78,9 @@ func (env *Env) logs(ctx context.Context, c *httpapi.Client, path string, a logs
 		q.Set("task", a.task)
 	} else {
 		setIf(q, "name", a.task)
+	}
+	if a.attempt != 0 {
+		q.Set("attempt", strconv.Itoa(a.attempt))
 	}
 	if a.tail > 0 {
 		q.Set("tail", strconv.Itoa(a.tail))

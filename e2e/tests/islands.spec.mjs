@@ -119,6 +119,21 @@ test("the timeline and the log of a run show the same stretch of time", async ({
   await expect(page).not.toHaveURL(/between/);
 });
 
+test("the log of a run is chosen by task and attempt", async ({ page, server }) => {
+  const steps = [{ task: "chat", args: ["hello"] }, { task: "shell", ignore: true, args: [{ command: "echo hi; exit 1" }], options: { retry: { max: 1 } } }];
+  const run = await server.api("/runs?wait_ms=20000", { method: "POST", body: JSON.stringify({ name: "talk twice", pipeline: { runnel: 1, steps } }) });
+  await page.goto(`${server.url}/runs/${run.id}?tab=logs`);
+  await expect(page.locator("log-view")).toHaveAttribute("data-drawn");
+  const by = page.locator("log-view .isle-line .by");
+  await expect(by.filter({ hasText: "chat" }).first()).toBeVisible();
+  await page.getByRole("combobox", { name: "Task", exact: true }).selectOption("shell");
+  await expect(by.filter({ hasText: "chat" })).toHaveCount(0);
+  await expect(by.filter({ hasText: /^shell-\d+$/ }).first()).toBeVisible();
+  await page.getByLabel("Attempt").fill("2");
+  await expect(by.filter({ hasText: /^shell-\d+$/ })).toHaveCount(0);
+  await expect(by.filter({ hasText: "#2" }).first()).toBeVisible();
+});
+
 test("the chart of what ran has a line at the limit", async ({ page, server }) => {
   const run = await runNamed(server, "waits for parallelism");
   await page.goto(`${server.url}/runs/${run.id}?tab=timeline`);

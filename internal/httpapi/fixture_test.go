@@ -19,8 +19,11 @@ var (
 		runnel.Logger(ctx).Info("doubling", "x", x)
 		return 2 * x, nil
 	}, runnel.Tags("math"))
-	fails = runnel.NewTask0("fails", func(context.Context) (int, error) { return 0, errors.New("no luck") })
-	asks  = runnel.NewTask0("asks", func(ctx context.Context) (string, error) {
+	fails = runnel.NewTask0("fails", func(ctx context.Context) (int, error) {
+		runnel.Logger(ctx).Warn("it will not do")
+		return 0, errors.New("no luck")
+	})
+	asks = runnel.NewTask0("asks", func(ctx context.Context) (string, error) {
 		token, err := runnel.Token(ctx)
 		if err != nil {
 			return "", err

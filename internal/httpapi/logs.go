@@ -20,6 +20,7 @@ import (
 type LogsQuery struct {
 	Task     int64     `query:"task" default:"-1" minimum:"-1" doc:"Of the task run with this number; -1: of all"`
 	Name     string    `query:"name" maxLength:"200" doc:"Of task runs of the task of this name"`
+	Attempt  int       `query:"attempt" minimum:"0" doc:"Of the attempt of this number, the first is 1; 0: of all"`
 	Level    string    `query:"level" doc:"Of this level or above: debug, info, warn, error" example:"warn"`
 	Since    time.Time `query:"since" doc:"Written at or after"`
 	Until    time.Time `query:"until" doc:"Written before"`
@@ -78,14 +79,15 @@ func (a *routes) runLogs(ctx context.Context, in *logsInput) (*huma.StreamRespon
 			return nil, api.Errorf(api.ErrInvalid, "query.match", "%w", err)
 		}
 	}
-	if pattern != nil || in.Name != "" {
+	picked := pattern != nil || in.Name != "" || in.Attempt > 0
+	if picked {
 		f.Limit = 0 // of those that are described
 	}
 	list := a.svc().Logs(ctx, f)
 	if in.Follow {
 		list = a.svc().FollowLogs(ctx, f)
 	}
-	if pattern != nil || in.Name != "" || in.Before > 0 {
+	if picked || in.Before > 0 {
 		list = described(list, pattern, &in.LogsQuery)
 	}
 	switch {
@@ -120,8 +122,9 @@ func writeLines[T any](a *routes, c huma.Context, list iter.Seq2[T, error], flus
 	}
 }
 
-// described gives those lines of a list that a pattern, if there is one, describes, and of
-// the task that is named, up to the one with the number before (0: none), and at most as many as the limit (0: all).
+// described gives those lines of a list that a pattern, if there is one, describes, of the
+// task that is named and of the attempt, up to the one with the number before (0: none), and
+// at most as many as the limit (0: all).
 func described(list iter.Seq2[api.LogLine, error], pattern *regexp.Regexp, q *LogsQuery) iter.Seq2[api.LogLine, error] {
 	return func(yield func(api.LogLine, error) bool) {
 		n := 0
@@ -129,7 +132,7 @@ func described(list iter.Seq2[api.LogLine, error], pattern *regexp.Regexp, q *Lo
 			switch {
 			case err == nil && q.Before > 0 && line.Line >= q.Before:
 				return
-			case err == nil && q.Name != "" && line.Task != q.Name:
+			case err == nil && (q.Name != "" && line.Task != q.Name || q.Attempt > 0 && line.Attempt != q.Attempt):
 				continue
 			case err == nil && pattern != nil && !pattern.MatchString(line.Text):
 				continue

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,7 +73,8 @@ func fillTimeline(v *view, p *runPage) error {
 // logsTab is the run's log. Lines are the last ones, for who has no JavaScript.
 type logsTab struct {
 	Src   string
-	T0    int64 // when the run was created, as the timeline counts: milliseconds since 1970
+	T0    int64  // when the run was created, as the timeline counts: milliseconds since 1970
+	Names string // of its tasks, as JSON
 	Lines []logLine
 }
 
@@ -95,8 +97,12 @@ func fillLogs(v *view, p *runPage) error {
 		ask.Set("until", iso(time.UnixMilli(t0+int64(to)+1)))
 	}
 	lines, err := readLogs(v, src, ask)
+	if err != nil {
+		return err
+	}
+	names, err := json.Marshal(slices.Sorted(maps.Keys(p.Run.Tasks)))
 	v.page.Scripts = []string{"logs.js"}
-	p.Logs = &logsTab{Src: base[1:] + src, T0: t0, Lines: lines}
+	p.Logs = &logsTab{Src: base[1:] + src, T0: t0, Names: string(names), Lines: lines}
 	return err
 }
 

@@ -18,6 +18,9 @@ class LogView extends Island {
   #pill = h("button", { type: "button", class: "isle-pill", hidden: true });
   #count = h("span", { class: "isle-sum" });
   #level = "";
+  #name = ""; // of a task
+  #attempt = "";
+  #names = h("select", {}, h("option", { value: "" }, "all"));
   #text = "";
   #regex = false;
   /** Milliseconds since the run was created. @type {[number, number]|undefined} */ #between = this.dataset.t0 ? stretch() : undefined;
@@ -31,8 +34,8 @@ class LogView extends Island {
 
   /** Only the first time: after that lines come by themselves. */
   async load() {
-    if (this.#built) return;
-    await this.#begin();
+    if (this.#built) this.#offer();
+    else await this.#begin();
   }
 
   disconnectedCallback() {
@@ -43,7 +46,7 @@ class LogView extends Island {
   /** @param {Record<string, string|number|boolean>} query @param {(lines: LogLine[]) => void} got @param {AbortSignal} signal */
   async #read(query, got, signal) {
     const [since, until] = (this.#between ?? []).map((t, k) => new Date(Math.floor(Number(this.dataset.t0) + t) + k).toISOString());
-    const chosen = { level: this.#level, since, until, ...(this.#regex ? { match: this.#text } : { contains: this.#text }) };
+    const chosen = { level: this.#level, name: this.#name, attempt: this.#attempt, since, until, ...(this.#regex ? { match: this.#text } : { contains: this.#text }) };
     const answer = await fetch(this.url({ ...chosen, ...query }), { cache: "no-store", credentials: "same-origin", signal });
     if (!answer.ok || answer.body === null) throw new Error(await trouble(answer));
     await readLines(answer.body, got);
@@ -67,7 +70,7 @@ class LogView extends Island {
     this.#lines.begin(lines, page);
     if (named > 0 && lines.length > 0 && lines[0].line > 1) this.#lines.above = true;
     this.#list.replaceChildren(chunk(lines));
-    if (lines.length === 0) this.#list.append(h("p", { class: "isle-none" }, this.#text !== "" || this.#level !== "" || this.#between !== undefined ? "No line is like this." : "It has written no lines yet."));
+    if (lines.length === 0) this.#list.append(h("p", { class: "isle-none" }, this.#chosen() ? "No line is like this." : "It has written no lines yet."));
     this.#sticky = true;
     const target = named > 0 ? document.getElementById(`L${named}`) : null;
     if (target !== null) { this.#sticky = false; target.classList.add("named"); target.scrollIntoView({ block: "center" }); } else this.#end();
@@ -117,7 +120,7 @@ class LogView extends Island {
     if (this.#paging || !this.#lines.above || this.#lines.all.length === 0) return;
     this.#paging = true;
     try {
-      const lines = await this.#all({ before: this.#lines.first, ...(this.#text === "" && this.#level === "" && this.#between === undefined && !this.#task() ? { from: Math.max(this.#lines.first - page, 1) } : { tail: page }) });
+      const lines = await this.#all({ before: this.#lines.first, ...(!this.#chosen() && !this.#task() ? { from: Math.max(this.#lines.first - page, 1) } : { tail: page }) });
       const from = this.#list.scrollHeight - this.#top;
       const cut = this.#lines.before(lines, page);
       this.#list.prepend(chunk(lines));
@@ -140,6 +143,9 @@ class LogView extends Island {
       if (!this.#lines.below) void this.#follow(this.#stream ?? new AbortController());
     } finally { this.#paging = false; }
   }
+
+  /** Whether some lines may be left out. */
+  #chosen() { return this.#between !== undefined || [this.#text, this.#level, this.#name, this.#attempt].some((v) => v !== ""); }
 
   /** Whether it is the log of one task run, in which numbers have gaps. */
   #task() { return this.url().pathname.includes("/tasks/"); }
@@ -182,12 +188,20 @@ class LogView extends Island {
     if (this.#built) { this.querySelector(":scope > .island-note")?.remove(); return; }
     this.#built = true;
     const find = h("input", { type: "search", placeholder: "Text in lines", "aria-label": "Text in lines", spellcheck: "false" });
+    const attempt = h("input", { type: "number", min: "1", placeholder: "Attempt", "aria-label": "Attempt" });
     /** @type {ReturnType<typeof setTimeout>|undefined} */ let timer;
-    find.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => { this.#text = find.value; this.#again(); }, 300); });
+    for (const i of [find, attempt]) {
+      i.addEventListener("input", () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => { [this.#text, this.#attempt] = [find.value, attempt.validity.valid ? attempt.value : ""]; this.#again(); }, 300);
+      });
+    }
+    this.#names.addEventListener("change", () => { this.#name = this.#names.value; this.#again(); });
+    this.#offer();
     const times = this.dataset.t0 ? this.#times() : undefined;
     const tools = h("div", { class: "isle-tools", role: "toolbar", "aria-label": "Log" },
       choice("Level", [["", "all"], ["info", "info and above"], ["warn", "warn and above"], ["error", "error"]], "", (v) => { this.#level = v; this.#again(); }),
-      find, toggle("Regex", "The text is a regular expression", false, (on) => { this.#regex = on; if (this.#text !== "") this.#again(); }),
+      this.dataset.names !== undefined && h("label", { class: "choose" }, h("span", {}, "Task"), this.#names), attempt, find, toggle("Regex", "The text is a regular expression", false, (on) => { this.#regex = on; if (this.#text !== "") this.#again(); }),
       toggle("Wrap", "Break long lines", true, (on) => this.#list.classList.toggle("straight", !on)),
       times && times[0],
       toggle("Newest first", "The last line is at the top", this.#turned, (on) => this.#turn(on)), this.#count,
@@ -211,6 +225,12 @@ class LogView extends Island {
     this.#list.classList.toggle("turned", this.#turned);
     this.dataset.drawn = "";
     this.replaceChildren(tools, this.#list, this.#pill);
+  }
+
+  /** Lets one choose each task that the run has by now. */
+  #offer() {
+    const known = new Set([...this.#names.options].map((o) => o.value));
+    for (const name of /** @type {string[]} */ (JSON.parse(this.dataset.names ?? "null") ?? [])) if (!known.has(name)) this.#names.append(h("option", { value: name }, name));
   }
 
   /** Two inputs for the stretch of time, and what shows them. */
