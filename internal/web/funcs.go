@@ -150,6 +150,7 @@ func nav() []entry {
 		{ID: "schedules", Name: "Schedules", URL: "schedules", Key: "s"},
 		{ID: "metrics", Name: "Metrics", URL: "stats", Key: "m"},
 		{ID: "operations", Name: "Operations", URL: "operations", Key: "o", Gap: true},
+		{ID: "docs", Name: "Docs", URL: "docs/", Key: "d"},
 		{ID: "settings", Name: "Settings", URL: "settings", Key: "e"},
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 func TestSettingsShowTheServer(t *testing.T) {
 	s := serve(t, "")
-	s.get(t, "/settings").says(t, "This server", "keeps none", `name="theme" value="dark"`)
+	s.get(t, "/settings").says(t, "This server", "keeps none", `name="theme" value="dark"`, `href="./docs/" data-key="d"`, `title="runnel `)
 	r := s.post(t, "/preferences", "theme", "dark", "back", "settings")
 	if to := r.to(t); to.Path != "/settings" || len(r.cookies) != 1 {
 		t.Fatalf("a preference leads to %s with %v", to, r.cookies)
