@@ -28,6 +28,7 @@ type Engine struct {
 	seat  *engine.Seat
 	pool  *worker.Pool
 	store store.Store
+	where string // the store is, without a password
 	work  *worker.Registry
 	named map[string]error
 
@@ -99,7 +100,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 		beat = shared.Lease() / 4
 	}
 	teller := worker.NewTeller(cfg.work, cfg.concurrency)
-	e := &Engine{store: db, work: cfg.work, named: cfg.work.Errors(), declared: cfg.declared}
+	e := &Engine{store: db, where: whereOf(at.Kind, db), work: cfg.work, named: cfg.work.Errors(), declared: cfg.declared}
 	e.hub = remote.NewHub(lending{e}, cfg.work.Log)
 	conf := engine.Config{
 		Store: db, Beat: beat, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: e.tell(teller),
@@ -127,6 +128,17 @@ func openStore(ctx context.Context, at place.Place, log *slog.Logger) (store.Sto
 		return postgres.Open(ctx, at.DSN, postgres.Options{Log: log})
 	}
 	return memory.Open(), nil
+}
+
+// whereOf gives the dsn of a store, as far as anybody may see it.
+func whereOf(kind place.Kind, db store.Store) string {
+	switch kind {
+	case place.SQLite:
+		return "sqlite:" + db.Location()
+	case place.Memory:
+		return "memory:"
+	}
+	return db.Location()
 }
 
 // Close starts no more bodies, waits for those in progress until ctx ends, and
@@ -335,7 +347,9 @@ func (e *Engine) Health() api.Health {
 	if e.remote != nil {
 		return e.remoteHealth()
 	}
-	return e.seat.Health()
+	h := e.seat.Health()
+	h.Store = e.where
+	return h
 }
 
 // Runs lists runs, newest first.

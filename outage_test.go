@@ -222,6 +222,7 @@ func TestHealth(t *testing.T) {
 	<-held.begun
 	h := eng.Health()
 	wants(t, "health", []any{h.Ready(), h.Reachable, h.Keeper, h.Bodies, h.Waiting, h.Closing}, []any{true, true, true, 1, 0, false})
+	wants(t, "store, retention", []any{h.Store, time.Duration(h.Retention)}, []any{"memory:", 30 * 24 * time.Hour})
 	if h.Since.IsZero() || h.LastError != "" || h.Processes != nil || h.Late+h.Restarts != 0 {
 		t.Errorf("health of a new engine: %+v", h)
 	}

@@ -154,6 +154,6 @@ func (s *service) Registered(context.Context) ([]api.TaskInfo, error) {
 	return list, nil
 }
 
-func (s *service) Health(context.Context) api.Health { return s.of.seat.Health() }
+func (s *service) Health(context.Context) api.Health { return s.of.Health() }
 
 func (s *service) Vitals(_ context.Context, all bool) *vital.Snapshot { return s.of.seat.Vitals(all) }

@@ -32,6 +32,12 @@ type Health struct {
 	Processes []Process `json:"processes,omitempty"`
 	// Keeper: it is this process that does what one does for all, such as schedules.
 	Keeper bool `json:"keeper"`
+	// Store is where the data is, without a password: "sqlite:FILE", "postgres://…" or
+	// "memory:".
+	Store string `json:"store,omitempty"`
+	// Retention is for how long runs are kept that have ended, of processes that share the
+	// store by the one that wants it the longest; 0: for ever.
+	Retention Duration `json:"retention"`
 	// Closing: Close was called, so nothing new begins here.
 	Closing bool `json:"closing"`
 }

@@ -38,23 +38,30 @@ func (x *retention) init(keep time.Duration, now time.Time) {
 	x.keep, x.due, x.wake = max(keep, 0), now, make(chan struct{}, 1)
 }
 
-// endedBefore is when the runs that go ended at the latest: of processes that share
-// the store the one counts that wants them kept the longest.
+// endedBefore is when the runs that go ended at the latest; 0: none does.
 func (e *Engine) endedBefore(now time.Time) int64 {
-	keep := e.retention.keep
+	keep := e.keepsFor()
 	if keep == 0 {
 		return 0
 	}
-	if e.peers.node != nil {
-		for _, m := range e.peers.node.Live() {
-			o, ok := readOffer(m.Offer)
-			if !ok || o.Keep == 0 {
-				return 0
-			}
-			keep = max(keep, o.Keep)
-		}
-	}
 	return now.Add(-keep).UnixMicro()
+}
+
+// keepsFor is for how long runs that have ended are kept, 0 for ever: of processes that share
+// the store the one counts that wants them kept the longest.
+func (e *Engine) keepsFor() time.Duration {
+	keep := e.retention.keep
+	if keep == 0 || e.peers.node == nil {
+		return keep
+	}
+	for _, m := range e.peers.node.Live() {
+		o, ok := readOffer(m.Offer)
+		if !ok || o.Keep == 0 {
+			return 0
+		}
+		keep = max(keep, o.Keep)
+	}
+	return keep
 }
 
 // every is the time between two sweeps.

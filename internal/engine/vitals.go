@@ -174,6 +174,7 @@ func (e *Engine) Health() (h api.Health) {
 	h.Waiting += len(e.queue.small) + len(e.queue.wide)
 	e.queue.mu.Unlock()
 	h.Bodies, h.Keeper, h.Closing = int(e.inHand()), e.onDuty(), e.isClosed()
+	h.Retention = api.Duration(e.keepsFor())
 	if e.peers.node == nil {
 		return h
 	}

@@ -61,8 +61,9 @@ type Auth struct {
 
 // principal is who asks.
 type principal struct {
-	name string
-	role Role
+	name    string
+	role    Role
+	expires time.Time // when the token does; zero: never
 }
 
 type principalKey struct{}
@@ -141,7 +142,7 @@ func (g *guard) check(ctx context.Context, secret string) (principal, bool, erro
 	}
 	for _, t := range all {
 		if t.Expires.IsZero() || g.now().Before(t.Expires) {
-			match(t.Hash, principal{name: t.Name, role: t.Role})
+			match(t.Hash, principal{name: t.Name, role: t.Role, expires: t.Expires})
 		}
 	}
 	return found, ok, nil

@@ -17,6 +17,7 @@ type Server struct {
 	ReadOnly bool   `json:"read_only"`
 	// Operations is how many have not ended, in whatever process they are done.
 	Operations int        `json:"operations" doc:"How many operations run; 0 while the database can't be reached"`
+	MaxBody    int64      `json:"max_body" doc:"How many bytes a request may send"`
 	Health     api.Health `json:"health"`
 }
 
@@ -56,7 +57,7 @@ func (a *routes) factRoutes(api huma.API) {
 }
 
 func (a *routes) getServer(ctx context.Context, _ *empty) (*body[Server], error) {
-	s := Server{Version: Version(), ReadOnly: a.opts.ReadOnly, Health: a.svc().Health(ctx)}
+	s := Server{Version: Version(), ReadOnly: a.opts.ReadOnly, MaxBody: a.opts.MaxBody, Health: a.svc().Health(ctx)}
 	if s.Health.Ready() {
 		s.Operations, _ = a.ops.running(ctx) // all else is still worth telling
 	}

@@ -118,7 +118,11 @@ type (
 type Me struct {
 	Name string `json:"name"`
 	Role Role   `json:"role" enum:"read-only,operator,admin,worker"`
+	// Expires is when the token does that was shown.
+	Expires time.Time `json:"expires,omitzero" doc:"When the token expires; absent: never"`
 }
+
+func meOf(who principal) Me { return Me{Name: who.name, Role: who.role, Expires: who.expires} }
 
 // peer is where a request comes from, and whether over TLS, by this server or a proxy.
 type peer struct {
@@ -158,7 +162,7 @@ func (a *routes) login(ctx context.Context, in *loginInput) (*loginOutput, error
 		return nil, problem(http.StatusUnauthorized, CodeUnauthorized, "this token is not known, or has expired, or is a worker's")
 	}
 	cookie := a.guard.sessions.add(in.Body.Token, a.now())
-	return &loginOutput{Cookie: cookieOf(cookie, int(sessionTime/time.Second), from.tls), Body: Me{Name: who.name, Role: who.role}}, nil
+	return &loginOutput{Cookie: cookieOf(cookie, int(sessionTime/time.Second), from.tls), Body: meOf(who)}, nil
 }
 
 func cookieOf(value string, age int, secure bool) http.Cookie {
@@ -183,6 +187,5 @@ func (a *routes) me(ctx context.Context, _ *empty) (*body[Me], error) {
 	if a.guard == nil {
 		return answer(everybody), nil
 	}
-	who := caller(ctx)
-	return answer(Me{Name: who.name, Role: who.role}), nil
+	return answer(meOf(caller(ctx))), nil
 }

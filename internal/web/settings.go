@@ -1,10 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/api"
 	"github.com/runnel-dev/runnel/internal/httpapi"
@@ -95,6 +97,9 @@ func (v *view) serverFacts() []fact {
 		{"Version", s.Version, ""},
 		{"You are", strings.Trim(v.page.Me.Name+", "+string(v.page.Me.Role), ", "), ""},
 		{"Writes", map[bool]string{true: "refused, it is read-only", false: "taken"}[s.ReadOnly], ""},
+		{"Takes bodies of", "at most " + bytesOf(s.MaxBody), ""},
+		{"Runs that have ended", keptFor(time.Duration(h.Retention)), ""},
+		{"Data", cmp.Or(h.Store, "not known"), ""},
 		{"Database", map[bool]string{true: "answers", false: "can’t be reached"}[h.Reachable], ""},
 		{"Not durable yet", plural(h.Waiting, "change"), ""},
 		{"Bodies here", number(h.Bodies), "workers"},
@@ -105,6 +110,17 @@ func (v *view) serverFacts() []fact {
 		facts = append(facts, fact{"Last error of the database", h.LastError, ""})
 	}
 	return facts
+}
+
+// keptFor says for how long something is kept.
+func keptFor(d time.Duration) string {
+	switch days := d / (24 * time.Hour); {
+	case d == 0:
+		return "are kept for ever"
+	case d%(24*time.Hour) == 0:
+		return "are kept for " + plural(int(days), "day")
+	}
+	return "are kept for " + span(d)
 }
 
 // roles are those of tokens, with what each may do.

@@ -11,7 +11,8 @@ import (
 
 func TestSettingsShowTheServer(t *testing.T) {
 	s := serve(t, "")
-	s.get(t, "/settings").says(t, "This server", "keeps none", `name="theme" value="dark"`, `href="./docs/" data-key="d"`, `title="runnel `)
+	s.get(t, "/settings").says(t, "This server", "keeps none", `name="theme" value="dark"`, `href="./docs/" data-key="d"`, `title="runnel `,
+		"memory:", "are kept for 30 days", "at most 8.4 MB")
 	r := s.post(t, "/preferences", "theme", "dark", "back", "settings")
 	if to := r.to(t); to.Path != "/settings" || len(r.cookies) != 1 {
 		t.Fatalf("a preference leads to %s with %v", to, r.cookies)
@@ -51,6 +52,8 @@ func TestTokenIsShownOnce(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	reader := s.get(t, "/settings", "Authorization", "Bearer "+secret[1])
+	reader.says(t, "Your token expires</dt><dd><time")
+	page.says(t, "Your token expires</dt><dd>never")
 	if strings.Contains(reader.text, "tokens/ops/delete") || strings.Contains(reader.text, "audit") {
 		t.Errorf("who only reads sees tokens: %s", mainOf(reader.text))
 	}
