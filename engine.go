@@ -105,6 +105,7 @@ func Open(ctx context.Context, dsn string, opts ...OpenOption) (*Engine, error) 
 	conf := engine.Config{
 		Store: db, Beat: beat, Registry: cfg.registry(), Logger: cfg.work.Log, Retention: cfg.retention, Told: e.tell(teller),
 		Queues: cfg.queues, Places: cfg.concurrency, Tasks: slices.Collect(maps.Keys(cfg.declared)), Remotes: engine.NewRemotes(), Trace: cfg.spans.Submit,
+		Version: httpapi.Version(),
 	}
 	if cfg.spans.Makes() {
 		conf.Spans = cfg.spans

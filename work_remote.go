@@ -150,7 +150,7 @@ func (s *service) Offered(ctx context.Context) ([]api.Worker, []string, error) {
 
 func described(w *remote.Worker) api.Worker {
 	one := api.Worker{
-		ID: w.ID, Name: w.Name, Since: w.Since.UTC(), Seen: w.Heard.UTC(), Concurrency: w.Slots, Busy: w.Busy,
+		ID: w.ID, Name: w.Name, Version: w.Version, Since: w.Since.UTC(), Seen: w.Heard.UTC(), Concurrency: w.Slots, Busy: w.Busy,
 		Queues: w.Queues, All: w.Queues == nil, Remote: true, Draining: w.Drain, CPU: w.CPU, Memory: w.Memory,
 	}
 	for i := range w.Tasks {

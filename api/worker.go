@@ -5,10 +5,13 @@ import "time"
 // Worker is a process that runs bodies, or could.
 type Worker struct {
 	// ID is that of its session: the process begins another after its lease ran out.
-	ID    string    `json:"id"`
-	Name  string    `json:"name"` // for people
-	Here  bool      `json:"here"` // it is the one that was asked
-	Since time.Time `json:"since"`
+	ID   string `json:"id"`
+	Name string `json:"name"` // for people
+	// Version is what a worker over HTTP says is its program's, of a process that of
+	// Runnel in it; "" if it is not known.
+	Version string    `json:"version,omitempty"`
+	Here    bool      `json:"here"` // it is the one that was asked
+	Since   time.Time `json:"since"`
 	// Concurrency is how many bodies it runs at a time, flows apart; 0 if it only
 	// submits and looks.
 	Concurrency int `json:"concurrency"`

@@ -43,6 +43,8 @@ type Config struct {
 	// other engines on a shared store may lend.
 	Places int
 	Tasks  []string
+	// Version is what other processes are told that Runnel's is here.
+	Version string
 	// Beat is how often the lease of a session is renewed, if the store is shared.
 	// Default: 2.5 s.
 	Beat time.Duration

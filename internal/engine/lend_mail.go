@@ -153,6 +153,8 @@ type offer struct {
 	Places int      `json:"places"`
 	Queues []string `json:"queues"` // nil: all
 	Tasks  []string `json:"tasks"`
+	// Version is that of Runnel in the process.
+	Version string `json:"version,omitempty"`
 	// Keep is for how long this process wants runs to be kept that have ended; 0: for ever.
 	Keep time.Duration `json:"keep,omitempty"`
 

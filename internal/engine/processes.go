@@ -37,7 +37,9 @@ func (e *Engine) initOffer(cfg *Config) {
 	e.since = e.now()
 	e.dispatch.since = e.since.UnixMicro()
 	e.dispatch.at.Store(e.dispatch.since)
-	e.offered = offer{Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks)), Keep: e.retention.keep}
+	e.offered = offer{
+		Places: cfg.Places, Queues: cfg.Queues, Tasks: slices.Sorted(slices.Values(cfg.Tasks)), Version: cfg.Version, Keep: e.retention.keep,
+	}
 }
 
 func (e *Engine) initFacts() {
@@ -124,7 +126,7 @@ type process struct {
 func (o *offer) worker(id int64, name string, since time.Time) api.Worker {
 	return api.Worker{
 		ID: strconv.FormatInt(id, 10), Name: name, Since: since.UTC(), Concurrency: max(o.Places, o.Full),
-		Queues: o.Queues, All: o.Queues == nil, Tasks: o.Tasks, Draining: o.Drains,
+		Queues: o.Queues, All: o.Queues == nil, Tasks: o.Tasks, Draining: o.Drains, Version: o.Version,
 	}
 }
 

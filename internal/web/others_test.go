@@ -28,10 +28,12 @@ func TestWorkerShowsWhatItRuns(t *testing.T) {
 	_, rest, _ := strings.Cut(s.get(t, "/workers").text, `href="./workers/`)
 	id, _, _ := strings.Cut(rest, `"`)
 	s.get(t, "/workers/"+id).says(t, "active", "tagged-0", s.runs["live"]+"/tasks/0", "flows/double",
-		"1 task run, of which <b>1 failed</b>", s.runs["failed"]+"/tasks/0", "no luck", "tasks?q=worker%3A")
+		"<dt>Version</dt><dd>", "1 task run, of which <b>1 failed</b>", s.runs["failed"]+"/tasks/0", "no luck", "tasks?q=worker%3A")
 	if r := s.get(t, "/workers/nobody"); r.status != http.StatusNotFound {
 		t.Errorf("a process that there is not answers %d", r.status)
 	}
+	s.do(t, http.MethodPost, "/api/v1/workers", `{"name":"gpu-7","version":"far 1.2","slots":1,"tasks":[{"name":"far","params":[]}]}`, "Content-Type", "application/json")
+	s.get(t, "/workers").says(t, "gpu-7", "far 1.2")
 }
 
 func TestCacheIsListedAndDeleted(t *testing.T) {

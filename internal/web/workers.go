@@ -147,6 +147,9 @@ func showWorker(v *view) error {
 	body := workerPage{workerRow: workerRowOf(&w), Cut: len(w.Current) > shownCurrent, Did: tasksLike("worker:" + quoted(w.Name))}
 	v.page.Title, v.page.Nav, v.page.Crumb, v.page.Topics = body.Name, "workers", []link{{"Workers", "workers"}}, []string{"workers", "runs"}
 	body.Facts = []fact{{"Up for", span(v.site.now().Sub(body.Since).Round(time.Second)), ""}, {"Bodies at a time", number(body.Concurrency), ""}}
+	if w.Version != "" {
+		body.Facts = append(body.Facts, fact{"Version", w.Version, ""})
+	}
 	if body.Load != "" {
 		body.Facts = append(body.Facts, fact{"Uses", body.Load, ""})
 	}
