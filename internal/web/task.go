@@ -25,7 +25,7 @@ type taskPage struct {
 	Attempts []attempt
 	Bar      []part // how its time went
 	Cache    *cacheBox
-	Given    []upstream
+	Near     []nearby
 	Result   document
 	Lines    []logLine
 	Turns    []event
@@ -41,13 +41,6 @@ type attempt struct {
 	Look     look
 	From, To time.Time
 	Message  string
-}
-
-// upstream is a task run that another was given the result of.
-type upstream struct {
-	Look look
-	ID   string
-	URL  string
 }
 
 // cacheBox is what the task run had to do with the cache.
@@ -94,8 +87,8 @@ func readTask(v *view, run *api.Run, seq string, panel bool) (*taskPage, error) 
 	for i := range p.Turns[:max(len(p.Turns)-1, 0)] {
 		p.Turns[i+1].Delta = p.Turns[i+1].Time.Sub(p.Turns[i].Time)
 	}
-	for _, u := range t.Upstream {
-		p.Given = append(p.Given, upstream{Look: lookOf(u.State), ID: u.TaskRun, URL: taskURL(u.TaskRun)})
+	if p.Near, err = around(v, run, &t); err != nil {
+		return nil, err
 	}
 	if t.Cache != nil {
 		p.Cache = &cacheBox{CacheUse: *t.Cache, Hit: t.Cache.From != "", FromURL: taskURL(t.Cache.From)}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/runnel-dev/runnel/api"
 )
 
 // What is done to one task run is asked for on its page and in its panel.
@@ -42,4 +44,32 @@ func TestTaskActions(t *testing.T) {
 	s.get(t, live+"/tasks/0/cancel").says(t, "Cancel the task run “held-0”?")
 	s.post(t, live+"/tasks/0/cancel", "reason", "not needed").to(t)
 	s.until(t, live+"/tasks/0", "cancelled by a request")
+}
+
+// A task run leads to what comes before and after it, of a run that is not large.
+func TestTaskShowsWhatIsAroundIt(t *testing.T) {
+	s := serve(t, "")
+	chain := call("double", "4")
+	chain.Steps = append(chain.Steps, call("double").Steps...)
+	s.run(t, "chain", chain)
+	s.run(t, "report", call("report", "60"))
+	large := each(201, "odd")
+	large.Steps[0].Group.Children = append([]api.Spec{*call("report", "1")}, large.Steps[0].Group.Children...)
+	s.run(t, "large", large)
+	for _, c := range []struct{ run, task, want string }{
+		{"chain", "0", `Its result went to</h3><ul class="given"><li><span class="state s-completed"><i aria-hidden="true">✓</i> completed</span> <a href="../RUN/tasks/1">double-1</a></li></ul>`},
+		{"chain", "1", `It was given the results of</h3><ul class="given"><li><span class="state s-completed"><i aria-hidden="true">✓</i> completed</span> <a href="../RUN/tasks/0">double-0</a></li></ul>`},
+		{"report", "0", `and 10 more</li></ul>`},
+		{"report", "7", `It was called by</h3><ul class="given"><li><span class="state s-completed"><i aria-hidden="true">✓</i> completed</span> <a href="../RUN/tasks/0">report-0</a></li></ul>`},
+	} {
+		page := s.get(t, "/runs/"+s.runs[c.run]+"/tasks/"+c.task)
+		if want := strings.ReplaceAll(c.want, "../RUN", "../../../runs/"+s.runs[c.run]); !strings.Contains(page.text, want) {
+			t.Errorf("task run %s of %s lacks %s: %s", c.task, c.run, want, mainOf(page.text))
+		}
+	}
+	_, rest, _ := strings.Cut(s.get(t, "/api/v1/runs/"+s.runs["large"]+"/tasks?task=report").text, `"seq":`)
+	seq, _, _ := strings.Cut(rest, ",")
+	if page := s.get(t, "/runs/"+s.runs["large"]+"/tasks/"+seq); !strings.Contains(page.text, ">report-"+seq+"<") || strings.Contains(page.text, "It has called") {
+		t.Errorf("a large run was looked through: %s", mainOf(page.text))
+	}
 }
