@@ -23,6 +23,7 @@ type RunsQuery struct {
 	Since time.Time `query:"since" doc:"Created at or after"`
 	Until time.Time `query:"until" doc:"Created before"`
 	Q     string    `query:"q" maxLength:"2000" doc:"In the filter language"`
+	Why   bool      `query:"why" doc:"With what those wait for that have not ended and of which no body runs"`
 	Sort  string    `query:"sort" enum:"-created,created,ended,-ended,duration,-duration" doc:"In which order; by another than -created, the default, the newest 20,000 are sorted"`
 }
 
@@ -94,7 +95,7 @@ func (a *routes) runRoutes(api huma.API) {
 	do(a, api, op(http.MethodPost, "/runs/{id}/retry", "retry-run", group, "Retry a run that has ended: what did not complete, all, or from a task run on"), a.retryRun)
 }
 
-func (a *routes) listRuns(ctx context.Context, in *RunsQuery) (*body[Page[api.Run]], error) {
+func (a *routes) listRuns(ctx context.Context, in *RunsQuery) (*body[Page[ListedRun]], error) {
 	id := func(r *api.Run) string { return r.ID }
 	by, q := orderOf(in.Sort, runOrders(a.now()), id), *in
 	if in.Sort == "-created" {
@@ -114,7 +115,14 @@ func (a *routes) listRuns(ctx context.Context, in *RunsQuery) (*body[Page[api.Ru
 	if p.Total, err = a.countRuns(ctx, *in); err != nil {
 		return nil, err
 	}
-	return answer(*p), nil
+	out := Page[ListedRun]{Items: make([]ListedRun, len(p.Items)), NextCursor: p.NextCursor, SortedOf: p.SortedOf, Total: p.Total}
+	for i := range p.Items {
+		out.Items[i].Run = p.Items[i]
+	}
+	if in.Why {
+		a.tellWhy(ctx, out.Items)
+	}
+	return answer(out), nil
 }
 
 func (a *routes) submitRun(ctx context.Context, in *submitInput) (*submitOutput, error) {

@@ -20,6 +20,26 @@ func TestQueueThatNobodyServesStandsOut(t *testing.T) {
 	s.get(t, "/workers").says(t, "No worker serves the queue <b>gpu</b>", "runnel.Queues(&#34;gpu&#34;)", "nobody")
 }
 
+// The list of runs says why one waits, and nothing of those of which a body runs.
+func TestRunsSayWhyTheyWait(t *testing.T) {
+	s := serveWith(t, runnel.Queues("default"), "")
+	s.submit(t, "live", call("tagged"))
+	s.begun(t)
+	s.until(t, "/api/v1/runs", `"running":1`)
+	if r := s.get(t, "/api/v1/runs?why=true"); strings.Contains(r.text, `"why"`) {
+		t.Errorf("a run with a body that runs waits: %s", r.text)
+	}
+	_, err := s.eng.Submit(t.Context(), double.Send(1).Set(runnel.Queue("gpu")))
+	must(t, err)
+	s.until(t, "/runs", `waits for its task runs: 0 running, 1 waiting for queue</span>`)
+	if r := s.get(t, "/api/v1/runs?why=true"); strings.Count(r.text, `"why"`) != 1 {
+		t.Errorf("one run waits: %s", r.text)
+	}
+	if r := s.get(t, "/api/v1/runs"); strings.Contains(r.text, `"why"`) {
+		t.Errorf("who did not ask is told why: %s", r.text)
+	}
+}
+
 func TestWorkerShowsWhatItRuns(t *testing.T) {
 	s := serve(t, "")
 	s.run(t, "failed", call("fails"))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/httpapi"
 )
 
 var runRoutes = []route{
@@ -49,6 +50,7 @@ type runRow struct {
 	Failed   int64
 	Retries  int64
 	Error    string
+	Waits    string      // for what, if no body of it runs
 	Beside   *comparison // how long it takes beside others; nil: not known
 }
 
@@ -65,14 +67,14 @@ var runViews = []link{
 func showRuns(v *view) error {
 	q := v.r.URL.Query()
 	text := strings.TrimSpace(q.Get("q"))
-	ask := url.Values{"limit": {cmp.Or(q.Get("limit"), "50")}}
+	ask := url.Values{"limit": {cmp.Or(q.Get("limit"), "50")}, "why": {"true"}}
 	for _, name := range []string{"q", "cursor", "state"} {
 		if values := q[name]; len(values) > 0 && values[0] != "" {
 			ask[name] = values
 		}
 	}
 	v.page.Title, v.page.Nav, v.page.Topics, v.page.Query = "Runs", "runs", []string{"runs"}, text
-	runs, err := get[list[api.Run]](v, "/runs", ask)
+	runs, err := get[list[httpapi.ListedRun]](v, "/runs", ask)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,8 @@ func showRuns(v *view) error {
 		return err
 	}
 	for i := range runs.Items {
-		row := rowOf(&runs.Items[i])
+		row := rowOf(&runs.Items[i].Run)
+		row.Waits = runs.Items[i].Why
 		row.Beside = usual[alike(&row.Run)].against(&row.Run, v.site.now())
 		body.Rows = append(body.Rows, row)
 	}
