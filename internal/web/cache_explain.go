@@ -1,8 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,15 +20,50 @@ type cacheFigures struct {
 	Looks string // how many look-ups there were
 	Rate  string // of look-ups that found a result, "" for none
 	Spent string // how long bodies would have run
+	Best  []cacheTask
+}
+
+// cacheTask is what the cache was good for to one task.
+type cacheTask struct {
+	httpapi.CacheTaskStats
+
+	URL   string // to its results
+	Size  string
+	Looks string
+	Rate  string
+	Spent string
+}
+
+// bestTasks is how many tasks are shown that saved most.
+const bestTasks = 5
+
+// best gives those tasks that the cache saved most time, of those that it saved some.
+func best(all []httpapi.CacheTaskStats) []cacheTask {
+	all = slices.DeleteFunc(slices.Clone(all), func(s httpapi.CacheTaskStats) bool { return s.Hits == 0 })
+	slices.SortStableFunc(all, func(a, b httpapi.CacheTaskStats) int { return cmp.Compare(b.Saved, a.Saved) })
+	var out []cacheTask
+	for _, s := range all[:min(len(all), bestTasks)] {
+		t := cacheTask{CacheTaskStats: s, URL: "cache?" + url.Values{"task": {s.Task}}.Encode(), Size: bytesOf(s.Bytes), Spent: span(time.Duration(s.Saved))}
+		t.Looks, t.Rate = hitRate(s.CacheCounts)
+		out = append(out, t)
+	}
+	return out
+}
+
+// hitRate tells how many look-ups there were, and which part of them found a result; "" for
+// none.
+func hitRate(c httpapi.CacheCounts) (looks, rate string) {
+	n := c.Hits + c.Misses
+	if n == 0 {
+		return "", ""
+	}
+	return number(n), number(c.Hits*100/n) + " %"
 }
 
 func readCacheFigures(v *view) (*cacheFigures, error) {
 	s, err := get[httpapi.CacheStats](v, "/stats/cache", nil)
-	f := &cacheFigures{CacheStats: s, Size: bytesOf(s.Bytes), Spent: span(time.Duration(s.Saved))}
-	if looks := s.Hits + s.Misses; looks > 0 {
-		f.Looks = number(looks)
-		f.Rate = number(s.Hits*100/looks) + " %"
-	}
+	f := &cacheFigures{CacheStats: s, Size: bytesOf(s.Bytes), Spent: span(time.Duration(s.Saved)), Best: best(s.Tasks)}
+	f.Looks, f.Rate = hitRate(s.CacheCounts)
 	return f, err
 }
 

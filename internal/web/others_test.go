@@ -133,7 +133,7 @@ func TestCacheExplainsACall(t *testing.T) {
 	s := serve(t, "")
 	s.run(t, "kept", call("kept", "7"))
 	s.run(t, "again", call("kept", "7"))
-	s.get(t, "/cache").says(t, "50 % <small>of 2", "Kept results")
+	s.get(t, "/cache").says(t, "50 % <small>of 2", "Kept results", `<a class="name" href="./cache?task=kept">kept</a></th><td class="num" data-label="Saved">`, `data-label="Hit">50 %</td>`)
 	s.get(t, "/explain/cache").says(t, "Name a task", "<option>kept</option>")
 	s.get(t, "/explain/cache?task=kept&args=[7]").says(t, "Its key", `class="why"`)
 	for query, want := range map[string]int{"task=kept&args=7": 422, "task=kept&args=[1,2]": 422, "task=nothing": 404} {
