@@ -64,12 +64,7 @@ type flowsPage struct {
 
 func showFlows(v *view) error {
 	v.page.Title, v.page.Nav, v.page.Topics = "Flows", "flows", []string{"runs", "workers", "schedules"}
-	known, err := get[httpapi.List[api.TaskInfo]](v, "/flows", nil)
-	if err != nil {
-		return err
-	}
-	// The newest runs are read once, not for each name: a row shows those among them.
-	runs, err := get[list[api.Run]](v, "/runs", url.Values{"limit": {"500"}})
+	rows, err := flowRows(v)
 	if err != nil {
 		return err
 	}
@@ -78,14 +73,8 @@ func showFlows(v *view) error {
 		return err
 	}
 	var body flowsPage
-	for i := range known.Items {
-		row := flowRowOf(&known.Items[i])
+	for _, row := range rows {
 		row.Next = next[row.Name]
-		for j := range runs.Items {
-			row.ran(&runs.Items[j])
-		}
-		slices.Reverse(row.Last)
-		row.usual = usualOf(row.took)
 		if row.Kind == "flow" {
 			body.Flows = append(body.Flows, row)
 		} else {
@@ -93,6 +82,30 @@ func showFlows(v *view) error {
 		}
 	}
 	return v.show("flows", http.StatusOK, body)
+}
+
+// flowRows gives all that is registered, with how the newest runs of each went. Those are
+// read once, not for each name.
+func flowRows(v *view) ([]flowRow, error) {
+	known, err := get[httpapi.List[api.TaskInfo]](v, "/flows", nil)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := get[list[api.Run]](v, "/runs", url.Values{"limit": {"500"}})
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]flowRow, 0, len(known.Items))
+	for i := range known.Items {
+		row := flowRowOf(&known.Items[i])
+		for j := range runs.Items {
+			row.ran(&runs.Items[j])
+		}
+		slices.Reverse(row.Last)
+		row.usual = usualOf(row.took)
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 func flowRowOf(t *api.TaskInfo) flowRow {

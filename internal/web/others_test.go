@@ -123,7 +123,9 @@ func TestRailTellsHowManyOperationsRun(t *testing.T) {
 
 func TestMetricsHaveSpans(t *testing.T) {
 	s := serve(t, "")
-	s.get(t, "/stats").says(t, "Task runs a second", "stats?span=168h", "/metrics")
+	s.get(t, "/stats").says(t, "Task runs a second", "stats?span=168h", "/metrics", "had waited for it", "has ended that called one")
+	s.run(t, "sums", call("report", "2"))
+	s.get(t, "/stats").says(t, `<ul class="lengths"><li><a href="./flows/report">report</a>`, `width="1000"`, `<th scope="row">report</th><td class="num">1</td>`)
 	if r := s.get(t, "/stats?span=ages"); r.status != http.StatusUnprocessableEntity {
 		t.Errorf("a span that is none answers %d", r.status)
 	}

@@ -39,6 +39,7 @@ var statSpans = []link{{"15 min", "15m"}, {"1 h", "1h"}, {"6 h", "6h"}, {"24 h",
 type statsPage struct {
 	Spans  []savedView
 	Charts []chart
+	Runs   []length
 	Step   string
 }
 
@@ -52,6 +53,7 @@ type chart struct {
 	To    time.Time
 	Rows  []chartRow
 	Empty bool
+	None  string // what it says then, if that is not that nothing was measured
 }
 
 // line is a series in a chart.
@@ -107,6 +109,9 @@ func showStats(v *view) error {
 		}
 		one.draw(drawn)
 		body.Charts = append(body.Charts, one)
+	}
+	if err := body.named(v); err != nil {
+		return err
 	}
 	if len(found.Items) > 0 {
 		body.Step = (time.Duration(found.Items[0].Step) * time.Millisecond).String()
