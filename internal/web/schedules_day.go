@@ -34,7 +34,8 @@ type lane struct {
 type dayMark struct{ X, Width int }
 
 const (
-	dayMinutes = 24 * 60
+	dayHours   = 25 // what is left of the one at hand, and 24 more
+	dayMinutes = dayHours * 60
 	leastMark  = 4    // so that it is seen
 	mostMarks  = 1000 // of one schedule
 	hourHeight = 32
@@ -43,7 +44,7 @@ const (
 // readDay gives the runs to come of schedules; nil if there are none.
 func readDay(v *view, rows []scheduleRow) (*day, error) {
 	d := &day{From: v.site.now().UTC().Truncate(time.Hour)}
-	var hours [24]int
+	var hours [dayHours]int
 	for i := range rows {
 		s := &rows[i]
 		if s.Paused || len(s.Next) == 0 || s.Next[0].Sub(d.From) >= dayMinutes*time.Minute {
@@ -94,7 +95,7 @@ func (d *day) fill(hours []int) {
 	most := slices.Max(hours)
 	for i, n := range hours {
 		at := d.From.Add(time.Duration(i) * time.Hour)
-		if i%6 == 0 {
+		if i%6 == 0 && i < 24 {
 			d.Hours = append(d.Hours, at)
 		}
 		if n > 0 {
