@@ -99,6 +99,12 @@ test-unwatched:
 test-modules:
 	@set -e; for m in $(if $(filter ./...,$(PKG)),$(MODULES)); do echo "module $$m"; (cd $$m && $(GO) test -vet=off ./...); done
 
+.PHONY: compiled
+compiled: # what tests and programs are made of, for who is about to run many of them side by side: each would compile it
+	$(GO) list -export ./... >/dev/null
+	$(GO) list -export -test $(FULLPKGS) >/dev/null
+	$(if $(RACE),CGO_ENABLED=1 $(GO) list -export -test $(RACEFLAGS) ./... >/dev/null)
+
 .PHONY: sim
 sim: ## Run simulated crashes and faults, SEEDS from SEED on (make sim SEED=17 SEEDS=1)
 	$(GO) test ./internal/sim -count=1 -timeout 30m -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED)

@@ -119,7 +119,7 @@ type Engine struct {
 // New recovers the live runs of the store and goes on with them.
 func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	e := &Engine{
-		store: cfg.Store, registry: cfg.Registry, log: cfg.Logger, now: cfg.Now,
+		store: cfg.Store, registry: cfg.Registry, remotes: cfg.Remotes, log: cfg.Logger, now: cfg.Now,
 		random: cfg.Random, grace: cfg.Grace, told: cfg.Told, manual: cfg.Manual, tracing: cfg.Trace, spans: cfg.Spans,
 		runs: make(map[int64]*run), vitals: cfg.vitals,
 	}

@@ -223,6 +223,28 @@ func TestFarJobsGoBack(t *testing.T) {
 	})
 }
 
+// A server that lost its session, and sits down again, offers its workers again.
+func TestFarJobsAfterALostSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.Open()
+		a, b := serve(t, s, "a"), serve(t, s, "b")
+		w := b.comes("w", nil, 4)
+		<-time.After(4 * time.Second)
+		before := b.Engine()
+		b.store.freeze()
+		<-time.After(3 * peerLease)
+		b.store.thaw()
+		<-time.After(peerLease)
+		if b.Engine() == before {
+			t.Fatal("it has not lost its session")
+		}
+		a.waits(a.submit(scaled), "45")
+		if n := w.did.Load(); n != 10 {
+			t.Errorf("the worker of the other server did %d, want 10", n)
+		}
+	})
+}
+
 // A run that is cancelled has its attempts told to end, wherever they are.
 func TestFarJobsAreCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

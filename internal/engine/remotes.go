@@ -120,7 +120,7 @@ func (e *Engine) initRemotes(ctx context.Context, cfg *Config) error {
 	if r == nil {
 		return nil
 	}
-	e.remotes, e.local = r, cfg.Registry
+	e.local = cfg.Registry
 	e.registry = func(task string) *pipeline.Signature {
 		if s := e.local(task); s != nil {
 			return s
