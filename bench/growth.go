@@ -163,7 +163,7 @@ func (g *grown) read(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.QueryRow(ctx, text).Scan(&calls, &turns, &letters, &inserts, &rows); err != nil {
 		return err
 	}
-	if rows != g.Tasks {
+	if rows < g.Tasks || rows > g.Tasks+g.Tasks/100 { // a transaction that is done again counts twice
 		return fmt.Errorf("the server has counted %d task runs, want %d", rows, g.Tasks)
 	}
 	g.Statements, g.Commits = perTask(calls, g.Tasks, 5), perTask(turns-letters, g.Tasks, 5)
