@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/internal/cluster"
-	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // A worker that comes over HTTP knows one server. What other processes have for it, that
@@ -59,26 +58,6 @@ func (p *peers) reaches() []*offer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.far
-}
-
-// reachesOf reads that of what processes offer.
-func (e *Engine) reachesOf(live []store.Member) (list []*offer) {
-	own := e.local
-	if own == nil {
-		own = e.registry
-	}
-	for _, m := range live {
-		o, ok := readOffer(m.Offer)
-		if !ok || m.Session == e.peers.node.Self() {
-			continue
-		}
-		for _, far := range o.Far {
-			far.session, far.name = m.Session, m.Name
-			far.alien = !slices.ContainsFunc(far.Tasks, func(task string) bool { return own(task) != nil })
-			list = append(list, far)
-		}
-	}
-	return list
 }
 
 // The lender.

@@ -33,21 +33,28 @@ func crowd(t *testing.T) (a, b *peer, h *engine.Handle) {
 	return a, b, h
 }
 
+// workersOf counts the task runs of a run by their workers: in the list, and each by itself.
+func (p *peer) workersOf(run string) map[string]int {
+	p.t.Helper()
+	on := map[string]int{}
+	for listed, err := range p.Engine().TaskRuns(p.t.Context(), api.TaskRunFilter{Run: run}) {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		on[listed.Worker]++
+		one, err := p.Engine().TaskRun(p.t.Context(), listed.ID)
+		if err != nil || one.Worker != listed.Worker {
+			p.t.Errorf("%s is on %q, %v; the list says %q", listed.ID, one.Worker, err, listed.Worker)
+		}
+	}
+	return on
+}
+
 func TestJobsAreLent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, h := crowd(t)
 		for _, p := range []*peer{a, b} {
-			on := map[string]int{}
-			for run, err := range p.Engine().TaskRuns(t.Context(), api.TaskRunFilter{Run: h.ID()}) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				on[run.Worker]++
-				one, err := p.Engine().TaskRun(t.Context(), run.ID)
-				if err != nil || one.Worker != run.Worker {
-					t.Errorf("%s is on %q, %v; the list says %q", run.ID, one.Worker, err, run.Worker)
-				}
-			}
+			on := p.workersOf(h.ID())
 			if on["a"] != 4 || on["b"] != 4 {
 				t.Errorf("asked %v: bodies run on %v, want 4 on each", p == a, on)
 			}
@@ -57,13 +64,7 @@ func TestJobsAreLent(t *testing.T) {
 		a.waits(h, "90")
 		b.waits(b.handle(h.ID()), "90")
 		for _, p := range []*peer{a, b} {
-			on := map[string]int{}
-			for run, err := range p.Engine().TaskRuns(t.Context(), api.TaskRunFilter{Run: h.ID()}) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				on[run.Worker]++
-			}
+			on := p.workersOf(h.ID())
 			if on["a"] < 4 || on["b"] < 4 || on["a"]+on["b"] != 11 {
 				t.Errorf("the bodies ran on %v, want 11 on a and b, and 4 at least on each", on)
 			}
@@ -74,7 +75,7 @@ func TestJobsAreLent(t *testing.T) {
 				list := p.Engine().Recent(t.Context(), worker)
 				all += len(list)
 				for i := range list {
-					if list[i].Worker != worker || list[i].State != api.Completed || list[i].Started.IsZero() || seen[list[i].ID] {
+					if list[i].Worker != worker || list[i].State != api.Completed || list[i].Started.IsZero() || list[i].Result != nil || seen[list[i].ID] {
 						t.Errorf("asked %v: %+v ended on %s", p == a, list[i], worker)
 					}
 					if seen[list[i].ID] = true; i > 0 && list[i].Finished.After(list[i-1].Finished) {

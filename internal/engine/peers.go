@@ -86,15 +86,28 @@ func (p *peers) workers() []*offer {
 	return p.offers
 }
 
-// offersOf reads what processes offer, but for one's own.
-func offersOf(live []store.Member, self int64) (list []*offer) {
+// offersOf reads what the other processes offer that have places, and what workers can do
+// that come over HTTP to them.
+func (e *Engine) offersOf(live []store.Member) (list, far []*offer) {
+	own := e.local
+	if own == nil {
+		own = e.registry
+	}
 	for _, m := range live {
-		if o, ok := readOffer(m.Offer); ok && m.Session != self && o.Places > 0 {
-			o.session, o.name = m.Session, m.Name
+		o, ok := readOffer(m.Offer)
+		if !ok || m.Session == e.peers.node.Self() {
+			continue
+		}
+		if o.session, o.name = m.Session, m.Name; o.Places > 0 {
 			list = append(list, o)
 		}
+		for _, x := range o.Far {
+			x.session, x.name = m.Session, m.Name
+			x.alien = !slices.ContainsFunc(x.Tasks, func(task string) bool { return own(task) != nil })
+			far = append(far, x)
+		}
 	}
-	return list
+	return list, far
 }
 
 // Lost is closed when the others gave up this engine's session; nil if it has
@@ -121,7 +134,7 @@ func (e *Engine) peersChanged(c cluster.Change) {
 	for _, session := range c.Gone {
 		e.log.Info("a process has gone", "session", session)
 	}
-	offers, far := offersOf(c.Live, e.peers.node.Self()), e.reachesOf(c.Live)
+	offers, far := e.offersOf(c.Live)
 	e.peers.mu.Lock()
 	e.peers.offers, e.peers.far = offers, far
 	e.peers.mu.Unlock()

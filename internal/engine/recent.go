@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/runnel-dev/runnel/api"
+	"github.com/runnel-dev/runnel/internal/store"
 )
 
 // recent is the task runs that ended last by the worker that their bodies began on last,
@@ -91,15 +92,21 @@ func (x *recent) of(worker uint32) []endedTask {
 // workerRecent asks a process for what ended last of a worker.
 const workerRecent = "process.recent"
 
-// recentHere leaves out what has gone meanwhile, or was retried.
+// recentHere leaves out what has gone meanwhile, or was retried; and results, which may
+// be large.
 func (e *Engine) recentHere(ctx context.Context, worker string) (list []api.TaskRun) {
+	var row store.RunRow // what ended in a row is mostly of one run
 	for _, t := range e.vitals.recent.of(e.workers.known(worker)) {
-		row, err := e.rowOf(ctx, t.run.String())
-		if err != nil {
-			continue
+		if row.UID != t.run {
+			var err error
+			if row, err = e.rowOf(ctx, t.run.String()); err != nil {
+				row = store.RunRow{}
+				continue
+			}
 		}
 		out, _, err := e.storedTask(ctx, &row, t.seq)
 		if err == nil && out.State.Final() && out.Worker == worker {
+			out.Result = nil
 			list = append(list, out)
 		}
 	}
