@@ -200,7 +200,7 @@ func ExampleNewBatch() {
 		return futures.Results(f)
 	})
 	careful := runnel.NewFlow0("careful", func(f runnel.Flow) (int, error) {
-		futures, err := runnel.NewBatch(price, 2, runnel.AnyFailed()).Map(f, []string{"tea", "unicorn", "milk", "bread"})
+		futures, err := runnel.NewBatch(price, 1, runnel.AnyFailed()).Map(f, []string{"tea", "unicorn", "milk", "bread"})
 		return len(futures.List()), err
 	})
 	eng := begin(add, price, inBatches, careful)
